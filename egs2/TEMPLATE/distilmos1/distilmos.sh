@@ -1,0 +1,315 @@
+#!/usr/bin/env bash
+# The stages of a MOS prediction recipe. A corpus' run.sh calls this with its sets.
+set -e
+set -u
+set -o pipefail
+
+log() {
+    local fname=${BASH_SOURCE[1]##*/}
+    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+SECONDS=0
+
+# General configuration
+stage=1               # Processes starts from the specified stage.
+stop_stage=6          # Processes is stopped at the specified stage.
+skip_data_prep=false  # Skip stages 1 to 4.
+skip_train=false      # Skip stage 5.
+skip_eval=false       # Skip stage 6.
+ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
+num_nodes=1           # The number of nodes.
+nj=2                  # The number of parallel jobs in stages 1 to 4.
+inference_nj=2        # The number of parallel jobs in scoring.
+gpu_inference=false   # Whether to score with GPU.
+dumpdir=dump          # Directory to dump features.
+expdir=exp            # Directory to save experiments.
+python=python3        # Specify python to execute espnet commands.
+seed=0                # Of the frame sample and of k-means (training: train_config).
+
+# Data
+train_set=            # Name of training set, a folder of data/.
+valid_set=            # Name of validation set, used for model selection.
+test_sets=            # Names of test sets. Multiple items can be specified.
+local_data_opts=      # Options to be passed to local/data.sh.
+min_wav_duration=0.1  # Minimum duration in second, for train and valid sets.
+max_wav_duration=20   # Maximum duration in second, for train and valid sets.
+label_name=MOS        # What the labels are, for the axes of plots.
+label_kind=           # The same in a sentence, for RESULTS.md.
+set_notes=            # YAML with a note a set, for RESULTS.md.
+reference_rows=true   # Score the reference rows too (system mean, spectral statistics).
+
+# Upstream and tokens
+upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
+max_frames=200000     # Frames a layer that k-means sees, about.
+n_clusters=200        # Clusters a layer (k).
+use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
+
+# Training
+train_config=conf/train_distilmos.yaml  # Config for training.
+train_args=           # Arguments for training, e.g., "--max_epoch 10".
+                      # Note that it will overwrite args in train_config.
+tag=                  # Suffix to the result dir for training.
+mos_exp=              # Specify the directory path for experiment.
+
+# Scoring
+inference_config=conf/inference.yaml    # Config for scoring.
+inference_args=       # Arguments for scoring.
+inference_model=valid.srcc.best.pth     # Model path for scoring.
+inference_tag=        # Suffix to the result dir for scoring.
+
+help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets \"NAME...\" [--OPTION VALUE]...
+
+Stages: 1 data preparation, 2 layer dumping, 3 k-means tokenization, 4 statistics,
+5 training, 6 scoring. The options are the variables at the top of this file."
+
+log "$0 $*"
+run_args="./run.sh$(printf ' %q' "$@")"
+. ./path.sh
+. ./cmd.sh
+. utils/parse_options.sh
+
+fail() {
+    log "Error: $*" >&2
+    exit 1
+}
+[ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
+[ -n "${train_set}" ] || fail "--train_set is required"
+[ -n "${valid_set}" ] || fail "--valid_set is required"
+[ -n "${test_sets}" ] || fail "--test_sets is required"
+[ -f "${upstream}" ] || fail "--upstream ${upstream}: no such file; there are: $(echo conf/upstream/*.yaml)"
+[ -f "${train_config}" ] || fail "--train_config ${train_config}: no such file"
+if [ "${num_nodes}" -gt 1 ] && [[ ${cuda_cmd} == *run_local* ]]; then
+    fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh"
+fi
+read -r -a test_set_list <<<"${test_sets}"
+read -r -a train_arg_list <<<"${train_args}"
+read -r -a inference_arg_list <<<"${inference_args}"
+
+upstream_name=$(basename "${upstream}" .yaml)
+if [ "${use_tokens}" = auto ]; then
+    use_tokens=true
+    if grep -Eq '^ *token_weight: *0(\.0*)? *(#.*)?$' "${train_config}"; then
+        use_tokens=false
+    fi
+fi
+ssl_dir=${dumpdir}/ssl/${upstream_name}
+kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
+
+# Experiment names say what went into them, as everywhere in ESPnet.
+if [ -z "${tag}" ]; then
+    tag=$(basename "${train_config}" .yaml)_${upstream_name}
+    if "${use_tokens}"; then
+        tag+=_k${n_clusters}
+    fi
+    if [ -n "${train_args}" ]; then
+        tag+=$(echo "${train_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
+    fi
+fi
+[ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
+stats_dir=${expdir}/mos_stats_${train_set}_${valid_set}
+if [ -z "${inference_tag}" ]; then
+    inference_tag=inference_${inference_model%.pth}
+    if [ -n "${inference_args}" ]; then
+        inference_tag+=$(echo "${inference_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
+    fi
+fi
+
+# Whether stage $1 is among those asked for.
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+if ! "${skip_data_prep}"; then
+    if wanted 1; then
+        log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
+        # shellcheck disable=SC2086  # options, split at blanks as in every recipe
+        local/data.sh ${local_data_opts}
+        ${python} -m espnet2_distilmos.bin.format_audio \
+            --data_dirs "data/${train_set}" "data/${valid_set}" "${test_set_list[@]/#/data/}" \
+            --output_dir "${dumpdir}/raw" \
+            --drop_sets "${train_set}" "${valid_set}" \
+            --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
+    fi
+
+    if wanted 2; then
+        if "${use_tokens}"; then
+            log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${ssl_dir}/frames"
+            ${train_cmd} --gpu "${ngpu}" "${ssl_dir}/frames/dump.log" \
+                ${python} -m espnet2_distilmos.bin.dump_layers \
+                --data_dir "${dumpdir}/raw/${train_set}" \
+                --output_dir "${ssl_dir}/frames" \
+                --upstream_config "${upstream}" \
+                --max_frames "${max_frames}" --seed "${seed}" --ngpu "${ngpu}"
+        else
+            log "Stage 2: skipped, ${train_config} uses no tokens"
+        fi
+    fi
+
+    if wanted 3; then
+        if "${use_tokens}"; then
+            log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
+            ${train_cmd} --gpu "${ngpu}" "${kmeans_dir}/tokenize.log" \
+                ${python} -m espnet2_distilmos.bin.tokenize_layers \
+                --frames_dir "${ssl_dir}/frames" \
+                --output_dir "${kmeans_dir}" \
+                --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
+                --upstream_config "${upstream}" \
+                --n_clusters "${n_clusters}" --seed "${seed}" --nj "${nj}" --ngpu "${ngpu}"
+            log "Perplexity and inertia a layer: ${kmeans_dir}/clusters.png"
+        else
+            log "Stage 3: skipped, ${train_config} uses no tokens"
+        fi
+    fi
+
+    if wanted 4; then
+        log "Stage 4: Statistics: ${stats_dir}"
+        for dset in "${train_set}" "${valid_set}"; do
+            _opts=()
+            if "${use_tokens}"; then
+                _opts+=(--tokens_scp "${kmeans_dir}/${dset}/tokens.scp")
+            fi
+            ${python} -m espnet2_distilmos.bin.collect_stats \
+                --data_dir "${dumpdir}/raw/${dset}" \
+                --output_dir "${stats_dir}/${dset}" "${_opts[@]}"
+        done
+    fi
+else
+    log "Skip the stages for data preparation"
+fi
+
+if ! "${skip_train}"; then
+    if wanted 5; then
+        _opts=(--config "${train_config}" --upstream_config "${upstream}")
+        for part in train valid; do
+            dset=${train_set}
+            [ "${part}" = train ] || dset=${valid_set}
+            _data=--${part}_data_path_and_name_and_type
+            _opts+=("${_data}" "${dumpdir}/raw/${dset}/wav.scp,speech,sound")
+            _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2mos,mos,text_float")
+            if [ -f "${dumpdir}/raw/${dset}/utt2sys_id" ]; then
+                _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2sys_id,system,text_int")
+            fi
+            if "${use_tokens}"; then
+                _opts+=("${_data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
+            fi
+            _opts+=("--${part}_shape_file" "${stats_dir}/${dset}/speech_shape")
+        done
+        if "${use_tokens}"; then
+            _opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
+        fi
+        _opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
+
+        # A training is known by its options and by what is in the files they name.
+        _digest=$(
+            {
+                printf '%s\n' "${_opts[@]}"
+                find -L "${train_config}" "${upstream}" "${stats_dir}" "${dumpdir}/raw/${train_set}" \
+                    "${dumpdir}/raw/${valid_set}" -maxdepth 1 -type f -exec sha256sum {} + | sort
+                if "${use_tokens}"; then sha256sum "${kmeans_dir}"/*/tokens.scp "${kmeans_dir}/provenance.yaml"; fi
+            } | sha256sum
+        )
+        if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${_digest}" ]; then
+            log "Stage 5: ${mos_exp}: already trained, nothing to do"
+        else
+            log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
+            mkdir -p "${mos_exp}"
+            log "Generate '${mos_exp}/run.sh'. You can resume the process from stage 5 using this script"
+            echo "${run_args} --stage 5 \"\$@\"; exit \$?" >"${mos_exp}/run.sh"
+            chmod +x "${mos_exp}/run.sh"
+            log "Training started... log: '${mos_exp}/train.log'"
+            if ! ${python} -m espnet2.bin.launch \
+                --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
+                --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
+                --init_file_prefix "${mos_exp}/.dist_init_" \
+                --multiprocessing_distributed true -- \
+                ${python} -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \
+                2>"${mos_exp}/launch.log"; then
+                fail "training failed: $(grep -a '^error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
+            fi
+            echo "${_digest}" >"${mos_exp}/.trained"
+        fi
+        ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
+        log "Training curves and layer weights: ${mos_exp}/plots"
+    fi
+else
+    log "Skip the training stage"
+fi
+
+# Score the predictions in folder $1 of set $2.
+score() {
+    local ref=${dumpdir}/raw/$2
+    if [ "$1/scores.json" -nt "$1/utt2mos" ] && [ "$1/scores.json" -nt "${ref}/utt2mos" ]; then
+        return
+    fi
+    local opts=()
+    [ ! -f "${ref}/utt2sys" ] || opts+=(--utt2sys "${ref}/utt2sys")
+    ${python} -m espnet2_distilmos.bin.score_mos \
+        --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
+        "${opts[@]}" --output "$1/scores.json" >"$1/scores.txt"
+}
+
+if ! "${skip_eval}"; then
+    if wanted 6; then
+        log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
+        _ngpu=0
+        _cmd=${decode_cmd}
+        if "${gpu_inference}"; then
+            _ngpu=1
+            _cmd=${cuda_cmd}
+        fi
+        for dset in "${test_set_list[@]}"; do
+            _dir=${mos_exp}/${inference_tag}/${dset}
+            _logdir=${_dir}/logdir
+            _scp=${dumpdir}/raw/${dset}/wav.scp
+            mkdir -p "${_logdir}"
+            _n=$(wc -l <"${_scp}")
+            _nj=$((inference_nj < _n ? inference_nj : _n))
+            for ((n = 1; n <= _nj; n++)); do
+                awk -v n="${n}" -v nj="${_nj}" 'NR % nj == n % nj' "${_scp}" >"${_logdir}/keys.${n}.scp"
+            done
+            # shellcheck disable=SC2086
+            ${_cmd} --gpu "${_ngpu}" JOB=1:"${_nj}" "${_logdir}/inference.JOB.log" \
+                ${python} -m espnet2_distilmos.bin.distilmos_inference \
+                --config "${inference_config}" --ngpu "${_ngpu}" \
+                --data_path_and_name_and_type "${_scp},speech,sound" \
+                --key_file "${_logdir}/keys.JOB.scp" \
+                --train_config "${mos_exp}/config.yaml" \
+                --model_file "${mos_exp}/${inference_model}" \
+                --output_dir "${_logdir}/output.JOB" "${inference_arg_list[@]}"
+            for name in utt2mos frame_mos.scp; do
+                for ((n = 1; n <= _nj; n++)); do
+                    cat "${_logdir}/output.${n}/${name}"
+                done | sort >"${_logdir}/${name}"
+                # An unchanged file keeps its date, so that it is not scored again.
+                cmp -s "${_logdir}/${name}" "${_dir}/${name}" || mv "${_logdir}/${name}" "${_dir}/${name}"
+            done
+            score "${_dir}" "${dset}"
+        done
+
+        _opts=()
+        if "${reference_rows}"; then
+            _rows=${expdir}/reference_rows
+            ${python} -m espnet2_distilmos.bin.reference_rows \
+                --train_dir "${dumpdir}/raw/${train_set}" \
+                --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
+                --output_dir "${_rows}" --n_jobs "${nj}"
+            for dir in "${_rows}"/*/; do
+                for dset in "${test_set_list[@]}"; do
+                    score "${dir%/}/${dset}" "${dset}"
+                done
+            done
+            _opts+=(--reference "${_rows}")
+        fi
+        ${python} -m espnet2_distilmos.bin.plot_scores \
+            --ref_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
+            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "${label_name}"
+        [ -z "${set_notes}" ] || _opts+=(--set_notes "${set_notes}")
+        [ -z "${label_kind}" ] || _opts+=(--label_kind "${label_kind}")
+        ${python} -m espnet2_distilmos.bin.show_results \
+            --exp "${expdir}"/mos_*/ --sets "${test_set_list[@]}" "${_opts[@]}" \
+            --output "${expdir}/RESULTS.md"
+        log "Scatter plots: ${mos_exp}/${inference_tag}/*/scatter.png; table: ${expdir}/RESULTS.md"
+    fi
+else
+    log "Skip the evaluation stage"
+fi
+
+log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Command line options of a script: source this after the variables are set.
+#
+#   nj=4                # every variable set so far is an option: --nj 8 or --nj=8
+#   skip_train=false    # a true/false default takes true or false only
+#   . utils/parse_options.sh
+#
+# - Dashes are underscores: --stop-stage is --stop_stage. Names are lower case, so
+#   that PATH and its like are out of reach.
+# - A number as default takes numbers only: bash would take `--stage all` for a failed
+#   comparison, skip every stage and report success.
+# - --help prints $help_message. A lone -- ends the options.
+# - What follows the options stays in "$@".
+# Values are stored, never evaluated: blanks, quotes, $(...) and ; are just text.
+
+_po_fail() {
+    echo "${0##*/}: error: $1" >&2
+    exit 1
+}
+
+# Whether $1 may be set as an option: a variable that is neither an array nor read-only.
+_po_is_option() {
+    local decl
+    [[ $1 =~ ^[a-z][a-z0-9_]*$ ]] || return 1
+    decl=$(declare -p "$1" 2>/dev/null) || return 1
+    decl=${decl#declare -}
+    [[ ${decl%% *} != *[aAr]* ]]
+}
+
+while [[ ${1-} == -* ]]; do
+    case $1 in
+    --) shift && break ;;
+    -h | --help)
+        echo "${help_message:-Usage: $0 [--NAME VALUE]...; NAME is any variable set at the top of $0}"
+        exit 0
+        ;;
+    --?*) ;;
+    *) break ;; # a lone dash or -x: not ours
+    esac
+
+    _po_flag=${1%%=*}
+    _po_name=${_po_flag#--}
+    _po_name=${_po_name//-/_}
+    _po_is_option "$_po_name" ||
+        _po_fail "unknown option ${_po_flag} (--help lists what there is)"
+    if [[ $1 == *=* ]]; then
+        _po_value=${1#*=}
+        shift
+    else
+        [[ $# -ge 2 ]] || _po_fail "option ${_po_flag} needs a value"
+        _po_value=$2
+        # `--stage --ngpu 1` lacks a value; `--train_args --resume` does not.
+        if [[ $_po_value == --* ]]; then
+            _po_next=${_po_value#--}
+            ! _po_is_option "${_po_next//-/_}" ||
+                _po_fail "option ${_po_flag} needs a value, found ${_po_value} (${_po_flag}=${_po_value} if it is meant)"
+        fi
+        shift 2
+    fi
+
+    _po_default=${!_po_name-}
+    if [[ $_po_default =~ ^(true|false)$ ]]; then
+        [[ $_po_value =~ ^(true|false)$ ]] ||
+            _po_fail "option ${_po_flag} is true or false, found '${_po_value}'"
+    elif [[ $_po_default =~ ^-?[0-9]+(\.[0-9]+)?$ ]]; then
+        [[ $_po_value =~ ^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$ ]] ||
+            _po_fail "option ${_po_flag} is a number, found '${_po_value}'"
+    fi
+    printf -v "$_po_name" '%s' "$_po_value"
+done
+unset -f _po_fail _po_is_option
+unset -v _po_flag _po_name _po_value _po_next _po_default

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Stage 4: check a set's files against each other; shapes for batching."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--data_dir", required=True, help="Formatted set with labels")
+    parser.add_argument("--tokens_scp", help="Tokens of the set, if they are used")
+    parser.add_argument("--output_dir", required=True)
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and collect."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.train.stats import collect_stats
+
+    collect_stats(args.data_dir, args.output_dir, args.tokens_scp)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

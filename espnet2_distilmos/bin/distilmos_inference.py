@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Score the clips of a wav.scp with a trained model, with ESPnet's habits."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import parse_with_config, run, set_up_logging
+from espnet2_distilmos.utils.errors import UserError
+
+
+def __getattr__(name: str):
+    # `from ...distilmos_inference import DistilMOSInference`, as with ESPnet's tasks,
+    # without loading torch for `--help` or for work that is already done.
+    if name == "DistilMOSInference":
+        from espnet2_distilmos.inference.engine import DistilMOSInference
+
+        return DistilMOSInference
+    raise AttributeError(name)
+
+
+def _triple(text: str):
+    parts = tuple(text.split(","))
+    if len(parts) != 3 or parts[1:] != ("speech", "sound"):
+        raise argparse.ArgumentTypeError(f"PATH,speech,sound was expected, not {text}")
+    return parts
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--output_dir", required=True)
+    parser.add_argument(
+        "--data_path_and_name_and_type",
+        type=_triple,
+        required=True,
+        help="wav.scp,speech,sound",
+    )
+    parser.add_argument("--key_file", help="Score only the IDs in this file")
+    parser.add_argument("--train_config", help="Default: config.yaml of the model")
+    parser.add_argument("--model_file", required=True)
+    parser.add_argument(
+        "--ngpu", type=int, default=0, help="The number of GPUs; 0 = CPU"
+    )
+    parser.add_argument("--num_threads", type=int, default=1, help="On the CPU")
+    parser.add_argument("--log_level", default="INFO")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and score."""
+    args = parse_with_config(get_parser(), cmd)
+    set_up_logging(args.log_level)
+    from pathlib import Path
+
+    from espnet2_distilmos.utils.files import sha256_file
+    from espnet2_distilmos.utils.stamp import is_whole
+
+    wav_scp = args.data_path_and_name_and_type[0]
+    if args.train_config is None:
+        args.train_config = str(Path(args.model_file).parent / "config.yaml")
+    files = (wav_scp, args.key_file, args.train_config, args.model_file)
+    for name in filter(None, files):
+        if not Path(name).is_file():
+            raise UserError(f"{name}: no such file")
+    request = {name: sha256_file(name) for name in filter(None, files)}
+    if is_whole(Path(args.output_dir) / "inference.yaml", request):
+        return
+
+    import torch
+
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+    from espnet2_distilmos.inference.scp import score_scp
+
+    # One thread: jobs run side by side, and sums do not depend on a thread count.
+    torch.set_num_threads(args.num_threads)
+    model = DistilMOSInference(
+        args.train_config, args.model_file, "cuda" if args.ngpu > 0 else "cpu"
+    )
+    score_scp(model, wav_scp, args.output_dir, request, args.key_file)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Train a MOS predictor: `DistilMOSTask` with the options of every ESPnet task."""
+
+import sys
+
+from espnet2_distilmos.utils.command import run
+
+
+def get_parser():
+    """The task's options."""
+    from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+
+    return DistilMOSTask.get_parser()
+
+
+def main(cmd=None) -> None:
+    """Train.
+
+    Example:
+
+        % python -m espnet2_distilmos.bin.distilmos_train --print_config
+        % python -m espnet2_distilmos.bin.distilmos_train \
+            --config conf/train_distilmos.yaml \
+            --upstream_config conf/upstream/mini.yaml
+    """
+    # Here, since it takes about 15 s.
+    from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+
+    DistilMOSTask.main(cmd=cmd)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

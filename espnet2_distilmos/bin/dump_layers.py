@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Stage 2: a sample of frames of every layer of the frozen upstream."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.bin.upstream_options import (
+    add_upstream_options,
+    choose_device,
+    read_upstream,
+)
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--data_dir", required=True, help="Formatted training set")
+    parser.add_argument("--output_dir", required=True)
+    parser.add_argument(
+        "--max_frames", type=int, default=200_000, help="Frames to keep a layer"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    add_upstream_options(parser)
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and dump."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.tokens.frames import dump_frames
+
+    dump_frames(
+        args.data_dir,
+        read_upstream(args),
+        args.output_dir,
+        max_frames=args.max_frames,
+        seed=args.seed,
+        device=choose_device(args),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Stage 1: format the audio of data directories as 16 kHz mono."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--data_dirs", nargs="+", required=True)
+    parser.add_argument(
+        "--output_dir", required=True, help="Each set goes to <output_dir>/<set>"
+    )
+    parser.add_argument(
+        "--drop_sets",
+        nargs="*",
+        default=[],
+        help="Names of the sets from which short and long clips are dropped",
+    )
+    parser.add_argument("--min_seconds", type=float, help="For --drop_sets")
+    parser.add_argument("--max_seconds", type=float, help="For --drop_sets")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and format."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.corpora.format_audio import format_audio
+
+    for data_dir in map(Path, args.data_dirs):
+        drop = data_dir.name in args.drop_sets
+        format_audio(
+            data_dir,
+            Path(args.output_dir) / data_dir.name,
+            args.min_seconds if drop else None,
+            args.max_seconds if drop else None,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,59 @@
+"""The console command `distilmos`: one name for the commands of `bin/`."""
+
+import importlib
+import sys
+from typing import Dict, Optional, Sequence
+
+# Name -> module of bin/, and what it does. Imported only when called: `distilmos
+# --help` must answer at once.
+COMMANDS: Dict[str, Sequence[str]] = {
+    "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
+    "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
+    "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
+    "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
+    "dump-layers": ("dump_layers", "stage 2: frames of every layer of the upstream"),
+    "tokenize-layers": ("tokenize_layers", "stage 3: k-means and tokens"),
+    "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
+    "plot-training": ("plot_training", "curves and layer weights of an experiment"),
+    "plot-scores": ("plot_scores", "scatter plots of predictions"),
+    "reference-rows": ("reference_rows", "baselines without any SSL model"),
+    "results": ("show_results", "RESULTS.md of several experiments"),
+    "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
+}
+
+
+def usage() -> str:
+    """The help text."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: distilmos COMMAND [options]   (distilmos COMMAND --help)", "", *lines]
+    )
+
+
+def cli(cmd: Optional[Sequence[str]] = None) -> int:
+    """Run `distilmos COMMAND ...`; returns the exit code."""
+    arguments = list(sys.argv[1:] if cmd is None else cmd)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    name, *rest = arguments
+    if name == "--version":
+        from espnet2_distilmos import __version__
+
+        print(__version__)
+        return 0
+    if name not in COMMANDS:
+        print(
+            f"error: no command {name!r}; distilmos --help lists them", file=sys.stderr
+        )
+        return 2
+    from espnet2_distilmos.utils.command import run
+
+    sys.argv[0] = f"distilmos {name}"  # for the command's own usage line
+    module = importlib.import_module(f"espnet2_distilmos.bin.{COMMANDS[name][0]}")
+    return run(module.main, rest)
+
+
+if __name__ == "__main__":
+    sys.exit(cli())

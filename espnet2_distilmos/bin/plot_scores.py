@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Draw predictions over labels, by utterance and by system."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--ref_dirs", required=True, nargs="+", help="Sets with utt2mos and utt2sys"
+    )
+    parser.add_argument(
+        "--hyp_dir", required=True, help="Predictions: <hyp_dir>/<set>/utt2mos"
+    )
+    parser.add_argument("--label_name", default="MOS", help="What the labels are")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and draw."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.scoring.plots import plot_scatter
+    from espnet2_distilmos.utils.datadir import read_floats, read_words
+
+    for ref_dir in map(Path, args.ref_dirs):
+        folder = Path(args.hyp_dir) / ref_dir.name
+        systems = ref_dir / "utt2sys"
+        plot_scatter(
+            folder / "scatter.png",
+            read_floats(ref_dir / "utt2mos"),
+            read_floats(folder / "utt2mos"),
+            read_words(systems) if systems.exists() else None,
+            title=ref_dir.name,
+            label_name=args.label_name,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Draw the training curves and the layer weights of an experiment."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--exp", required=True, help="Folder with checkpoint.pth")
+    parser.add_argument("--output_dir", help="Default: <exp>/plots")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and draw."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.scoring.plots import (
+        plot_layer_weights,
+        plot_training_curves,
+    )
+    from espnet2_distilmos.train.history import layer_weights_of, read_history
+
+    output_dir = Path(args.output_dir or Path(args.exp) / "plots")
+    history = read_history(Path(args.exp) / "checkpoint.pth")
+    plot_training_curves(
+        output_dir / "training.png", history, criterion=("srcc", "max")
+    )
+    layers, weights = layer_weights_of(history)
+    if weights:
+        plot_layer_weights(output_dir / "layer_weights.png", weights, layers)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Make the mini_mos corpus: degraded speech with objective labels (PESQ)."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description="Degrade clean speech by known systems and label each clip with "
+        "wideband PESQ MOS-LQO against the original: objective labels, not human "
+        "ratings. Run it again after an interruption; it goes on where it was.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--speech_dir",
+        help="Folder of clean speech (wav, flac, ogg, g722; one folder a speaker); "
+        "without it the Asterisk prompts of Debian are downloaded with apt-get",
+    )
+    parser.add_argument("--data_dir", default="data", help="Parent of the data dirs")
+    parser.add_argument(
+        "--audio_dir", default="downloads/mini_mos", help="Audio, tables, provenance"
+    )
+    default = Sizes()
+    for name, what in (
+        ("train", "training clips"),
+        ("valid", "validation clips"),
+        ("test", "clips of unseen prompts"),
+        ("test_speaker", "clips of unheard speakers"),
+        ("test_system", "clips of unheard families of degradations"),
+        ("systems", "systems in all; a quarter of them for test_system"),
+    ):
+        number = getattr(default, name)
+        help_text = f"Number of {what}"
+        parser.add_argument(f"--n_{name}", type=int, default=number, help=help_text)
+    parser.add_argument("--seed", type=int, default=0, help="Another seed, other clips")
+    parser.add_argument(
+        "--nj", type=int, default=2, help="Processes; changes no result"
+    )
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Make the corpus."""
+    set_up_logging()
+    args = get_parser().parse_args(cmd)
+    sizes = Sizes(
+        args.n_train,
+        args.n_valid,
+        args.n_test,
+        args.n_test_speaker,
+        args.n_test_system,
+        args.n_systems,
+    )
+    prepare_mini_mos(
+        args.data_dir, args.audio_dir, args.speech_dir, sizes, args.seed, args.nj
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

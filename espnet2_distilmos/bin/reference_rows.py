@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Predict test sets by two references without SSL, for the tables of results."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.scoring.reference import write_reference_rows
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description="Write OUTPUT_DIR/<row>/<set>/utt2mos and <row>/NOTE.txt for two "
+        "rows: system_mean, an oracle, and spectral_statistics, simple statistics "
+        "with regression trees trained on TRAIN_DIR.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--train_dir", required=True, help="Data dir with labels")
+    parser.add_argument(
+        "--test_dirs", required=True, nargs="+", help="Data dirs with labels"
+    )
+    parser.add_argument("--output_dir", required=True, help="Where the rows go")
+    parser.add_argument("--n_jobs", type=int, default=2, help="Threads")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the trees")
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Write the rows."""
+    set_up_logging()
+    args = get_parser().parse_args(cmd)
+    write_reference_rows(
+        args.train_dir, args.test_dirs, args.output_dir, args.n_jobs, args.seed
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

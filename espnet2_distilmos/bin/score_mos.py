@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Score predicted MOS against labels: MSE, LCC, SRCC, KTAU with intervals."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.scoring.score import score_files
+from espnet2_distilmos.scoring.tables import scores_table
+from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.files import write_json
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description="Score predicted MOS against labels by utterance, by system and "
+        "within systems, with 95 %% bootstrap intervals. Files have one `ID VALUE` "
+        "line an utterance, sorted with LC_ALL=C.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--ref_utt2mos", required=True, help="Labels: `ID MOS`")
+    parser.add_argument("--hyp_utt2mos", required=True, help="Predictions: `ID MOS`")
+    parser.add_argument(
+        "--utt2sys", help="Systems: `ID SYSTEM`; without it only utterances are scored"
+    )
+    parser.add_argument("--output", help="scores.json to write; always printed too")
+    parser.add_argument(
+        "--n_bootstrap", type=int, default=1000, help="Resamples; 0 for no intervals"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling")
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Score, print and write."""
+    args = get_parser().parse_args(cmd)
+    scores = score_files(
+        args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys, args.n_bootstrap, args.seed
+    )
+    if args.output is not None:
+        write_json(args.output, scores)
+    print(scores_table(scores), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

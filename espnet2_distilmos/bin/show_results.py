@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Write RESULTS.md from the scores of one or more experiments."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.scoring.results import write_results
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description="Write RESULTS.md: environment and one table a test set. "
+        "The tables are printed, too."
+    )
+    parser.add_argument(
+        "--exp",
+        dest="exps",
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="Experiments, each with <inference_tag>/<set>/scores.json",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="DIR",
+        help="Rows that are no models of ours: <row>/<set>/scores.json, <row>/NOTE.txt",
+    )
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        metavar="SET",
+        help="Test sets to show, in this order (default: all, by name)",
+    )
+    parser.add_argument(
+        "--set_notes",
+        metavar="FILE",
+        help="YAML, `set: note`; the note is printed under the set's heading",
+    )
+    parser.add_argument(
+        "--label_kind",
+        default="",
+        help='What the labels are, e.g. "objective: PESQ MOS-LQO, not human ratings"',
+    )
+    parser.add_argument("--title", default="RESULTS", help="Heading of the page")
+    parser.add_argument("--date", help="Date to write (default: now)")
+    parser.add_argument("--output", required=True, help="RESULTS.md to write")
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Gather, write and print."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    print(write_results(**vars(args)), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

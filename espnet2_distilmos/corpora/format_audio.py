@@ -1,0 +1,102 @@
+"""Stage 1, second half: audio as 16 kHz mono, clips of bad length left out."""
+
+import logging
+from pathlib import Path
+
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file, write_text
+from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+
+
+def format_audio(
+    data_dir: PathLike,
+    output_dir: PathLike,
+    min_seconds: float | None = None,
+    max_seconds: float | None = None,
+) -> None:
+    """Write a data directory whose audio is 16 kHz mono.
+
+    Files that are so already are used where they lie; the others are resampled
+    and averaged over channels into `<output_dir>/audio/` (16-bit FLAC). Also
+    written: `utt2num_samples`, `utt2sys_id` (systems as numbers, for ESPnet's
+    data loader) with its key `sys2id`, and `dropped.txt`: every clip left out and why.
+
+    Args:
+        data_dir: folder with `wav.scp` and, as the set has them, `utt2mos`...
+        output_dir: folder to write.
+        min_seconds: shorter clips are dropped; None = none.
+        max_seconds: longer clips are dropped; None = none.
+
+    Raises:
+        UserError: an unreadable file, or nothing left.
+    """
+    data_dir, output_dir = Path(data_dir), Path(output_dir)
+    request = {
+        "files": {
+            name: sha256_file(data_dir / name)
+            for name in ("wav.scp", "utt2mos", "utt2sys", "utt2spk")
+            if (data_dir / name).exists()
+        },
+        "min_seconds": min_seconds,
+        "max_seconds": max_seconds,
+    }
+    if is_whole(output_dir / "format.yaml", request):
+        return
+    data = DataDir.load(data_dir)
+    dropped: dict[str, str] = {}
+    n_samples: dict[str, int] = {}
+    for utt, path in tqdm(data.wavs.items(), desc=str(output_dir), disable=None):
+        data.wavs[utt], n_samples[utt] = _format_clip(utt, path, output_dir / "audio")
+        seconds = n_samples[utt] / SAMPLE_RATE
+        if min_seconds is not None and seconds < min_seconds:
+            dropped[utt] = f"{seconds:.3f} s is shorter than {min_seconds} s"
+        elif max_seconds is not None and seconds > max_seconds:
+            dropped[utt] = f"{seconds:.3f} s is longer than {max_seconds} s"
+    kept = [utt for utt in data.wavs if utt not in dropped]
+    if not kept:
+        raise UserError(
+            f"{data_dir}: no clip is left; all {len(dropped)} are shorter than "
+            f"{min_seconds} s or longer than {max_seconds} s"
+        )
+    data = data.subset(kept)
+    write_text(
+        output_dir / "dropped.txt", "".join(f"{u} {w}\n" for u, w in dropped.items())
+    )
+    write_lines(output_dir / "utt2num_samples", {u: n_samples[u] for u in kept})
+    if data.systems is not None:
+        names = sorted(set(data.systems.values()), key=str.encode)
+        ids = {name: number for number, name in enumerate(names)}
+        write_lines(output_dir / "sys2id", ids)
+        write_lines(
+            output_dir / "utt2sys_id", {u: ids[s] for u, s in data.systems.items()}
+        )
+    data.save(output_dir)
+    write_stamp(output_dir / "format.yaml", request)
+    hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600
+    logging.info(
+        f"{output_dir}: {len(kept)} clips, {hours:.2f} h; {len(dropped)} dropped"
+        + (f" (listed in {output_dir / 'dropped.txt'})" if dropped else "")
+    )
+
+
+def _format_clip(utt: str, path: str, folder: Path):
+    """Return the path of a 16 kHz mono version, and its number of samples."""
+    try:
+        info = soundfile.info(path)
+    except (OSError, soundfile.SoundFileError) as e:
+        raise UserError(f"{utt}: {path}: cannot be read as audio ({e})") from e
+    if info.samplerate == SAMPLE_RATE and info.channels == 1 and info.frames > 0:
+        return path, info.frames
+    samples, rate = read_audio(path)
+    samples = soxr.resample(samples, rate, SAMPLE_RATE)
+    # An ID may hold a slash; the folders it makes are harmless inside `folder`.
+    target = folder / f"{utt.replace('/', '_')}.flac"
+    with atomic_path(target) as tmp:
+        soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
+    return str(target), len(samples)

@@ -1,0 +1,1 @@
+"""The default corpus: clean speech, known degradations, PESQ labels."""

@@ -1,0 +1,117 @@
+"""The Asterisk prompts of Debian and Ubuntu, fetched by any user, without root.
+
+Speech: Asterisk core sounds (G.722, 16 kHz), one voice talent a language. Licences:
+CC BY-SA 3.0 for en, es, fr and it (Allison Smith, June Wallack, Carlo Flora and
+others), CC BY 3.0 for ru (Maxim Topal); see the `copyright` file that is kept with
+each speaker.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from espnet2_distilmos.corpora.mini_mos.speech import have_programs
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
+
+LANGUAGES = ("en", "es", "fr", "it", "ru")
+LICENCE = (
+    "Clean speech: Asterisk core sounds, CC BY-SA 3.0 (en, es, fr, it) and "
+    "CC BY 3.0 (ru); the names of the voice talents are in speech/*/copyright."
+)
+_REMEDY = (
+    "give clean speech with --speech_dir DIR (one folder a speaker), or run on Debian "
+    "or Ubuntu with apt-get, dpkg-deb and access to a package mirror"
+)
+
+
+def package(language: str) -> str:
+    """Name of a language's package."""
+    return f"asterisk-core-sounds-{language}-g722"
+
+
+def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
+    # LC_ALL: messages are shown to the user and searched for in reports.
+    env = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def _private_apt(folder: Path) -> list[str]:
+    """Options that keep apt's state in `folder`, so that any user may update it."""
+    lists, cache = folder / "lists", folder / "cache"
+    for made in (lists / "partial", cache / "archives" / "partial"):
+        made.mkdir(parents=True, exist_ok=True)
+    return ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
+
+
+def _download(names: list[str], folder: Path) -> None:
+    """Bring the newest `names` into `folder`; apt checks the signatures."""
+    if _run(["apt-get", "download", *names], folder).returncode == 0:
+        return
+    # The system's package lists are missing or too old (containers have none).
+    options = _private_apt(folder / "apt")
+    update = _run(["apt-get", *options, "update"], folder)
+    done = _run(["apt-get", *options, "download", *names], folder)
+    if done.returncode != 0:
+        lines = f"{update.stderr}\n{done.stderr}".split("\n")
+        errors = [line[3:] for line in lines if line.startswith("E: ")]
+        reason = errors[-1] if errors else f"apt-get exit code {done.returncode}"
+        raise UserError(
+            f"the clean speech ({package('*')}) cannot be downloaded: {reason}; "
+            f"{_REMEDY}"
+        )
+
+
+def _unpack(deb: Path, language: str, folder: Path) -> dict:
+    """Unpack one package to `folder`/<language>; return what is worth recording."""
+    root = deb.parent / f"root_{language}"
+    done = _run(["dpkg-deb", "-x", str(deb), str(root)], deb.parent)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.split())
+        raise UserError(f"{deb.name}: damaged package, run again ({reason})")
+    voices = [p for p in (root / "usr/share/asterisk/sounds").iterdir() if p.is_dir()]
+    voice = max(voices, key=lambda p: sum(1 for _ in p.rglob("*.g722")))
+    shutil.copy(root / f"usr/share/doc/{package(language)}/copyright", voice)
+    target = folder / language
+    if target.exists():  # of a run that was killed before packages.yaml
+        shutil.rmtree(target)
+    shutil.move(voice, target)
+    field = _run(["dpkg-deb", "-f", str(deb), "Version"], deb.parent)
+    return {
+        "package": package(language),
+        "version": field.stdout.strip(),
+        "sha256": sha256_file(deb),
+        "voice": voice.name,
+    }
+
+
+def debian_speech(folder: Path) -> dict[str, dict]:
+    """Fill `folder`/<en, es, fr, it, ru>/*.g722; do nothing if that is done.
+
+    Returns:
+        Language -> package, version, sha256, voice (also in `packages.yaml`).
+
+    Raises:
+        UserError: no apt-get, or the packages cannot be had; says both ways out.
+    """
+    record = folder / "packages.yaml"
+    if record.exists():
+        return read_yaml(record)
+    if not have_programs("apt-get", "dpkg-deb"):
+        raise UserError(f"no apt-get and dpkg-deb here to fetch speech; {_REMEDY}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".tmp*"):  # of a run that was killed
+        shutil.rmtree(left)
+    logging.info(f"Downloading clean speech of {len(LANGUAGES)} languages (55 MB)")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp") as name:
+        tmp = Path(name).resolve()
+        _download([package(language) for language in LANGUAGES], tmp)
+        packages = {}
+        for language in LANGUAGES:
+            (deb,) = tmp.glob(f"{package(language)}_*.deb")
+            packages[language] = _unpack(deb, language, folder)
+    write_yaml(record, packages)
+    return packages

@@ -1,0 +1,59 @@
+"""Scoring the clips of a `wav.scp` into a folder (stage 6)."""
+
+import logging
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import kaldiio
+from tqdm import tqdm
+
+from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.utils.audio import read_audio
+from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
+from espnet2_distilmos.utils.stamp import write_stamp
+
+
+def score_scp(
+    model: DistilMOSInference,
+    wav_scp: PathLike,
+    output_dir: PathLike,
+    request: Dict[str, Any],
+    key_file: Optional[PathLike] = None,
+) -> None:
+    """Write `utt2mos`, `frame_mos.ark`, `frame_mos.scp` and, last, `inference.yaml`.
+
+    Args:
+        model: the engine.
+        wav_scp: IDs and audio files, any sampling rate.
+        output_dir: folder to write.
+        request: what the output depends on, for the stamp.
+        key_file: score only the IDs that begin its lines.
+
+    Raises:
+        UserError: an unreadable file, or a key that `wav_scp` lacks; names it.
+    """
+    output_dir = Path(output_dir)
+    wavs = read_wav_scp(wav_scp)
+    if key_file is not None:
+        keys = [line.split()[0] for line in open(key_file, encoding="utf-8")]
+        missing = [key for key in keys if key not in wavs]
+        if missing:
+            raise UserError(f"{key_file}: {missing[0]} is not in {wav_scp}")
+        wavs = {key: wavs[key] for key in keys}
+    ark = output_dir / "frame_mos.ark"
+    scores: Dict[str, float] = {}
+    places: Dict[str, str] = {}
+    with folder_lock(output_dir):
+        with atomic_path(ark) as tmp:
+            with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
+                for utt, path in tqdm(wavs.items(), desc="scoring", disable=None):
+                    result = model(*read_audio(path))
+                    scores[utt] = result["mos"]
+                    places[utt] = f"{ark}:{writer.fark.tell() + len(utt.encode()) + 1}"
+                    writer(utt, result["frame_mos"])
+        write_lines(output_dir / "frame_mos.scp", places)
+        write_lines(output_dir / "utt2mos", scores)
+        write_stamp(output_dir / "inference.yaml", request)
+    logging.info(f"{output_dir}: {len(scores)} clips scored")

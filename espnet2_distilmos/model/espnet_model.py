@@ -1,0 +1,119 @@
+"""The model as ESPnet's trainer sees it."""
+
+from typing import Any, Dict, List, Optional
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from typeguard import typechecked
+
+from espnet2_distilmos.model.loss import DistilMOSLoss
+from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.utils.errors import UserError
+
+
+class ESPnetDistilMOSModel(AbsESPnetModel):
+    """Network and loss.
+
+    Args:
+        network: upstream and predictor.
+        loss: MOS regression and token loss.
+        n_tokens: number of k-means clusters (k); 0 where tokens take no part.
+        token_columns: the column of each target layer in the token matrices.
+        extract_feats_in_collect_stats: read by ESPnet before the model is built;
+            false, since statistics need only lengths and no upstream.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        network: MOSNetwork,
+        loss: DistilMOSLoss,
+        n_tokens: int = 0,
+        token_columns: Optional[List[int]] = None,
+        extract_feats_in_collect_stats: bool = False,
+    ):
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.n_tokens = n_tokens
+        self.token_columns = token_columns
+        self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: torch.Tensor,
+        mos: torch.Tensor,
+        tokens: Optional[torch.Tensor] = None,
+        tokens_lengths: Optional[torch.Tensor] = None,
+        system: Optional[torch.Tensor] = None,
+        utt_id: Optional[List[str]] = None,
+    ) -> Dict[str, Any]:
+        """Compute the loss of a batch.
+
+        Args:
+            speech: (B, N) waveforms at 16 kHz.
+            speech_lengths: (B,) samples.
+            mos: (B, 1) labels.
+            tokens: (B, T, L) token IDs of all layers, one row an upstream frame.
+            tokens_lengths: (B,) frames.
+            system: (B, 1) system numbers; read by the trainer, not here.
+            utt_id: IDs of the clips, for errors.
+
+        Returns:
+            `loss`, `stats` and `weight` as ESPnet wants them and, in eval mode,
+            `predicted` (B,) for the trainer's correlations.
+
+        Raises:
+            UserError: tokens are missing, too short or too long, or not IDs of k
+                clusters; names the clip.
+        """
+        with_tokens = self.loss.token_weight > 0
+        if with_tokens and tokens is None:
+            raise UserError(
+                "the token loss needs `tokens` data; give tokens.scp or set "
+                "loss_conf token_weight to 0"
+            )
+        prediction = self.network(speech, speech_lengths, with_tokens)
+        targets = None
+        if with_tokens:
+            names = utt_id or [f"clip {i}" for i in range(len(speech))]
+            self._check_tokens(
+                names, tokens, tokens_lengths, prediction.upstream_lengths
+            )
+            # With strides a step takes the token of its first frame.
+            targets = tokens[:, :: self.network.predictor.stride, self.token_columns]
+        loss, stats = self.loss(
+            prediction.mos, mos.flatten(), prediction.token_logits, targets
+        )
+        retval = dict(
+            zip(
+                ("loss", "stats", "weight"),
+                force_gatherable((loss, stats, len(speech)), loss.device),
+            )
+        )
+        if not self.training:
+            retval["predicted"] = prediction.mos
+        return retval
+
+    def _check_tokens(self, names, tokens, lengths, upstream_lengths) -> None:
+        for name, n, expected in zip(
+            names, lengths.tolist(), upstream_lengths.tolist()
+        ):
+            if n != expected:
+                raise UserError(
+                    f"{name}: {n} frames of tokens, but the upstream makes {expected}; "
+                    "run stage 3 again with this audio and this upstream"
+                )
+        if int(tokens.max()) >= self.n_tokens:
+            worst = tokens.flatten(1).max(1).values
+            name = names[int(worst.argmax())]
+            raise UserError(
+                f"{name}: token {int(tokens.max())}, but there are {self.n_tokens} "
+                "clusters; run stage 3 again"
+            )
+
+    def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
+        return {}

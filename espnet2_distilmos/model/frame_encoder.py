@@ -1,0 +1,99 @@
+"""The frame encoder: convolutions that never look at padded frames."""
+
+from typing import Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+
+from espnet2_distilmos.model.upstream.adapters import frame_mask
+
+
+class ValidBatchNorm(torch.nn.BatchNorm1d):
+    """BatchNorm whose statistics come from valid frames only."""
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
+        x = x.transpose(1, 2)
+        frames = x[mask]  # (N, C)
+        if self.training and len(frames) < 2:
+            # One frame has no variance; the running statistics serve.
+            frames = F.batch_norm(
+                frames,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                training=False,
+                eps=self.eps,
+            )
+        else:
+            frames = super().forward(frames)
+        out = torch.zeros_like(x, dtype=frames.dtype)
+        out[mask] = frames
+        return out.transpose(1, 2)
+
+
+class SeparableConvBlock(torch.nn.Module):
+    """Depthwise and pointwise convolution, BatchNorm, GELU.
+
+    Args:
+        size: channels (C).
+        kernel: odd kernel size.
+        stride: T frames become ceil(T / stride).
+    """
+
+    def __init__(self, size: int, kernel: int, stride: int):
+        super().__init__()
+        self.depthwise = torch.nn.Conv1d(
+            size, size, kernel, stride, kernel // 2, groups=size, bias=False
+        )
+        self.pointwise = torch.nn.Conv1d(size, size, 1, bias=False)
+        self.norm = ValidBatchNorm(size)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, C, T) with zeros in padded frames; `mask` (B, T') is the output's."""
+        # GELU(0) = 0: the norm's zeros in padded frames stay zeros.
+        return F.gelu(self.norm(self.pointwise(self.depthwise(x)), mask))
+
+
+class FrameEncoder(torch.nn.Module):
+    """1x1 convolution, separable conv blocks, LayerNorm.
+
+    Args:
+        input_size: channels of the input (D).
+        hidden_size: channels of the output (H).
+        kernels: odd kernel size of each block.
+        strides: stride of each block.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 256,
+        kernels: Sequence[int] = (5, 3, 3),
+        strides: Sequence[int] = (1, 1, 1),
+    ):
+        super().__init__()
+        if len(kernels) != len(strides) or any(k % 2 == 0 for k in kernels):
+            raise ValueError(
+                f"as many odd kernels as strides are needed: {kernels}, {strides}"
+            )
+        self.projection = torch.nn.Conv1d(input_size, hidden_size, 1)
+        self.blocks = torch.nn.ModuleList(
+            SeparableConvBlock(hidden_size, k, s) for k, s in zip(kernels, strides)
+        )
+        self.norm = torch.nn.LayerNorm(hidden_size)
+        self.strides = tuple(strides)
+
+    def forward(
+        self, x: torch.Tensor, lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """(B, T, D), (B,) -> (B, T', H), (B,); T' = ceil(T / product of strides)."""
+        mask = frame_mask(lengths, x.size(1))
+        x = self.projection(x.transpose(1, 2)) * mask.unsqueeze(1)
+        for block, stride in zip(self.blocks, self.strides):
+            # A step is padding only if all its frames are: ceil, not floor.
+            lengths = (lengths + stride - 1) // stride
+            mask = frame_mask(lengths, (x.size(2) + stride - 1) // stride)
+            x = block(x, mask)
+        return self.norm(x.transpose(1, 2)), lengths

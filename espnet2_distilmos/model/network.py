@@ -1,0 +1,74 @@
+"""Upstream and predictor in one module, built without ESPnet."""
+
+from typing import Any, Dict, Mapping, Type
+
+import torch
+
+from espnet2_distilmos.model.predictor import (
+    AbsPredictor,
+    DistilMOSPredictor,
+    Prediction,
+    SSLMOSPredictor,
+)
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.loader import build_upstream
+
+PREDICTORS: Dict[str, Type[AbsPredictor]] = {
+    "distilmos": DistilMOSPredictor,
+    "sslmos": SSLMOSPredictor,
+}
+
+
+class MOSNetwork(torch.nn.Module):
+    """Waveform to MOS.
+
+    Args:
+        upstream: the SSL model.
+        predictor: what stands on top of it.
+    """
+
+    def __init__(self, upstream: UpstreamAdapter, predictor: AbsPredictor):
+        super().__init__()
+        self.upstream = upstream
+        self.predictor = predictor
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds between two frame scores."""
+        return self.upstream.frame_shift * self.predictor.stride
+
+    def forward(
+        self, speech: torch.Tensor, lengths: torch.Tensor, with_tokens: bool = False
+    ) -> Prediction:
+        """(B, N) waveforms at 16 kHz, (B,) samples -> :class:`Prediction`."""
+        states, frame_lengths = self.upstream(speech, lengths)
+        return self.predictor(states, frame_lengths, with_tokens)
+
+
+def build_network(
+    upstream_conf: Mapping[str, Any],
+    predictor: str,
+    predictor_conf: Mapping[str, Any],
+    n_tokens: int = 0,
+    where: str = "upstream_conf",
+) -> MOSNetwork:
+    """Build upstream and predictor from plain configuration.
+
+    Args:
+        upstream_conf: content of `conf/upstream/NAME.yaml`.
+        predictor: `distilmos` or `sslmos`.
+        predictor_conf: keyword arguments of the predictor's class.
+        n_tokens: number of clusters; 0 = no token heads.
+        where: source of `upstream_conf`, for errors.
+    """
+    upstream = build_upstream(UpstreamConfig.from_dict(upstream_conf, where))
+    return MOSNetwork(
+        upstream,
+        PREDICTORS[predictor](
+            layers=upstream.layers,
+            input_size=upstream.hidden_size,
+            n_tokens=n_tokens,
+            **predictor_conf,
+        ),
+    )

@@ -1,0 +1,110 @@
+"""The upstream's configuration: one YAML file a model, `conf/upstream/NAME.yaml`."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, List, Mapping, Optional
+
+from espnet2_distilmos.utils.errors import UserError
+
+
+@dataclass
+class UpstreamConfig:
+    """What it takes to build an upstream.
+
+    The first four keys are those of ESPnet's S3PRL frontend.
+
+    Attributes:
+        upstream: S3PRL's name of the model (`wavlm_base`, `wavlm_local`, `fbank`...).
+        path_or_url: checkpoint for the names that need one (`*_local`, `*_custom`).
+        normalize: layer-normalise every hidden state over its channels.
+        extra_conf: further arguments of the S3PRL entry.
+        layers: the layers to use, counted from 1 (layer i = raw output of block i);
+            None = all.
+        freeze: the whole upstream stays as pretrained (no gradient, eval mode).
+        feature_grad_mult: factor on the gradient that reaches the CNN; 0 freezes
+            it; None = what the checkpoint was pretrained with.
+        layerdrop: probability of skipping a block in training; None = what the
+            checkpoint was pretrained with. (S3PRL's own setting is 0 for this and
+            the one above.)
+        random_init: `{seed, config}` of a WavLM with random weights, written to
+            `path_or_url` if that file is not there yet.
+    """
+
+    upstream: str
+    path_or_url: Optional[str] = None
+    normalize: bool = False
+    extra_conf: Dict[str, Any] = field(default_factory=dict)
+    layers: Optional[List[int]] = None
+    freeze: bool = False
+    feature_grad_mult: Optional[float] = None
+    layerdrop: Optional[float] = None
+    random_init: Optional[Dict[str, Any]] = None
+
+    @classmethod
+    def from_dict(cls, conf: Mapping[str, Any], where: str) -> "UpstreamConfig":
+        """Check and convert a mapping; `where` names its source in errors.
+
+        Raises:
+            UserError: unknown or missing key, or a value of the wrong type.
+        """
+        known = {f.name: f for f in fields(cls)}
+        unknown = sorted(set(conf) - set(known))
+        if unknown:
+            raise UserError(
+                f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
+            )
+        if not isinstance(conf.get("upstream"), str):
+            raise UserError(f"{where}: `upstream: NAME` (an S3PRL name) is needed")
+        self = cls(**conf)
+        self.extra_conf = self.extra_conf or {}
+
+        def require(name: str, ok: bool, what: str) -> None:
+            if not ok:
+                value = getattr(self, name)
+                raise UserError(f"{where}: {name} must be {what}, not {value!r}")
+
+        def is_number(value: Any) -> bool:
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+        path = self.path_or_url
+        require("path_or_url", path is None or isinstance(path, str), "text")
+        require("normalize", isinstance(self.normalize, bool), "true or false")
+        require("freeze", isinstance(self.freeze, bool), "true or false")
+        require("extra_conf", isinstance(self.extra_conf, dict), "a mapping")
+        require(
+            "layers",
+            self.layers is None
+            or (
+                isinstance(self.layers, list)
+                and len(self.layers) > 0
+                and all(type(x) is int and x > 0 for x in self.layers)
+                and self.layers == sorted(set(self.layers))
+            ),
+            "a rising list of layer numbers from 1, or null for all",
+        )
+        mult = self.feature_grad_mult
+        require(
+            "feature_grad_mult",
+            mult is None or (is_number(mult) and mult >= 0),
+            "a number >= 0 (as in 0.1, not 1e-1), or null",
+        )
+        drop = self.layerdrop
+        require(
+            "layerdrop",
+            drop is None or (is_number(drop) and 0 <= drop < 1),
+            "a number in [0, 1), or null",
+        )
+        require(
+            "random_init",
+            self.random_init is None
+            or (
+                isinstance(self.random_init, dict)
+                and set(self.random_init) == {"seed", "config"}
+                and self.path_or_url is not None
+            ),
+            "{seed, config} beside a path_or_url",
+        )
+        return self
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Plain types, for config.yaml and provenance files."""
+        return asdict(self)

@@ -1,0 +1,67 @@
+"""The `## Environments` list of a RESULTS.md, as ESPnet's scripts write it."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+import espnet2_distilmos
+from espnet2_distilmos.utils.files import PathLike
+
+
+def package_version(name: str) -> str:
+    """Version of an installed package, found without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _git(repo: PathLike, *args: str) -> str | None:
+    """Output of a git command; None if it fails or there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repo), *args], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def git_lines(repo: PathLike = ".") -> list[str]:
+    """Hash and date of the commit that `repo` is at, as list items."""
+    commit = _git(repo, "rev-parse", "--verify", "--quiet", "HEAD")
+    if commit is None:
+        if _git(repo, "rev-parse", "--is-inside-work-tree") is None:
+            return ["- Git hash: `not a git checkout`"]
+        return ["- Git hash: `no commit yet`"]
+    # Results are usually written into the checkout, so new files say nothing.
+    changed = _git(repo, "status", "--porcelain", "--untracked-files=no")
+    note = " (with uncommitted changes)" if changed else ""
+    date = _git(repo, "log", "-1", "--format=%cd")
+    return [f"- Git hash: `{commit}`{note}", f"  - Commit date: `{date}`"]
+
+
+def environment_lines(date: str | None = None, repo: PathLike = ".") -> list[str]:
+    """Where the figures come from, as Markdown list items.
+
+    Args:
+        date: What to write as the date; None for now.
+        repo: A folder of the git checkout to name.
+    """
+    if date is None:
+        date = time.strftime("%a %b %d %H:%M:%S %Z %Y")
+    python = sys.version.replace("\n", "")
+    return [
+        f"- date: `{date}`",
+        f"- python version: `{python}`",
+        f"- espnet version: `espnet {package_version('espnet')}`",
+        "- espnet2_distilmos version: "
+        f"`espnet2_distilmos {espnet2_distilmos.__version__}`",
+        f"- pytorch version: `pytorch {package_version('torch')}`",
+        *git_lines(repo),
+        f"- machine: `{platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} CPU cores`",
+    ]

@@ -1,0 +1,226 @@
+"""Reference rows: what a score is worth is seen beside two predictors without SSL.
+
+`system_mean` is an oracle that shows how much of a test set is explained by the
+systems alone; `spectral_statistics` shows how far simple measurements get. A model
+that does not beat the second has learnt nothing that needed it.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+import soundfile
+import soxr
+from threadpoolctl import threadpool_limits
+
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, write_text
+
+SYSTEM_MEAN = "system_mean"
+SPECTRAL_STATISTICS = "spectral_statistics"
+NOTES = {
+    SYSTEM_MEAN: "Oracle, not a prediction: each clip gets the mean label of its "
+    "system over this very test set, so it knows the system and the answers' mean.",
+    SPECTRAL_STATISTICS: "About a hundred simple statistics of level, spectrum and "
+    "modulation, and regression trees (scikit-learn) trained on the training set; "
+    "no SSL model.",
+}
+RATE, WINDOW, HOP, BANDS = 16000, 512, 160, 24  # Hz, samples, samples, mel bands
+_FLOOR = 1e-10
+_TREES = 400
+
+
+def system_mean(mos: Mapping[str, float], systems: Mapping[str, str]) -> dict:
+    """Utterance -> mean of `mos` over all utterances of its system."""
+    members: dict[str, list[float]] = {}
+    for utt, value in mos.items():
+        members.setdefault(systems[utt], []).append(value)
+    means = {system: float(np.mean(v)) for system, v in members.items()}
+    return {utt: means[systems[utt]] for utt in mos}
+
+
+def _mel_matrix() -> np.ndarray:
+    """Triangular filters (BANDS, WINDOW // 2 + 1), 60 Hz to 8 kHz."""
+    hz = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
+    ends = 2595 * np.log10(1 + np.array([60.0, RATE / 2]) / 700)
+    edges = 700 * (10 ** (np.linspace(*ends, BANDS + 2) / 2595) - 1)
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (hz - low) / (middle - low), (high - hz) / (high - middle)
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+_MEL = _mel_matrix()
+
+
+def _db(power: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.maximum(power, _FLOOR))
+
+
+def _mean_std(values: np.ndarray) -> list[float]:
+    return [float(np.mean(values)), float(np.std(values))]
+
+
+def _waveform(x: np.ndarray) -> list[float]:
+    """Duration (s), level (dB), crest (dB), zero crossings, peaks, holds, kurtosis."""
+    square = x * x
+    power = float(np.mean(square))
+    peak = float(np.max(np.abs(x)))
+    crossings = float(np.mean(np.signbit(x[1:]) != np.signbit(x[:-1])))
+    return [
+        len(x) / RATE,
+        float(_db(power)),
+        float(_db(peak**2) - _db(power)),
+        crossings,
+        float(np.mean(np.abs(x) > 0.98 * peak)),  # clipping piles samples up there
+        float(np.mean(x[1:] == x[:-1])),  # muted or held samples
+        float(np.mean(square * square)) / max(power, _FLOOR) ** 2,
+    ]
+
+
+def _modulation(envelope: np.ndarray) -> list[float]:
+    """Shares of the power of the level contour (N,) in octaves from 1 to 50 Hz."""
+    spectrum = np.abs(scipy.fft.rfft(envelope - envelope.mean(), 512)) ** 2
+    hz = scipy.fft.rfftfreq(512, HOP / RATE)
+    edges = [1, 2, 4, 8, 16, 32, 50]
+    total = max(float(spectrum[hz >= 1].sum()), _FLOOR)
+    return [
+        float(spectrum[(hz >= a) & (hz < b)].sum() / total)
+        for a, b in zip(edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def spectral_statistics(x: np.ndarray) -> np.ndarray:
+    """Simple statistics (F,), F = 114, of a clip (T,) at 16 kHz, float in [-1, 1].
+
+    Spectra are taken relative to the clip's level, which quality does not depend on.
+    """
+    x = np.asarray(x, np.float64)
+    wave = _waveform(np.pad(x, (0, max(0, WINDOW - len(x)))))
+    x = np.pad(x, (0, max(0, WINDOW + 2 * HOP - len(x))))  # at least three frames
+    x = x / max(float(np.sqrt(np.mean(x**2))), 1e-9)
+    view = np.lib.stride_tricks.sliding_window_view(x, WINDOW)[::HOP]
+    window = scipy.signal.get_window("hann", WINDOW)
+    power = np.abs(scipy.fft.rfft(view * window)) ** 2 + _FLOOR  # (N, bins)
+    mel = _db(power @ _MEL.T)  # (N, BANDS)
+    hz = np.arange(power.shape[1]) * RATE / WINDOW
+    total = power.sum(1)
+    level = _db(total)
+    share = np.cumsum(power, 1) / total[:, None]
+    centroid = power @ hz / total
+    rolloff = [hz[np.argmax(share >= q, axis=1)] for q in (0.5, 0.85, 0.99)]
+    flatness = _db(np.exp(np.log(power).mean(1)) / power.mean(1))
+    delta = np.diff(mel, axis=0)
+    silent = level < np.percentile(level, 95) - 35
+    parts = [
+        wave,
+        mel.mean(0),
+        mel.std(0),
+        np.percentile(mel, 10, axis=0),
+        delta.std(0)[::2],
+        _modulation(level),
+        np.percentile(level, [1, 5, 25, 75]) - level.max(),
+        [float(silent.mean())],
+        *(_mean_std(v) for v in (centroid, *rolloff, flatness)),
+        _mean_std(np.abs(delta).mean(1)),
+    ]
+    return np.concatenate([np.ravel(p) for p in parts])
+
+
+def read_features(wavs: Mapping[str, str]) -> np.ndarray:
+    """Features (len(wavs), F) of ID -> audio path.
+
+    Raises:
+        UserError: an unreadable or empty file; names it.
+    """
+    # Several BLAS threads on matrices this small only get in each other's way.
+    with threadpool_limits(1):
+        return np.stack([_features(utt, path) for utt, path in wavs.items()])
+
+
+def _features(utt: str, path: str) -> np.ndarray:
+    try:
+        x, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    except (OSError, RuntimeError) as e:
+        reason = " ".join(str(e).split())
+        raise UserError(f"{path} (ID {utt}): unreadable audio ({reason})") from e
+    if len(x) == 0:
+        raise UserError(f"{path} (ID {utt}): holds no samples")
+    x = x.mean(axis=1)
+    return spectral_statistics(x if rate == RATE else soxr.resample(x, rate, RATE))
+
+
+def predict_from_statistics(
+    train: DataDir, tests: Mapping[str, DataDir], n_jobs: int = 2, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Fit trees on `train` (labels needed); return set -> utterance -> MOS.
+
+    The same input and seed give the same numbers, whatever `n_jobs`.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor  # a second of import
+
+    model = ExtraTreesRegressor(
+        _TREES, min_samples_leaf=2, max_features=0.4, n_jobs=n_jobs, random_state=seed
+    )
+    model.fit(read_features(train.wavs), [train.mos[utt] for utt in train.wavs])
+    # Trees are added up in the order in which threads finish: with one there is one.
+    model.n_jobs = 1
+    predictions = {}
+    for name, data in tests.items():
+        values = model.predict(read_features(data.wavs))
+        predictions[name] = dict(zip(data.wavs, map(float, values), strict=True))
+    return predictions
+
+
+def _load(folder: Path) -> DataDir:
+    data = DataDir.load(folder)
+    if data.mos is None:
+        raise UserError(f"{folder}: utt2mos is missing; reference rows need labels")
+    return data
+
+
+def write_reference_rows(
+    train_dir: PathLike,
+    test_dirs: Sequence[PathLike],
+    output_dir: PathLike,
+    n_jobs: int = 2,
+    seed: int = 0,
+) -> None:
+    """Write `output_dir`/<row>/<set>/utt2mos and `output_dir`/<row>/NOTE.txt.
+
+    Args:
+        train_dir: data directory that the trees learn from.
+        test_dirs: data directories to predict; their last component names the set.
+        output_dir: one folder a row is made in it.
+        n_jobs: threads for the trees; changes no result.
+        seed: of the trees.
+
+    Raises:
+        UserError: a folder without labels, two sets of one name, unreadable audio.
+    """
+    output_dir = Path(output_dir)
+    tests: dict[str, DataDir] = {}
+    for folder in map(Path, test_dirs):
+        name = folder.resolve().name
+        if name in tests:
+            raise UserError(f"{folder}: another test set is called {name} too")
+        tests[name] = _load(folder)
+    rows = {
+        SPECTRAL_STATISTICS: predict_from_statistics(
+            _load(Path(train_dir)), tests, n_jobs, seed
+        ),
+        SYSTEM_MEAN: {},
+    }
+    for name, data in tests.items():
+        if data.systems is None:
+            logging.warning(f"{name}: no utt2sys, so no {SYSTEM_MEAN} row for it")
+        else:
+            rows[SYSTEM_MEAN][name] = system_mean(data.mos, data.systems)
+    for row, sets in rows.items():
+        for name, values in sets.items():
+            write_lines(output_dir / row / name / "utt2mos", values)
+        if sets:
+            write_text(output_dir / row / "NOTE.txt", NOTES[row] + "\n")

@@ -1,0 +1,221 @@
+"""The ESPnet2 task."""
+
+import argparse
+from typing import Callable, Collection, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
+from espnet2.train.class_choices import ClassChoices
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import float_or_none, str_or_none
+from typeguard import typechecked
+
+from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
+from espnet2_distilmos.model.loss import DistilMOSLoss
+from espnet2_distilmos.model.network import PREDICTORS, build_network
+from espnet2_distilmos.model.predictor import AbsPredictor
+from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
+from espnet2_distilmos.train.collate import DistilMOSCollateFn
+from espnet2_distilmos.train.trainer import DistilMOSTrainer
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml
+
+predictor_choices = ClassChoices(
+    "predictor", classes=PREDICTORS, type_check=AbsPredictor, default="distilmos"
+)
+loss_choices = ClassChoices(
+    "loss",
+    classes={"distilmos": DistilMOSLoss},
+    type_check=torch.nn.Module,
+    default="distilmos",
+)
+
+
+class DistilMOSTask(AbsTask):
+    """MOS prediction with layer-wise self-distillation."""
+
+    num_optimizers: int = 1
+    class_choices_list = [predictor_choices, loss_choices]
+    trainer = DistilMOSTrainer
+
+    @classmethod
+    @typechecked
+    def add_task_arguments(cls, parser: argparse.ArgumentParser):
+        """Options beside those of every ESPnet task."""
+        group = parser.add_argument_group(description="Task related")
+        group.add_argument(
+            "--upstream_config",
+            type=str_or_none,
+            default=None,
+            help="conf/upstream/NAME.yaml; copied into upstream_conf",
+        )
+        group.add_argument(
+            "--upstream_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="Keys that override those of upstream_config",
+        )
+        group.add_argument(
+            "--token_provenance",
+            type=str_or_none,
+            default=None,
+            help="provenance.yaml of the k-means; needed for the token loss",
+        )
+        group.add_argument(
+            "--token_conf",
+            action=NestedDictAction,
+            default=dict(),
+            help="Content of token_provenance; filled in by the task",
+        )
+        group.add_argument(
+            "--upstream_lr",
+            type=float_or_none,
+            default=None,
+            help="Learning rate of the upstream (default: that of optim_conf)",
+        )
+        group.add_argument(
+            "--layer_logits_lr",
+            type=float_or_none,
+            default=None,
+            help="Learning rate of the layer weighting's logits (default: likewise)",
+        )
+        group.add_argument(
+            "--init",
+            type=lambda x: str_or_none(x.lower()),
+            default=None,
+            choices=[*INITIALIZATIONS, None],
+            help="Initialisation of the predictor (not of the upstream)",
+        )
+        group.add_argument(
+            "--model_conf",
+            action=NestedDictAction,
+            default={"extract_feats_in_collect_stats": False},
+            help="The keyword arguments for the model class",
+        )
+        for class_choices in cls.class_choices_list:
+            class_choices.add_arguments(group)
+
+    @classmethod
+    @typechecked
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[
+        [Collection[Tuple[str, Dict[str, np.ndarray]]]],
+        Tuple[List[str], Dict[str, torch.Tensor]],
+    ]:
+        """The collator; the same for training and validation."""
+        return DistilMOSCollateFn()
+
+    @classmethod
+    @typechecked
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
+        """None: stage 1 has formatted the audio, stage 3 the tokens."""
+        return None
+
+    @classmethod
+    def required_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> Tuple[str, ...]:
+        """`speech`, and `mos` unless in inference."""
+        return ("speech",) if inference else ("speech", "mos")
+
+    @classmethod
+    def optional_data_names(
+        cls, train: bool = True, inference: bool = False
+    ) -> Tuple[str, ...]:
+        """`tokens` for the token loss, `system` for system correlations."""
+        return () if inference else ("tokens", "system")
+
+    @classmethod
+    @typechecked
+    def build_model(cls, args: argparse.Namespace) -> ESPnetDistilMOSModel:
+        """Build the model and copy all that is portable into `args`.
+
+        Raises:
+            UserError: no upstream, or tokens that are not those of the upstream.
+        """
+        where = "--upstream_conf"
+        if args.upstream_config is not None:
+            where = args.upstream_config
+            args.upstream_conf = {**read_yaml(where), **args.upstream_conf}
+            args.upstream_config = None
+        if not args.upstream_conf:
+            raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
+        loss = loss_choices.get_class(args.loss)(**args.loss_conf)
+        n_tokens = 0
+        if loss.token_weight > 0:
+            n_tokens = cls._read_token_provenance(args)
+        network = build_network(
+            args.upstream_conf, args.predictor, args.predictor_conf, n_tokens, where
+        )
+        columns = None
+        if n_tokens > 0:
+            require_tokens_of(args.token_conf, network.upstream.fingerprint)
+            columns = _token_columns(args.token_conf, network.predictor.target_layers)
+        if args.init is not None:
+            initialize(network.predictor, args.init)
+        return ESPnetDistilMOSModel(
+            network, loss, n_tokens=n_tokens, token_columns=columns, **args.model_conf
+        )
+
+    @staticmethod
+    def _read_token_provenance(args: argparse.Namespace) -> int:
+        if args.token_provenance is not None:
+            args.token_conf = read_provenance(args.token_provenance)
+            args.token_provenance = None
+        if not args.token_conf:
+            raise UserError(
+                "the token loss needs --token_provenance (stage 3 writes it), or set "
+                "loss_conf token_weight to 0"
+            )
+        return args.token_conf["n_clusters"]
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: torch.nn.Module
+    ) -> List[torch.optim.Optimizer]:
+        """One optimiser with a group for upstream, layer logits and the rest.
+
+        Biases, norms and the logits get no weight decay.
+        """
+        optim_class = optim_classes[args.optim]
+        groups: Dict[Tuple, List[torch.nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            lr = None
+            if name.startswith("network.upstream."):
+                lr = args.upstream_lr
+            elif name.endswith(".weighting.logits"):
+                lr = args.layer_logits_lr
+            groups.setdefault((lr, parameter.dim() > 1), []).append(parameter)
+        base = dict(args.optim_conf)
+        decay = base.pop("weight_decay", 0.0)
+        return [
+            optim_class(
+                [
+                    {
+                        "params": parameters,
+                        **({} if lr is None else {"lr": lr}),
+                        **({"weight_decay": decay if is_matrix else 0.0}),
+                    }
+                    for (lr, is_matrix), parameters in groups.items()
+                ],
+                **base,
+            )
+        ]
+
+
+def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:
+    layers = list(token_conf["layers"])
+    missing = sorted(set(target_layers) - set(layers))
+    if missing:
+        raise UserError(
+            f"the tokens hold layers {layers}, but {missing} are to be predicted; run "
+            "stages 2 and 3 again"
+        )
+    return [layers.index(layer) for layer in target_layers]

@@ -1,0 +1,48 @@
+"""Where tokens come from, and whether they belong to an upstream."""
+
+from typing import Any, Dict, Mapping
+
+from espnet2_distilmos.model.upstream.checkpoint import FINGERPRINT_KEYS
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
+
+
+def read_provenance(path: PathLike) -> Dict[str, Any]:
+    """Read the `provenance.yaml` of a k-means folder.
+
+    Raises:
+        UserError: unreadable, or not such a file.
+    """
+    provenance = read_yaml(path)
+    if (
+        type(provenance.get("n_clusters")) is not int
+        or not isinstance(provenance.get("layers"), list)
+        or not isinstance(provenance.get("upstream"), dict)
+    ):
+        raise UserError(
+            f"{path}: not a k-means provenance (n_clusters, layers, upstream); stage 3 "
+            "writes it"
+        )
+    return provenance
+
+
+def require_tokens_of(
+    provenance: Mapping[str, Any], fingerprint: Mapping[str, Any]
+) -> None:
+    """Refuse tokens that were made with another upstream.
+
+    Args:
+        provenance: from :func:`read_provenance`.
+        fingerprint: of the upstream in use.
+
+    Raises:
+        UserError: names the first difference.
+    """
+    tokens_of = provenance["upstream"]
+    for key in FINGERPRINT_KEYS:
+        if tokens_of.get(key) != fingerprint[key]:
+            raise UserError(
+                f"the tokens were made with another upstream: {key} is "
+                f"{tokens_of.get(key)!r} for the tokens and {fingerprint[key]!r} here; "
+                "run stages 2 and 3 with this upstream"
+            )

@@ -1,0 +1,67 @@
+"""Stage 4: what training needs to know of its data before it starts."""
+
+import logging
+import statistics
+from pathlib import Path
+from typing import Dict, Optional
+
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_lines,
+    read_words,
+    require_same_ids,
+    write_lines,
+)
+from espnet2_distilmos.utils.files import PathLike, write_yaml
+
+
+def collect_stats(
+    data_dir: PathLike, output_dir: PathLike, tokens_scp: Optional[PathLike] = None
+) -> None:
+    """Check that a set's files agree; write `speech_shape` and `stats.yaml`.
+
+    The lengths are those of stage 1, so no audio is read and no upstream is built.
+
+    Args:
+        data_dir: formatted set, with labels.
+        output_dir: folder to write.
+        tokens_scp: tokens of the set, if tokens are used.
+
+    Raises:
+        UserError: a file that is missing or malformed, or IDs that differ.
+    """
+    data_dir, output_dir = Path(data_dir), Path(output_dir)
+    lengths = read_floats(data_dir / "utt2num_samples")
+    labels = read_floats(data_dir / "utt2mos")
+    files: Dict[str, Dict] = {
+        str(data_dir / "wav.scp"): read_lines(data_dir / "wav.scp", str),
+        str(data_dir / "utt2num_samples"): lengths,
+        str(data_dir / "utt2mos"): labels,
+    }
+    systems = None
+    if (data_dir / "utt2sys").exists():
+        files[str(data_dir / "utt2sys")] = systems = read_words(data_dir / "utt2sys")
+    if tokens_scp is not None:
+        files[str(tokens_scp)] = read_lines(tokens_scp, str)
+    require_same_ids(files)
+    write_lines(
+        output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
+    )
+    seconds = [n / 16000 for n in lengths.values()]
+    summary = {
+        "n_clips": len(lengths),
+        "n_systems": None if systems is None else len(set(systems.values())),
+        "hours": sum(seconds) / 3600,
+        "seconds": {"min": min(seconds), "max": max(seconds)},
+        "mos": {
+            "mean": statistics.fmean(labels.values()),
+            "std": statistics.pstdev(labels.values()),
+            "min": min(labels.values()),
+            "max": max(labels.values()),
+        },
+    }
+    write_yaml(output_dir / "stats.yaml", summary)
+    logging.info(
+        f"{data_dir}: {summary['n_clips']} clips, {summary['hours']:.2f} h, MOS "
+        f"{summary['mos']['mean']:.2f} +- {summary['mos']['std']:.2f}"
+    )

@@ -1,0 +1,126 @@
+"""ESPnet's trainer with correlations over the whole validation set."""
+
+import logging
+from typing import Dict, Iterable, Optional, Tuple
+
+import numpy as np
+import torch
+from espnet2.torch_utils.device_funcs import to_device
+from espnet2.torch_utils.recursive_op import recursive_average
+from espnet2.train.distributed_utils import DistributedOption
+from espnet2.train.reporter import SubReporter
+from espnet2.train.trainer import Trainer, TrainerOptions, autocast_args
+from torch.amp import autocast
+from typeguard import typechecked
+
+from espnet2_distilmos.scoring.metrics import (
+    MIN_SYSTEMS,
+    group_by_system,
+    lcc,
+    srcc,
+    system_means,
+)
+
+# ID -> (prediction, label, system number or None)
+Scores = Dict[str, Tuple[float, float, Optional[int]]]
+
+
+class DistilMOSTrainer(Trainer):
+    """Adds `srcc`, `lcc`, `sys_srcc` and the layer weights to the validation stats.
+
+    A correlation is a figure of the whole set, not a mean over batches, so
+    predictions are collected (from all processes) before it is computed.
+    """
+
+    def __init__(self):
+        raise RuntimeError("This class can't be instantiated.")
+
+    @classmethod
+    @torch.no_grad()
+    @typechecked
+    def validate_one_epoch(
+        cls,
+        model: torch.nn.Module,
+        iterator: Iterable,
+        reporter: SubReporter,
+        options: TrainerOptions,
+        distributed_option: DistributedOption,
+    ) -> None:
+        """Validate as ESPnet does, then register the whole-set stats."""
+        device = "cuda" if options.ngpu > 0 else "cpu"
+        distributed = distributed_option.distributed
+        model.eval()
+        scores: Scores = {}
+        # Processes may have unequal numbers of batches; the first to end stops all.
+        stop = torch.tensor(0, device=device)
+        for utt_ids, batch in iterator:
+            if distributed:
+                torch.distributed.all_reduce(stop, torch.distributed.ReduceOp.SUM)
+                if stop > 0:
+                    break
+            if options.no_forward_run:
+                continue
+            batch = to_device({**batch, "utt_id": utt_ids}, device)
+            with autocast("cuda", enabled=options.use_amp, **autocast_args):
+                retval = model(**batch)
+            stats, weight = retval["stats"], retval["weight"]
+            if options.ngpu > 1 or distributed:
+                stats, weight = recursive_average(stats, weight, distributed)
+            reporter.register(stats, weight)
+            reporter.next()
+
+            systems = batch.get("system")
+            columns = zip(
+                utt_ids,
+                retval["predicted"].float().tolist(),
+                batch["mos"].flatten().tolist(),
+                [None] * len(utt_ids) if systems is None else systems.view(-1).tolist(),
+            )
+            scores.update({utt: (hyp, ref, s) for utt, hyp, ref, s in columns})
+        else:
+            if distributed:
+                stop.fill_(1)
+                torch.distributed.all_reduce(stop, torch.distributed.ReduceOp.SUM)
+        if options.no_forward_run:
+            return
+        if distributed:
+            parts: list = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, scores)
+            scores = {utt: value for part in parts for utt, value in part.items()}
+        reporter.register({**correlations(scores), **layer_weights(model)})
+        reporter.next()
+
+
+def correlations(scores: Scores) -> Dict[str, float]:
+    """Whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
+
+    An undefined correlation (constant or non-finite predictions) counts as -1, the
+    worst: ESPnet would rank a NaN of the first epoch best for ever.
+    """
+    ids = sorted(scores)  # the order of batches must not matter
+    hyp = np.array([scores[u][0] for u in ids])
+    ref = np.array([scores[u][1] for u in ids])
+    if not np.isfinite(hyp).all():
+        bad = [u for u, h in zip(ids, hyp) if not np.isfinite(h)]
+        logging.warning(f"{len(bad)} non-finite predictions: {' '.join(bad[:10])}")
+        result = {"srcc": None, "lcc": None}
+    else:
+        result = {"srcc": srcc(ref, hyp), "lcc": lcc(ref, hyp)}
+        groups = group_by_system([str(scores[u][2]) for u in ids])
+        if len(groups) >= MIN_SYSTEMS:
+            result["sys_srcc"] = srcc(
+                system_means(ref, groups), system_means(hyp, groups)
+            )
+    return {name: -1.0 if value is None else value for name, value in result.items()}
+
+
+def layer_weights(model: torch.nn.Module) -> Dict[str, float]:
+    """`layer_weight_NN` of every layer, or nothing where they are not learned."""
+    network = getattr(model, "module", model).network
+    weights = network.predictor.layer_weights()
+    if weights is None:
+        return {}
+    return {
+        f"layer_weight_{layer:02d}": value
+        for layer, value in zip(network.upstream.layers, weights.tolist())
+    }

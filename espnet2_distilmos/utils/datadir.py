@@ -1,0 +1,211 @@
+"""Kaldi-style data directories: `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt`.
+
+All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
+(`LC_ALL=C sort`).
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, write_text
+
+T = TypeVar("T")
+
+
+def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return f"{separator.join(items[:most])}{more}"
+
+
+def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
+    """Read `ID VALUE` lines into a dict in file order.
+
+    `convert` turns the value's text into what is wanted and raises ValueError
+    with the reason if it cannot.
+
+    Raises:
+        UserError: unreadable or empty file; lines without a value, values that
+            `convert` refuses, duplicate IDs, IDs out of order: names their lines.
+    """
+    path = Path(path)
+    try:
+        # newline="" keeps a carriage return visible instead of hiding it.
+        with open(path, encoding="utf-8", newline="") as f:
+            lines = f.read().split("\n")
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
+    except UnicodeDecodeError as e:
+        raise UserError(f"{path}: not UTF-8 text (byte {e.start})") from e
+    if lines[-1] == "":
+        lines.pop()
+    if not lines:
+        raise UserError(f"{path}: is empty; one `ID VALUE` line an utterance is needed")
+    result: Dict[str, T] = {}
+    problems: List[str] = []
+    previous = b""
+    for number, line in enumerate(lines, 1):
+        try:
+            utt, value = _split_line(line)
+            if utt in result:
+                raise ValueError(f"duplicate ID {utt}")
+            if utt.encode() < previous:
+                raise ValueError(f"ID {utt} out of order; sort with LC_ALL=C")
+            previous = utt.encode()
+            try:
+                result[utt] = convert(value)
+            except ValueError as e:
+                raise ValueError(f"ID {utt}: {e}") from e
+        except ValueError as e:
+            problems.append(f"{path}:{number}: {e}")
+    if problems:
+        raise UserError(_show(problems, separator="; "))
+    return result
+
+
+def _split_line(line: str) -> Tuple[str, str]:
+    """ID and value of a line, or ValueError with the reason."""
+    if line.startswith("\ufeff"):
+        raise ValueError("byte order mark; save as UTF-8 without BOM")
+    if line.endswith("\r"):
+        raise ValueError("Windows line end; convert with `sed 's/\\r$//'`")
+    fields = line.split(None, 1)
+    if len(fields) != 2 or line[0].isspace():
+        raise ValueError(f"`ID VALUE` was expected, found {line!r}")
+    return fields[0], fields[1].rstrip()
+
+
+def to_float(text: str) -> float:
+    """A finite number, or ValueError with the reason."""
+    try:
+        value = float(text)
+    except ValueError as e:
+        raise ValueError(f"{text!r} is not a number (as in 3.25)") from e
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not a finite number")
+    return value
+
+
+def to_word(text: str) -> str:
+    """One word, or ValueError."""
+    if len(text.split()) != 1:
+        raise ValueError(f"one word was expected, found {text!r}")
+    return text
+
+
+def to_audio_path(text: str) -> str:
+    """A plain path; Kaldi pipes are refused, since they would run a command."""
+    if text.endswith("|") or text.startswith("|"):
+        raise ValueError("pipes are not supported; write the audio to a file first")
+    return text
+
+
+def read_floats(path: PathLike) -> Dict[str, float]:
+    """Read `utt2mos` and its like: `ID NUMBER`."""
+    return read_lines(path, to_float)
+
+
+def read_words(path: PathLike) -> Dict[str, str]:
+    """Read `utt2sys`, `utt2spk` and their like: `ID WORD`."""
+    return read_lines(path, to_word)
+
+
+def read_wav_scp(path: PathLike) -> Dict[str, str]:
+    """Read `wav.scp`: `ID PATH` (blanks in the path are kept)."""
+    return read_lines(path, to_audio_path)
+
+
+def write_lines(path: PathLike, values: Mapping[str, object]) -> None:
+    """Write `ID VALUE` lines, sorted by the bytes of the ID, atomically.
+
+    Floats are written with 6 decimals so that files compare byte by byte.
+    """
+
+    def text(value: object) -> str:
+        return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+    items = sorted(values.items(), key=lambda kv: kv[0].encode())
+    write_text(path, "".join(f"{utt} {text(value)}\n" for utt, value in items))
+
+
+def require_same_ids(files: Mapping[str, Mapping[str, object]]) -> None:
+    """Check that all `files` (name -> content) have the same IDs.
+
+    Raises:
+        UserError: names the two files and the IDs that only one of them has.
+    """
+    (first, reference), *others = files.items()
+    problems = [
+        f"{len(missing)} IDs of {a} are missing in {b}: {_show(missing)}"
+        for name, content in others
+        for a, b, missing in (
+            (first, name, [u for u in reference if u not in content]),
+            (name, first, [u for u in content if u not in reference]),
+        )
+        if missing
+    ]
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+@dataclass
+class DataDir:
+    """A data directory in memory; every mapping has the same, sorted keys.
+
+    Attributes:
+        wavs: ID -> path of the audio file.
+        mos: ID -> label (MOS units), or None where the set has no labels.
+        systems: ID -> system, or None.
+        speakers: ID -> speaker, or None (then every utterance is its own speaker).
+    """
+
+    wavs: Dict[str, str]
+    mos: Optional[Dict[str, float]] = None
+    systems: Optional[Dict[str, str]] = None
+    speakers: Optional[Dict[str, str]] = None
+
+    @classmethod
+    def load(cls, folder: PathLike) -> "DataDir":
+        """Read and check a folder; files other than `wav.scp` may be absent.
+
+        Raises:
+            UserError: see :func:`read_lines` and :func:`require_same_ids`.
+        """
+        folder = Path(folder)
+        contents = {
+            name: reader(folder / name)
+            for name, reader in (
+                ("wav.scp", read_wav_scp),
+                ("utt2mos", read_floats),
+                ("utt2sys", read_words),
+                ("utt2spk", read_words),
+            )
+            if name == "wav.scp" or (folder / name).exists()
+        }
+        require_same_ids({str(folder / n): c for n, c in contents.items()})
+        return cls(*map(contents.get, ("wav.scp", "utt2mos", "utt2sys", "utt2spk")))
+
+    def subset(self, ids: List[str]) -> "DataDir":
+        """The same with only `ids`."""
+
+        def pick(values):
+            return None if values is None else {u: values[u] for u in ids}
+
+        return DataDir(*map(pick, (self.wavs, self.mos, self.systems, self.speakers)))
+
+    def save(self, folder: PathLike) -> None:
+        """Write the folder's files; `wav.scp` last, as the sign that it is whole."""
+        folder = Path(folder)
+        speakers = self.speakers or {u: u for u in self.wavs}
+        spk2utt: Dict[str, List[str]] = {}
+        for utt in sorted(self.wavs, key=str.encode):
+            spk2utt.setdefault(speakers[utt], []).append(utt)
+        if self.mos is not None:
+            write_lines(folder / "utt2mos", self.mos)
+        if self.systems is not None:
+            write_lines(folder / "utt2sys", self.systems)
+        write_lines(folder / "utt2spk", speakers)
+        write_lines(folder / "spk2utt", {s: " ".join(u) for s, u in spk2utt.items()})
+        write_lines(folder / "wav.scp", self.wavs)

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# The environment: source this, from any folder (`. ./path.sh`).
+#
+# On first use local/install.sh makes .venv; afterwards that costs some milliseconds.
+# To use an environment of your own instead (it is checked, never changed):
+#   export DISTILMOS_PYTHON=/path/to/environment/bin/python
+#
+# MAIN_ROOT, if set, is an ESPnet checkout; only cmd.sh looks there, for the scripts
+# that submit to a cluster. OMP_NUM_THREADS is left alone: one thread a process is
+# right for many CPU jobs and wrong for one training, so commands set what they need.
+
+if [ -z "${BASH_VERSION-}" ]; then
+    echo "path.sh: error: source this from bash" >&2
+    return 1
+fi
+
+# Recipes link to this file: follow the links to find the repository.
+_distilmos_root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P) || return 1
+"${_distilmos_root}/local/install.sh" || return 1
+
+if [ -n "${DISTILMOS_PYTHON-}" ]; then
+    _distilmos_bin=$(cd "$(dirname "$(command -v "${DISTILMOS_PYTHON}")")" && pwd) || return 1
+    # The package is not installed there: take it from here.
+    case ":${PYTHONPATH-}:" in
+    *":${_distilmos_root}:"*) ;;
+    *) export PYTHONPATH="${_distilmos_root}${PYTHONPATH:+:${PYTHONPATH}}" ;;
+    esac
+else
+    _distilmos_bin=${_distilmos_root}/.venv/bin
+    export VIRTUAL_ENV=${_distilmos_root}/.venv
+    unset PYTHONHOME
+fi
+case "${PATH}:" in
+"${_distilmos_bin}:"*) ;;
+*) export PATH="${_distilmos_bin}:${PATH}" ;;
+esac
+
+export LC_ALL=C             # data files are sorted by bytes
+export PYTHONIOENCODING=UTF-8
+export PYTHONNOUSERSITE=1   # packages in ~/.local would shadow the pinned ones
+# OpenMP threads that wait by spinning take the core from those that have work: on a
+# busy machine a training step of two threads then takes ten times as long.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+unset -v _distilmos_root _distilmos_bin

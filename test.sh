@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# All checks: style first, then the tests. Arguments go to pytest (./test.sh -k scoring).
+# Fails if any check fails, but runs them all.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+. ./path.sh
+
+failed=()
+check() { # the name, then the command
+    local name=$1
+    shift
+    "$@" || failed+=("${name}")
+}
+
+# Every shell script that git knows or would add: by its name or its first line.
+shell_scripts() {
+    local file line
+    while IFS= read -r -d '' file; do
+        [ -f "${file}" ] && [ ! -L "${file}" ] || continue
+        case ${file##*/} in
+        *.sh) ;;
+        *.*) continue ;;
+        *)
+            IFS= read -r line <"${file}" || true
+            [[ ${line} =~ ^'#!'.*[/\ ](ba)?sh($|\ ) ]] || continue
+            ;;
+        esac
+        printf '%s\0' "${file}"
+    done
+}
+if git rev-parse --git-dir >/dev/null 2>&1; then
+    list=(git ls-files -z --cached --others --exclude-standard)
+else # an unpacked archive
+    list=(find . -path ./.venv -prune -o -type f -print0)
+fi
+scripts=()
+while IFS= read -r -d '' script; do
+    scripts+=("${script}")
+done < <("${list[@]}" | shell_scripts)
+
+check "ruff check" ruff check .
+check "ruff format" ruff format --check .
+check shellcheck shellcheck "${scripts[@]}"
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "test.sh: error: ${failed[*]} failed; the tests run nevertheless" >&2
+fi
+
+check pytest python -m pytest "$@"
+[ ${#failed[@]} -eq 0 ]
