@@ -106,7 +106,7 @@ if [ -z "${tag}" ]; then
     fi
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
-stats_dir=${expdir}/mos_stats_${train_set}_${valid_set}
+stats_dir=${expdir}/stats_${train_set}_${valid_set}
 if [ -z "${inference_tag}" ]; then
     inference_tag=inference_${inference_model%.pth}
     if [ -n "${inference_args}" ]; then
@@ -291,9 +291,9 @@ if ! "${skip_eval}"; then
                 --train_dir "${dumpdir}/raw/${train_set}" \
                 --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
                 --output_dir "${_rows}" --n_jobs "${nj}"
-            for dir in "${_rows}"/*/; do
-                for dset in "${test_set_list[@]}"; do
-                    score "${dir%/}/${dset}" "${dset}"
+            for dset in "${test_set_list[@]}"; do
+                for dir in "${_rows}"/*/"${dset}"; do
+                    score "${dir}" "${dset}"
                 done
             done
             _opts+=(--reference "${_rows}")

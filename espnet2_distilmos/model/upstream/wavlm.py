@@ -44,8 +44,8 @@ class WavLMAdapter(UpstreamAdapter):
         # S3PRL sets both to 0; None means what the checkpoint was pretrained with.
         self.feature_grad_mult = _choose(conf.feature_grad_mult, cfg.feature_grad_mult)
         self.layerdrop = _choose(conf.layerdrop, cfg.encoder_layerdrop)
-        self._mark_untrained()
         self._select_layers()
+        self._mark_untrained()
 
     def _mark_untrained(self) -> None:
         """Parameters that can get no gradient would stop DDP."""
@@ -54,6 +54,8 @@ class WavLMAdapter(UpstreamAdapter):
             self.model.feature_extractor.requires_grad_(False)
         if self.model.encoder.layer_norm_first:
             self.model.encoder.layer_norm.requires_grad_(False)
+        for unused in self.model.encoder.layers[self.layers[-1] :]:
+            unused.requires_grad_(False)
 
     def frame_count(self, n_samples: int) -> int:
         """Frames that the CNN makes of a clip: 16000 samples give 49."""
