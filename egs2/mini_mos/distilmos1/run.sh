@@ -5,9 +5,10 @@ set -u
 set -o pipefail
 
 ./distilmos.sh \
-    --ngpu 0 \
+    --ngpu 0 --cpu_nproc 2 \
     --upstream conf/upstream/mini.yaml \
     --train_config conf/tuning/train_distilmos_mini.yaml \
+    --max_frames 60000 \
     --train_set train \
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
