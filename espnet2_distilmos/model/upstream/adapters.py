@@ -1,5 +1,6 @@
 """Upstream adapters: waveforms in, raw block outputs and true frame counts out."""
 
+import re
 from typing import Any, Dict, List, Optional, Tuple
 
 import torch
@@ -18,7 +19,7 @@ class UpstreamAdapter(torch.nn.Module):
     A subclass sets what is below in `__init__`, then calls :meth:`_select_layers`.
 
     Attributes:
-        layers: numbers of the layers that :meth:`forward` returns, counted from 1.
+        layers: numbers of the layers that were chosen, counted from 1.
         n_blocks: number of layers that the model has.
         hidden_size: channels of a hidden state (D).
         downsample: samples a frame (320 at 16 kHz: 20 ms).
@@ -34,6 +35,7 @@ class UpstreamAdapter(torch.nn.Module):
     def __init__(self, conf: UpstreamConfig):
         super().__init__()
         self.conf = conf
+        self._last_layer: Optional[int] = None
 
     def _select_layers(self) -> None:
         self.layers = tuple(self.conf.layers or range(1, self.n_blocks + 1))
@@ -44,6 +46,25 @@ class UpstreamAdapter(torch.nn.Module):
             )
         if self.conf.freeze:
             self.requires_grad_(False)
+
+    def limit_layers(self, last: Optional[int]) -> None:
+        """Compute nothing above layer `last`; None lifts the limit.
+
+        :meth:`forward` then returns the chosen layers up to `last` only, which is all
+        that inference needs where the layers above have weight zero.
+
+        Raises:
+            ValueError: no chosen layer is left.
+        """
+        if last is not None and last < self.layers[0]:
+            raise ValueError(f"no layer of {self.layers} is left up to layer {last}")
+        self._last_layer = last
+
+    @property
+    def active_layers(self) -> Tuple[int, ...]:
+        """Numbers of the layers that :meth:`forward` returns."""
+        last = self._last_layer
+        return tuple(i for i in self.layers if last is None or i <= last)
 
     @property
     def frame_shift(self) -> float:
@@ -78,7 +99,7 @@ class UpstreamAdapter(torch.nn.Module):
     def _forward_clips(
         self, clips: List[torch.Tensor]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        """(N_b,) waveforms -> one (B, T, D) a chosen layer, and (B,) frame counts."""
+        """(N_b,) waveforms -> one (B, T, D) an active layer, and (B,) frame counts."""
         raise NotImplementedError
 
 
@@ -91,17 +112,32 @@ def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tenso
 class ClipwiseAdapter(UpstreamAdapter):
     """Any S3PRL upstream, one clip at a time: slow, but exact for every model.
 
-    Layer i is the i-th of S3PRL's hidden states, as many as S3PRL gives. For the
-    transformer families S3PRL's list also holds the input of block 1; those have
-    adapters of their own.
+    Where S3PRL watches the blocks of a transformer encoder, layer i is the raw output
+    of block i. Else it is the i-th of S3PRL's hidden states, as many as S3PRL gives.
+
+    What trains is found by a trial: parameters that get no gradient are marked so.
     """
 
     def __init__(self, expert: torch.nn.Module, conf: UpstreamConfig):
         super().__init__(conf)
+        for name in ("feature_grad_mult", "layerdrop"):
+            if getattr(conf, name) is not None:
+                self._refuse(name)
+        for name in ("freeze_cnn", "gradient_checkpointing"):
+            if getattr(conf, name):
+                self._refuse(name)
         self.expert = expert
+        self._watches_blocks = _watch_block_outputs(expert)
+        # The models of transformers mask frames in training unless told not to.
+        model_config = getattr(getattr(expert, "model", None), "config", None)
+        if hasattr(model_config, "apply_spec_augment"):
+            model_config.apply_spec_augment = False
         self.downsample = int(expert.get_downsample_rates("hidden_states"))
-        with torch.no_grad():
-            states = self._run(torch.zeros(SAMPLE_RATE).normal_())
+        was_training = expert.training
+        expert.eval()
+        with torch.enable_grad():
+            states = self._run(_trial_clip(expert))
+        expert.train(was_training)
         self.n_blocks = len(states)
         self.hidden_size = states[0].size(-1)
         if any(s.shape != states[0].shape for s in states):
@@ -109,9 +145,28 @@ class ClipwiseAdapter(UpstreamAdapter):
                 f"{conf.upstream}: layers of different sizes are not supported"
             )
         self._select_layers()
+        self._mark_untrained(states)
+
+    def _refuse(self, name: str) -> None:
+        raise UserError(
+            f"{self.conf.upstream}: {name} is for models that have an adapter of their "
+            "own (doc/upstreams.md); this one runs clip by clip as S3PRL has it"
+        )
+
+    def _mark_untrained(self, states: List[torch.Tensor]) -> None:
+        """Parameters that get no gradient would stop DDP."""
+        parameters = [p for p in self.expert.parameters() if p.requires_grad]
+        total = sum(states[i - 1].float().square().sum() for i in self.layers)
+        gradients: Tuple = (None,) * len(parameters)
+        if parameters and total.requires_grad:
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        return [s[0] for s in self.expert([clip])["hidden_states"]]
+        states = [s[0] for s in self.expert([clip])["hidden_states"]]
+        # The last is the encoder's own output, after the final norm of pre-norm models.
+        return states[:-1] if self._watches_blocks else states
 
     def _forward_clips(self, clips):
         all_states = [self._run(clip) for clip in clips]
@@ -120,5 +175,38 @@ class ClipwiseAdapter(UpstreamAdapter):
         )
         return [
             pad_sequence([states[i - 1] for states in all_states], batch_first=True)
-            for i in self.layers
+            for i in self.active_layers
         ], frame_lengths
+
+
+def _trial_clip(expert: torch.nn.Module) -> torch.Tensor:
+    """One second of noise on the expert's device; the caller's generator is kept."""
+    device = next((p.device for p in expert.parameters()), torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(SAMPLE_RATE, generator=generator).to(device)
+
+
+def _watch_block_outputs(expert: torch.nn.Module) -> bool:
+    """Make S3PRL's hooks give what every block puts out instead of what it gets.
+
+    Returns whether the expert has such hooks: one a block, then one on the encoder.
+    """
+    hooks = list(getattr(expert, "hooks", []))
+    block = re.compile(r"self\.model\.encoder\.layers\[\d+\]")
+    if (
+        len(hooks) < 2
+        or not all(block.fullmatch(hook.module_path) for hook in hooks[:-1])
+        or hooks[-1].module_path != "self.model.encoder"
+    ):
+        return False
+    expert.remove_all_hooks()
+    for hook in hooks[:-1]:
+        # S3PRL's transform reads (T, B, D) from the inputs of a block; what one block
+        # puts out is what the next one gets.
+        def transform(_, output, of_inputs=hook.transform):
+            output = output[0] if isinstance(output, tuple) else output
+            return of_inputs((output,), None)
+
+        expert.add_hook(hook.module_path, transform)
+    expert.add_hook(hooks[-1].module_path, hooks[-1].transform)
+    return True
