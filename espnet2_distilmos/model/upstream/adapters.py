@@ -1,6 +1,5 @@
 """Upstream adapters: waveforms in, raw block outputs and true frame counts out."""
 
-import re
 from typing import Any, Dict, List, Optional, Tuple
 
 import torch
@@ -112,8 +111,8 @@ def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tenso
 class ClipwiseAdapter(UpstreamAdapter):
     """Any S3PRL upstream, one clip at a time: slow, but exact for every model.
 
-    Where S3PRL watches the blocks of a transformer encoder, layer i is the raw output
-    of block i. Else it is the i-th of S3PRL's hidden states, as many as S3PRL gives.
+    In a transformer encoder layer i is the raw output of block i. Else it is the i-th
+    of S3PRL's hidden states, as many as S3PRL gives.
 
     What trains is found by a trial: parameters that get no gradient are marked so.
     """
@@ -127,16 +126,19 @@ class ClipwiseAdapter(UpstreamAdapter):
             if getattr(conf, name):
                 self._refuse(name)
         self.expert = expert
-        self._watches_blocks = _watch_block_outputs(expert)
-        # The models of transformers mask frames in training unless told not to.
+        # Models of transformers mask frames and skip blocks unless told not to.
         model_config = getattr(getattr(expert, "model", None), "config", None)
         if hasattr(model_config, "apply_spec_augment"):
             model_config.apply_spec_augment = False
+            model_config.layerdrop = 0.0
+        self._outputs: Optional[List[torch.Tensor]] = None
         self.downsample = int(expert.get_downsample_rates("hidden_states"))
         was_training = expert.training
         expert.eval()
         with torch.enable_grad():
-            states = self._run(_trial_clip(expert))
+            clip = _trial_clip(expert)
+            self._watch_blocks(len(self._run(clip)))
+            states = self._run(clip)
         expert.train(was_training)
         self.n_blocks = len(states)
         self.hidden_size = states[0].size(-1)
@@ -164,9 +166,35 @@ class ClipwiseAdapter(UpstreamAdapter):
             parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
+        """(N,) -> one (T, D) a layer."""
+        if self._outputs is not None:
+            self._outputs.clear()
         states = [s[0] for s in self.expert([clip])["hidden_states"]]
-        # The last is the encoder's own output, after the final norm of pre-norm models.
-        return states[:-1] if self._watches_blocks else states
+        if self._outputs:
+            # Some of S3PRL's encoders pad by a frame inside.
+            states = [out[: len(states[0])] for out in self._outputs]
+            self._outputs.clear()
+        return states
+
+    def _watch_blocks(self, n_states: int) -> None:
+        """Note what the blocks put out, if the model is a transformer as usual.
+
+        That is, if its hidden states are one more than its blocks: S3PRL's first is
+        what block 1 gets, and its last may come after a norm that follows the blocks.
+        """
+        encoder = getattr(getattr(self.expert, "model", None), "encoder", None)
+        blocks = getattr(encoder, "layers", None)
+        if not isinstance(blocks, torch.nn.ModuleList) or n_states != len(blocks) + 1:
+            return
+        self._outputs = noted = []
+
+        def note(_: torch.nn.Module, __: Any, output: Any) -> None:
+            output = output[0] if isinstance(output, tuple) else output
+            # (1, T, D) or (T, 1, D): there is one clip.
+            noted.append(output[0] if output.size(0) == 1 else output[:, 0])
+
+        for block in blocks:
+            block.register_forward_hook(note)
 
     def _forward_clips(self, clips):
         all_states = [self._run(clip) for clip in clips]
@@ -184,29 +212,3 @@ def _trial_clip(expert: torch.nn.Module) -> torch.Tensor:
     device = next((p.device for p in expert.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     return torch.randn(SAMPLE_RATE, generator=generator).to(device)
-
-
-def _watch_block_outputs(expert: torch.nn.Module) -> bool:
-    """Make S3PRL's hooks give what every block puts out instead of what it gets.
-
-    Returns whether the expert has such hooks: one a block, then one on the encoder.
-    """
-    hooks = list(getattr(expert, "hooks", []))
-    block = re.compile(r"self\.model\.encoder\.layers\[\d+\]")
-    if (
-        len(hooks) < 2
-        or not all(block.fullmatch(hook.module_path) for hook in hooks[:-1])
-        or hooks[-1].module_path != "self.model.encoder"
-    ):
-        return False
-    expert.remove_all_hooks()
-    for hook in hooks[:-1]:
-        # S3PRL's transform reads (T, B, D) from the inputs of a block; what one block
-        # puts out is what the next one gets.
-        def transform(_, output, of_inputs=hook.transform):
-            output = output[0] if isinstance(output, tuple) else output
-            return of_inputs((output,), None)
-
-        expert.add_hook(hook.module_path, transform)
-    expert.add_hook(hooks[-1].module_path, hooks[-1].transform)
-    return True
