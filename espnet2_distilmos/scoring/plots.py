@@ -264,6 +264,6 @@ def plot_clustering(
         left.set(xlabel="layer", ylabel="perplexity (clusters)", ylim=(0, 1.12 * k))
         right.plot(layers, inertia_per_frame, color=RED, marker="o")
         right.set(xlabel="layer", ylabel="mean squared distance to centroid")
-        right.set_ylim(bottom=0)
+        right.set_ylim(0, 1.12 * max(inertia_per_frame) or 1)
         integer_ticks(left.xaxis)
         integer_ticks(right.xaxis)

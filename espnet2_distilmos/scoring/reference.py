@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import scipy.signal
-import soundfile
-import soxr
 from threadpoolctl import threadpool_limits
 
+from espnet2_distilmos.utils.audio import read_16k
 from espnet2_distilmos.utils.datadir import DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.files import PathLike, sha256_file, write_text
+from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 SYSTEM_MEAN = "system_mean"
 SPECTRAL_STATISTICS = "spectral_statistics"
@@ -134,23 +134,11 @@ def read_features(wavs: Mapping[str, str]) -> np.ndarray:
     """Features (len(wavs), F) of ID -> audio path.
 
     Raises:
-        UserError: an unreadable or empty file; names it.
+        UserError: an unreadable or empty file, or not at 16 kHz; names it.
     """
     # Several BLAS threads on matrices this small only get in each other's way.
     with threadpool_limits(1):
-        return np.stack([_features(utt, path) for utt, path in wavs.items()])
-
-
-def _features(utt: str, path: str) -> np.ndarray:
-    try:
-        x, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    except (OSError, RuntimeError) as e:
-        reason = " ".join(str(e).split())
-        raise UserError(f"{path} (ID {utt}): unreadable audio ({reason})") from e
-    if len(x) == 0:
-        raise UserError(f"{path} (ID {utt}): holds no samples")
-    x = x.mean(axis=1)
-    return spectral_statistics(x if rate == RATE else soxr.resample(x, rate, RATE))
+        return np.stack([spectral_statistics(read_16k(path)) for path in wavs.values()])
 
 
 def predict_from_statistics(
@@ -202,6 +190,15 @@ def write_reference_rows(
         UserError: a folder without labels, two sets of one name, unreadable audio.
     """
     output_dir = Path(output_dir)
+    request = {"seed": seed, "sets": {}}
+    for folder in map(Path, [train_dir, *test_dirs]):
+        request["sets"][str(folder)] = {
+            name: sha256_file(folder / name)
+            for name in ("wav.scp", "utt2mos", "utt2sys")
+            if (folder / name).exists()
+        }
+    if is_whole(output_dir / "rows.yaml", request):
+        return
     tests: dict[str, DataDir] = {}
     for folder in map(Path, test_dirs):
         name = folder.resolve().name
@@ -224,3 +221,4 @@ def write_reference_rows(
             write_lines(output_dir / row / name / "utt2mos", values)
         if sets:
             write_text(output_dir / row / "NOTE.txt", NOTES[row] + "\n")
+    write_stamp(output_dir / "rows.yaml", request)

@@ -167,7 +167,7 @@ def _chosen_sets(rows: Sequence[Row], sets: Sequence[str] | None) -> list[str]:
 def _section(
     name: str, rows: Sequence[Row], labels: Mapping[int, str], heading: str, note: str
 ) -> str:
-    """One test set: heading, note, table, what the references are."""
+    """One test set: heading, note, table."""
     scored = [r for r in rows if name in r.scores]
     lines = [
         [level_name, labels[id(r)], *level_cells(r.scores[name], level)]
@@ -178,11 +178,10 @@ def _section(
     if note:
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
-    below = [f"- {labels[id(r)]}: {r.note}\n" for r in scored if r.note]
     absent = [labels[id(r)] for r in rows if name not in r.scores]
     if absent:
-        below.append(f"- not scored on this set: {', '.join(absent)}\n")
-    return text + ("\n" + "".join(below) if below else "")
+        text += f"\nNot scored on this set: {', '.join(absent)}\n"
+    return text
 
 
 def render_results(
@@ -207,7 +206,8 @@ def render_results(
         environment: List items of :func:`environment_lines`.
 
     Returns:
-        The head (title, environment, legend) and the body (one table a set).
+        The head (title, environment, legend) and the body (one table a set, then what
+        the references are).
 
     Raises:
         UserError: a set that no row has.
@@ -241,6 +241,9 @@ def render_results(
         )
         for s in sets
     )
+    notes = [f"- {names[id(r)]}: {r.note}\n" for r in rows if r.note]
+    if notes:
+        body += "\n## Reference rows\n\n" + "".join(notes)
     return head, body
 
 

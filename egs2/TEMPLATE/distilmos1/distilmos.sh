@@ -18,6 +18,7 @@ skip_train=false      # Skip stage 5.
 skip_eval=false       # Skip stage 6.
 ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
 num_nodes=1           # The number of nodes.
+cpu_nproc=1           # The number of processes that train where ngpu is 0.
 nj=2                  # The number of parallel jobs in stages 1 to 4.
 inference_nj=2        # The number of parallel jobs in scoring.
 gpu_inference=false   # Whether to score with GPU.
@@ -106,7 +107,7 @@ if [ -z "${tag}" ]; then
     fi
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
-stats_dir=${expdir}/mos_stats_${train_set}_${valid_set}
+stats_dir=${expdir}/stats_${train_set}_${valid_set}
 if [ -z "${inference_tag}" ]; then
     inference_tag=inference_${inference_model%.pth}
     if [ -n "${inference_args}" ]; then
@@ -214,15 +215,23 @@ if ! "${skip_train}"; then
             log "Generate '${mos_exp}/run.sh'. You can resume the process from stage 5 using this script"
             echo "${run_args} --stage 5 \"\$@\"; exit \$?" >"${mos_exp}/run.sh"
             chmod +x "${mos_exp}/run.sh"
+            _trainer=("${python}")
+            _spawn=true
+            if [ "${ngpu}" -eq 0 ] && [ "${cpu_nproc}" -gt 1 ]; then
+                # ESPnet itself spawns processes for GPUs only.
+                _trainer+=(-m torch.distributed.run --standalone --nproc_per_node "${cpu_nproc}")
+                _opts+=(--dist_backend gloo)
+                _spawn=false
+            fi
             log "Training started... log: '${mos_exp}/train.log'"
             if ! ${python} -m espnet2.bin.launch \
                 --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
                 --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
                 --init_file_prefix "${mos_exp}/.dist_init_" \
-                --multiprocessing_distributed true -- \
-                ${python} -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \
+                --multiprocessing_distributed "${_spawn}" -- \
+                "${_trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \
                 2>"${mos_exp}/launch.log"; then
-                fail "training failed: $(grep -a '^error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
+                fail "training failed: $(grep -aE '(^|: )error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
             fi
             echo "${_digest}" >"${mos_exp}/.trained"
         fi
@@ -291,9 +300,9 @@ if ! "${skip_eval}"; then
                 --train_dir "${dumpdir}/raw/${train_set}" \
                 --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
                 --output_dir "${_rows}" --n_jobs "${nj}"
-            for dir in "${_rows}"/*/; do
-                for dset in "${test_set_list[@]}"; do
-                    score "${dir%/}/${dset}" "${dset}"
+            for dset in "${test_set_list[@]}"; do
+                for dir in "${_rows}"/*/"${dset}"; do
+                    score "${dir}" "${dset}"
                 done
             done
             _opts+=(--reference "${_rows}")

@@ -5,13 +5,14 @@ set -u
 set -o pipefail
 
 ./distilmos.sh \
-    --ngpu 0 \
+    --ngpu 0 --cpu_nproc 2 \
     --upstream conf/upstream/mini.yaml \
-    --train_config conf/train_distilmos.yaml \
+    --train_config conf/tuning/train_distilmos_mini.yaml \
+    --max_frames 60000 \
     --train_set train \
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
-    --label_name "PESQ MOS-LQO (objective)" \
+    --label_name "PESQ MOS-LQO, objective" \
     --label_kind "objective: wideband PESQ MOS-LQO (ITU-T P.862.2) against the clean original, not human ratings" \
     --set_notes local/set_notes.yaml \
     "$@"

@@ -106,7 +106,7 @@ def test_spectrum_does_not_depend_on_level():
 def test_errors_name_the_culprit(folder, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"bad\.wav \(ID u1\): unreadable"):
+    with pytest.raises(UserError, match=r"bad\.wav: cannot be read as audio"):
         read_features({"u1": str(bad)})
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
     with pytest.raises(UserError, match="no samples"):

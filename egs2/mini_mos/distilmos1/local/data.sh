@@ -13,7 +13,7 @@ log() {
 speech_dir=            # clean speech, one folder a speaker; empty: Debian's prompts
 data_dir=data          # data dirs are made in it
 audio_dir=downloads/mini_mos
-n_train=900            # clips in each set
+n_train=1300           # clips in each set
 n_valid=150
 n_test=300
 n_test_speaker=240
