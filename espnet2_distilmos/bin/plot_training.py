@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the training curves and the layer weights of an experiment."""
+"""Draw the training curves, layer weights and token accuracies of an experiment."""
 
 import argparse
 import sys
@@ -22,11 +22,16 @@ def main(cmd=None) -> None:
     """Parse the options and draw."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
+    from espnet2_distilmos.scoring.layer_plots import plot_token_accuracy
     from espnet2_distilmos.scoring.plots import (
         plot_layer_weights,
         plot_training_curves,
     )
-    from espnet2_distilmos.train.history import layer_weights_of, read_history
+    from espnet2_distilmos.train.history import (
+        layer_weights_of,
+        read_history,
+        token_accuracies_of,
+    )
 
     output_dir = Path(args.output_dir or Path(args.exp) / "plots")
     history = read_history(Path(args.exp) / "checkpoint.pth")
@@ -36,6 +41,9 @@ def main(cmd=None) -> None:
     layers, weights = layer_weights_of(history)
     if weights:
         plot_layer_weights(output_dir / "layer_weights.png", weights, layers)
+    layers, accuracies = token_accuracies_of(history)
+    if accuracies:
+        plot_token_accuracy(output_dir / "token_accuracy.png", accuracies, layers)
 
 
 if __name__ == "__main__":

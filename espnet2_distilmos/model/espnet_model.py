@@ -7,7 +7,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from typeguard import typechecked
 
-from espnet2_distilmos.model.loss import DistilMOSLoss
+from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.utils.errors import UserError
 
@@ -63,7 +63,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
 
         Returns:
             `loss`, `stats` and `weight` as ESPnet wants them and, in eval mode,
-            `predicted` (B,) for the trainer's correlations.
+            `predicted` (B,) for the trainer's correlations; the stats of eval mode have
+            the accuracy of each target layer, `token_acc_NN`.
 
         Raises:
             UserError: tokens are missing, too short or too long, or not IDs of k
@@ -87,6 +88,12 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         loss, stats = self.loss(
             prediction.mos, mos.flatten(), prediction.token_logits, targets
         )
+        if with_tokens and not self.training:
+            accuracies = token_accuracies(prediction.token_logits, targets)
+            for layer, accuracy in zip(
+                self.network.predictor.target_layers, accuracies
+            ):
+                stats[f"token_acc_{layer:02d}"] = accuracy
         retval = dict(
             zip(
                 ("loss", "stats", "weight"),

@@ -5,32 +5,62 @@ from typing import Sequence, Tuple
 import torch
 import torch.nn.functional as F
 
+from espnet2_distilmos.model.collectives import many_processes, sum_of_processes
 from espnet2_distilmos.model.upstream.adapters import frame_mask
 
 
 class ValidBatchNorm(torch.nn.BatchNorm1d):
-    """BatchNorm whose statistics come from valid frames only."""
+    """BatchNorm whose statistics come from valid frames only, of all processes.
+
+    With several processes they share the sums of their frames, so that a batch may be
+    split in any way; torch's SyncBatchNorm does the same on GPUs only.
+    """
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
         x = x.transpose(1, 2)
         frames = x[mask]  # (N, C)
-        if self.training and len(frames) < 2:
-            # One frame has no variance; the running statistics serve.
-            frames = F.batch_norm(
-                frames,
-                self.running_mean,
-                self.running_var,
-                self.weight,
-                self.bias,
-                training=False,
-                eps=self.eps,
-            )
+        if self.training and many_processes():
+            frames = self._normalise_together(frames)
+        elif self.training and len(frames) < 2:
+            frames = self._normalise_as_in_eval(frames)
         else:
             frames = super().forward(frames)
         out = torch.zeros_like(x, dtype=frames.dtype)
         out[mask] = frames
         return out.transpose(1, 2)
+
+    def _normalise_as_in_eval(self, frames: torch.Tensor) -> torch.Tensor:
+        """(N, C) -> (N, C). One frame has no variance; the running statistics serve."""
+        return F.batch_norm(
+            frames,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=False,
+            eps=self.eps,
+        )
+
+    def _normalise_together(self, frames: torch.Tensor) -> torch.Tensor:
+        """(N, C) of this process -> (N, C), with the statistics of all."""
+        # In float64: the difference of two large sums loses digits.
+        wide = frames.double()
+        count = wide.new_full((1,), len(wide))
+        sums = torch.cat([count, wide.sum(0), wide.square().sum(0)])
+        sums = sum_of_processes(sums)
+        n, (total, squares) = sums[0].detach(), sums[1:].chunk(2)
+        if n < 2:
+            return self._normalise_as_in_eval(frames)
+        mean = total / n
+        variance = (squares / n - mean.square()).clamp(min=0)
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+            unbiased = (variance * n / (n - 1)).to(self.running_var.dtype)
+            self.running_var.lerp_(unbiased, self.momentum)
+        normal = (wide - mean) * torch.rsqrt(variance + self.eps)
+        return normal.type_as(self.weight) * self.weight + self.bias
 
 
 class SeparableConvBlock(torch.nn.Module):

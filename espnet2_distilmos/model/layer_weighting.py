@@ -1,6 +1,6 @@
 """Learnable weights over the upstream's layers."""
 
-from typing import List
+from typing import Dict, List, Type
 
 import torch
 from entmax import entmax15
@@ -30,3 +30,20 @@ class EntmaxLayerWeighting(torch.nn.Module):
         """L tensors (B, T, D) -> (B, T, D)."""
         total = sum(w * state for w, state in zip(self.weights(), states))
         return self.projection(total)
+
+
+class SoftmaxLayerWeighting(EntmaxLayerWeighting):
+    """The same with softmax: every layer keeps some weight and a gradient.
+
+    Args: see :class:`EntmaxLayerWeighting`.
+    """
+
+    def weights(self) -> torch.Tensor:
+        """(L,) weights; they sum to 1."""
+        return self.logits.softmax(-1)
+
+
+LAYER_WEIGHTINGS: Dict[str, Type[EntmaxLayerWeighting]] = {
+    "entmax": EntmaxLayerWeighting,
+    "softmax": SoftmaxLayerWeighting,
+}

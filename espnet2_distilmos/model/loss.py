@@ -1,61 +1,139 @@
-"""Losses: MOS regression, and token cross-entropy as self-distillation."""
+"""Losses: MOS regression, pairs of clips, and tokens as self-distillation."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Type
 
 import torch
 import torch.nn.functional as F
+
+from espnet2_distilmos.model.collectives import many_processes, rows_of_processes
 
 # Target of a frame that takes no part in the token loss.
 IGNORE_TOKEN = -1
 
 
+class L1Loss(torch.nn.Module):
+    """Mean over the batch of |error|.
+
+    Errors of at most `margin` (MOS units) count as zero, so that the noise of the
+    labels is not learned (as in UTMOS and SHEET).
+
+    Args:
+        margin: 0 = plain L1.
+    """
+
+    def __init__(self, margin: float = 0.0):
+        super().__init__()
+        if margin < 0:
+            raise ValueError("margin must not be negative")
+        self.margin = margin
+
+    def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """(B,) scores, (B,) labels -> () loss."""
+        error = (predicted - target).abs()
+        value = self._value(error)
+        return torch.where(error > self.margin, value, torch.zeros_like(value)).mean()
+
+    def _value(self, error: torch.Tensor) -> torch.Tensor:
+        return error
+
+
+class MSELoss(L1Loss):
+    """Mean over the batch of error^2; with a margin as :class:`L1Loss`."""
+
+    def _value(self, error: torch.Tensor) -> torch.Tensor:
+        return error**2
+
+
+REGRESSIONS: Dict[str, Type[L1Loss]] = {"l1": L1Loss, "mse": MSELoss}
+
+
 def regression_loss(
     predicted: torch.Tensor, target: torch.Tensor, kind: str, margin: float
 ) -> torch.Tensor:
-    """Mean over the batch of |error| (`l1`) or error^2 (`mse`).
+    """(B,) scores, (B,) labels -> () loss of a kind (`l1`, `mse`)."""
+    return REGRESSIONS[kind](margin)(predicted, target)
 
-    Errors of at most `margin` (MOS units) count as zero, so that the noise of
-    the labels is not learned (as in UTMOS and SHEET).
+
+class ContrastiveLoss(torch.nn.Module):
+    """Differences between clips should be those of their labels (UTMOS, 2204.02152).
+
+    Half the mean over all pairs of max(0, |predicted difference - true| - margin).
+    With several processes the pairs are those of the whole batch.
 
     Args:
-        predicted: (B,) scores.
-        target: (B,) labels.
-        kind: `l1` or `mse`.
-        margin: 0 = plain L1 or MSE.
-
-    Returns:
-        () loss.
+        margin: in MOS units.
     """
-    error = (predicted - target).abs()
-    value = error if kind == "l1" else error**2
-    return torch.where(error > margin, value, torch.zeros_like(value)).mean()
+
+    def __init__(self, margin: float = 0.1):
+        super().__init__()
+        if margin < 0:
+            raise ValueError("margin must not be negative")
+        self.margin = margin
+
+    def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """(B,) scores, (B,) labels -> () loss."""
+        others = torch.stack([predicted, target.to(predicted.dtype)], dim=1).detach()
+        if many_processes():
+            others = rows_of_processes(others)
+        error = predicted.unsqueeze(1) - others[:, 0]
+        error = (error - (target.unsqueeze(1) - others[:, 1])).abs()
+        total = (error - self.margin).clamp(min=0).mean()
+        # Gradients go to the first clip of a pair only, since the other one may be of
+        # another process; as each pair comes in both orders, that is half of them. So
+        # the sum has the gradient of its half.
+        return total - total.detach() / 2
+
+
+def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
+    """L tensors (B, T, k), (B, T, L) IDs -> (L,) shares of valid frames that are right.
+
+    NaN without valid frames.
+    """
+    valid = tokens[..., 0] != IGNORE_TOKEN
+    right = [x.argmax(-1) == tokens[..., i] for i, x in enumerate(logits)]
+    return torch.stack([r[valid].float().mean() for r in right]).detach()
+
+
+class TokenLoss(torch.nn.Module):
+    """Cross-entropy over valid frames, averaged over layers.
+
+    Args:
+        label_smoothing: share of the target that goes to all tokens alike, in [0, 1).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0):
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError("label_smoothing must be in [0, 1)")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
+        """Compute the loss.
+
+        Args:
+            logits: one (B, T, k) tensor a layer.
+            tokens: (B, T, L) token IDs, IGNORE_TOKEN in padded frames.
+
+        Returns:
+            () loss in nats.
+        """
+        losses = [
+            F.cross_entropy(
+                layer_logits.flatten(0, 1),
+                tokens[..., layer].flatten(),
+                ignore_index=IGNORE_TOKEN,
+                label_smoothing=self.label_smoothing,
+            )
+            for layer, layer_logits in enumerate(logits)
+        ]
+        return torch.stack(losses).mean()
 
 
 def token_loss(
     logits: List[torch.Tensor], tokens: torch.Tensor
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy over valid frames, averaged over layers.
-
-    Args:
-        logits: one (B, T, k) tensor a layer.
-        tokens: (B, T, L) token IDs, IGNORE_TOKEN in padded frames.
-
-    Returns:
-        () loss in nats, and () accuracy in [0, 1].
-    """
-    losses, accuracies = [], []
-    for layer, layer_logits in enumerate(logits):
-        target = tokens[..., layer]
-        valid = target != IGNORE_TOKEN
-        losses.append(
-            F.cross_entropy(
-                layer_logits.flatten(0, 1),
-                target.flatten(),
-                ignore_index=IGNORE_TOKEN,
-            )
-        )
-        accuracies.append((layer_logits.argmax(-1) == target)[valid].float().mean())
-    return torch.stack(losses).mean(), torch.stack(accuracies).mean().detach()
+    """Plain :class:`TokenLoss`, and the mean over layers of the accuracy in [0, 1]."""
+    return TokenLoss()(logits, tokens), token_accuracies(logits, tokens).mean()
 
 
 class DistilMOSLoss(torch.nn.Module):
@@ -65,19 +143,30 @@ class DistilMOSLoss(torch.nn.Module):
         regression: `l1` or `mse`.
         margin: errors up to this (MOS units) are ignored.
         token_weight: weight of the token loss; 0 = none, no tokens needed.
+        label_smoothing: of the token loss (see :class:`TokenLoss`).
+        contrastive_weight: weight of :class:`ContrastiveLoss`; 0 = none (published).
+        contrastive_margin: its margin.
     """
 
     def __init__(
-        self, regression: str = "l1", margin: float = 0.0, token_weight: float = 1.0
+        self,
+        regression: str = "l1",
+        margin: float = 0.0,
+        token_weight: float = 1.0,
+        label_smoothing: float = 0.0,
+        contrastive_weight: float = 0.0,
+        contrastive_margin: float = 0.1,
     ):
         super().__init__()
-        if regression not in ("l1", "mse"):
+        if regression not in REGRESSIONS:
             raise ValueError(f"regression must be l1 or mse, not {regression!r}")
-        if margin < 0 or token_weight < 0:
-            raise ValueError("margin and token_weight must not be negative")
-        self.regression = regression
-        self.margin = margin
+        if min(token_weight, contrastive_weight) < 0:
+            raise ValueError("weights of losses must not be negative")
+        self.regression = REGRESSIONS[regression](margin)
+        self.contrastive = ContrastiveLoss(contrastive_margin)
+        self.tokens = TokenLoss(label_smoothing)
         self.token_weight = token_weight
+        self.contrastive_weight = contrastive_weight
 
     def forward(
         self,
@@ -95,15 +184,20 @@ class DistilMOSLoss(torch.nn.Module):
             tokens: (B, T, L) token IDs; needed if token_weight > 0.
 
         Returns:
-            () loss, and detached stats: `loss`, `mos_loss` and, with tokens,
-            `token_loss` (nats) and `token_acc`, in [0, 1].
+            () loss, and detached stats: `loss`, `mos_loss`, `contrastive_loss` if
+            that is used and, with tokens, `token_loss` (nats) and `token_acc`, in
+            [0, 1].
         """
-        mos_loss = regression_loss(predicted, target, self.regression, self.margin)
+        mos_loss = self.regression(predicted, target)
         stats = {"mos_loss": mos_loss.detach()}
         loss = mos_loss
+        if self.contrastive_weight > 0:
+            contrastive = self.contrastive(predicted, target)
+            loss = loss + self.contrastive_weight * contrastive
+            stats["contrastive_loss"] = contrastive.detach()
         if self.token_weight > 0:
-            tokens_loss, accuracy = token_loss(logits, tokens)
-            loss = mos_loss + self.token_weight * tokens_loss
+            tokens_loss = self.tokens(logits, tokens)
+            loss = loss + self.token_weight * tokens_loss
             stats["token_loss"] = tokens_loss.detach()
-            stats["token_acc"] = accuracy
+            stats["token_acc"] = token_accuracies(logits, tokens).mean()
         return loss, {"loss": loss.detach(), **stats}

@@ -8,7 +8,8 @@ import torch
 
 from espnet2_distilmos.model.decoder import MOSDecoder, mean_of_frames, scale_output
 from espnet2_distilmos.model.frame_encoder import FrameEncoder
-from espnet2_distilmos.model.layer_weighting import EntmaxLayerWeighting
+from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
+from espnet2_distilmos.model.pooling import POOLINGS
 from espnet2_distilmos.model.token_heads import TokenHeads
 
 
@@ -68,6 +69,8 @@ class DistilMOSPredictor(AbsPredictor):
         kernels: odd kernel sizes of the frame encoder's blocks.
         strides: their strides.
         dropout: in the decoder.
+        layer_weighting: `entmax` (published) or `softmax`.
+        pooling: of frame scores, `mean` (published) or `attention`.
     """
 
     def __init__(
@@ -80,11 +83,21 @@ class DistilMOSPredictor(AbsPredictor):
         kernels: Sequence[int] = (5, 3, 3),
         strides: Sequence[int] = (1, 1, 1),
         dropout: float = 0.1,
+        layer_weighting: str = "entmax",
+        pooling: str = "mean",
     ):
         super().__init__()
-        self.weighting = EntmaxLayerWeighting(len(layers), input_size)
+        for name, value, known in (
+            ("layer_weighting", layer_weighting, LAYER_WEIGHTINGS),
+            ("pooling", pooling, POOLINGS),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
+        weighting_class = LAYER_WEIGHTINGS[layer_weighting]
+        self.weighting = weighting_class(len(layers), input_size)
         self.frame_encoder = FrameEncoder(input_size, hidden_size, kernels, strides)
         self.decoder = MOSDecoder(hidden_size, dropout)
+        self.pooling = POOLINGS[pooling](hidden_size)
         for stride in strides:
             self.stride *= stride
         # Made last, so that a seed gives the other parts the same start without them.
@@ -103,11 +116,11 @@ class DistilMOSPredictor(AbsPredictor):
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
         frame_mos = self.decoder(frames, steps)
         logits = self.token_heads(frames) if with_tokens and self.token_heads else None
-        mos = mean_of_frames(frame_mos, steps)
+        mos = self.pooling(frame_mos, frames, steps)
         return Prediction(mos, frame_mos, steps, logits, lengths)
 
     def layer_weights(self) -> torch.Tensor:
-        """(L,) entmax weights."""
+        """(L,) weights; they sum to 1."""
         return self.weighting.weights()
 
 

@@ -38,6 +38,14 @@ PANELS: tuple[tuple[str, str, Sequence[tuple[str, str, str]]], ...] = (
         (("train", "mos_loss", "train"), ("valid", "mos_loss", "valid")),
     ),
     (
+        "Contrastive loss",
+        "loss",
+        (
+            ("train", "contrastive_loss", "train"),
+            ("valid", "contrastive_loss", "valid"),
+        ),
+    ),
+    (
         "Token loss",
         "cross-entropy (nats)",
         (("train", "token_loss", "train"), ("valid", "token_loss", "valid")),

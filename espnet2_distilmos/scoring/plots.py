@@ -13,6 +13,7 @@ from espnet2_distilmos.scoring.canvas import (
     integer_ticks,
 )
 from espnet2_distilmos.scoring.curves import History, best_epoch, panels_of
+from espnet2_distilmos.scoring.layer_plots import layer_heatmap
 from espnet2_distilmos.scoring.metrics import (
     MIN_SYSTEMS,
     all_metrics,
@@ -107,19 +108,7 @@ def plot_layer_weights(
     with canvas(path, 2, (5.4, max(3.2, 1.4 + 0.24 * n_layers))) as (figure, axes):
         left, right = axes
         figure.suptitle("Layer weights", fontweight="bold")
-        image = left.imshow(
-            weights.T,
-            aspect="auto",
-            origin="lower",
-            cmap="cividis",
-            vmin=0,
-            interpolation="nearest",
-            extent=(0.5, n_epochs + 0.5, -0.5, n_layers - 0.5),
-        )
-        left.grid(False)
-        left.set(xlabel="epoch", ylabel="layer", title="by epoch")
-        integer_ticks(left.xaxis)
-        figure.colorbar(image, ax=left, label="weight")
+        layer_heatmap(figure, left, weights, "weight")
 
         last = weights[-1]
         right.barh(rows, last, color=BLUE, height=0.75)

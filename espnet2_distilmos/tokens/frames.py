@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
+from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.tokens.layout import layer_file
@@ -61,9 +62,7 @@ def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """What the hidden states depend on, without loading the upstream."""
     keys = ("upstream", "path_or_url", "normalize", "extra_conf", "layers")
     request = {key: value for key, value in conf.to_dict().items() if key in keys}
-    path = conf.path_or_url
-    is_file = path is not None and Path(path).is_file()
-    return {**request, "checkpoint_sha256": sha256_file(path) if is_file else None}
+    return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 
 
 def dump_frames(

@@ -45,7 +45,18 @@ def layer_weights_of(history: History) -> Tuple[List[int], List[List[float]]]:
 
     Both are empty where the model learns no layer weights.
     """
-    prefix = "layer_weight_"
+    return _layer_values(history, "layer_weight_")
+
+
+def token_accuracies_of(history: History) -> Tuple[List[int], List[List[float]]]:
+    """Target layers (L,) and the accuracy of their tokens in every epoch (epochs, L).
+
+    Both are empty where the model predicts no tokens.
+    """
+    return _layer_values(history, "token_acc_")
+
+
+def _layer_values(history: History, prefix: str) -> Tuple[List[int], List[List[float]]]:
     layers: List[int] = []
     rows = []
     for epoch in sorted(history):

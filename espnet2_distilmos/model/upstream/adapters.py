@@ -18,7 +18,7 @@ class UpstreamAdapter(torch.nn.Module):
     A subclass sets what is below in `__init__`, then calls :meth:`_select_layers`.
 
     Attributes:
-        layers: numbers of the layers that :meth:`forward` returns, counted from 1.
+        layers: numbers of the layers that were chosen, counted from 1.
         n_blocks: number of layers that the model has.
         hidden_size: channels of a hidden state (D).
         downsample: samples a frame (320 at 16 kHz: 20 ms).
@@ -34,6 +34,7 @@ class UpstreamAdapter(torch.nn.Module):
     def __init__(self, conf: UpstreamConfig):
         super().__init__()
         self.conf = conf
+        self._last_layer: Optional[int] = None
 
     def _select_layers(self) -> None:
         self.layers = tuple(self.conf.layers or range(1, self.n_blocks + 1))
@@ -44,6 +45,25 @@ class UpstreamAdapter(torch.nn.Module):
             )
         if self.conf.freeze:
             self.requires_grad_(False)
+
+    def limit_layers(self, last: Optional[int]) -> None:
+        """Compute nothing above layer `last`; None lifts the limit.
+
+        :meth:`forward` then returns the chosen layers up to `last` only, which is all
+        that inference needs where the layers above have weight zero.
+
+        Raises:
+            ValueError: no chosen layer is left.
+        """
+        if last is not None and last < self.layers[0]:
+            raise ValueError(f"no layer of {self.layers} is left up to layer {last}")
+        self._last_layer = last
+
+    @property
+    def active_layers(self) -> Tuple[int, ...]:
+        """Numbers of the layers that :meth:`forward` returns."""
+        last = self._last_layer
+        return tuple(i for i in self.layers if last is None or i <= last)
 
     @property
     def frame_shift(self) -> float:
@@ -78,7 +98,7 @@ class UpstreamAdapter(torch.nn.Module):
     def _forward_clips(
         self, clips: List[torch.Tensor]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        """(N_b,) waveforms -> one (B, T, D) a chosen layer, and (B,) frame counts."""
+        """(N_b,) waveforms -> one (B, T, D) an active layer, and (B,) frame counts."""
         raise NotImplementedError
 
 
@@ -91,17 +111,35 @@ def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tenso
 class ClipwiseAdapter(UpstreamAdapter):
     """Any S3PRL upstream, one clip at a time: slow, but exact for every model.
 
-    Layer i is the i-th of S3PRL's hidden states, as many as S3PRL gives. For the
-    transformer families S3PRL's list also holds the input of block 1; those have
-    adapters of their own.
+    In a transformer encoder layer i is the raw output of block i. Else it is the i-th
+    of S3PRL's hidden states, as many as S3PRL gives.
+
+    What trains is found by a trial: parameters that get no gradient are marked so.
     """
 
     def __init__(self, expert: torch.nn.Module, conf: UpstreamConfig):
         super().__init__(conf)
+        for name in ("feature_grad_mult", "layerdrop"):
+            if getattr(conf, name) is not None:
+                self._refuse(name)
+        for name in ("freeze_cnn", "gradient_checkpointing"):
+            if getattr(conf, name):
+                self._refuse(name)
         self.expert = expert
+        # Models of transformers mask frames and skip blocks unless told not to.
+        model_config = getattr(getattr(expert, "model", None), "config", None)
+        if hasattr(model_config, "apply_spec_augment"):
+            model_config.apply_spec_augment = False
+            model_config.layerdrop = 0.0
+        self._outputs: Optional[List[torch.Tensor]] = None
         self.downsample = int(expert.get_downsample_rates("hidden_states"))
-        with torch.no_grad():
-            states = self._run(torch.zeros(SAMPLE_RATE).normal_())
+        was_training = expert.training
+        expert.eval()
+        with torch.enable_grad():
+            clip = _trial_clip(expert)
+            self._watch_blocks(len(self._run(clip)))
+            states = self._run(clip)
+        expert.train(was_training)
         self.n_blocks = len(states)
         self.hidden_size = states[0].size(-1)
         if any(s.shape != states[0].shape for s in states):
@@ -109,9 +147,54 @@ class ClipwiseAdapter(UpstreamAdapter):
                 f"{conf.upstream}: layers of different sizes are not supported"
             )
         self._select_layers()
+        self._mark_untrained(states)
+
+    def _refuse(self, name: str) -> None:
+        raise UserError(
+            f"{self.conf.upstream}: {name} is for models that have an adapter of their "
+            "own (doc/upstreams.md); this one runs clip by clip as S3PRL has it"
+        )
+
+    def _mark_untrained(self, states: List[torch.Tensor]) -> None:
+        """Parameters that get no gradient would stop DDP."""
+        parameters = [p for p in self.expert.parameters() if p.requires_grad]
+        total = sum(states[i - 1].float().square().sum() for i in self.layers)
+        gradients: Tuple = (None,) * len(parameters)
+        if parameters and total.requires_grad:
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        return [s[0] for s in self.expert([clip])["hidden_states"]]
+        """(N,) -> one (T, D) a layer."""
+        if self._outputs is not None:
+            self._outputs.clear()
+        states = [s[0] for s in self.expert([clip])["hidden_states"]]
+        if self._outputs:
+            # Some of S3PRL's encoders pad by a frame inside.
+            states = [out[: len(states[0])] for out in self._outputs]
+            self._outputs.clear()
+        return states
+
+    def _watch_blocks(self, n_states: int) -> None:
+        """Note what the blocks put out, if the model is a transformer as usual.
+
+        That is, if its hidden states are one more than its blocks: S3PRL's first is
+        what block 1 gets, and its last may come after a norm that follows the blocks.
+        """
+        encoder = getattr(getattr(self.expert, "model", None), "encoder", None)
+        blocks = getattr(encoder, "layers", None)
+        if not isinstance(blocks, torch.nn.ModuleList) or n_states != len(blocks) + 1:
+            return
+        self._outputs = noted = []
+
+        def note(_: torch.nn.Module, __: Any, output: Any) -> None:
+            output = output[0] if isinstance(output, tuple) else output
+            # (1, T, D) or (T, 1, D): there is one clip.
+            noted.append(output[0] if output.size(0) == 1 else output[:, 0])
+
+        for block in blocks:
+            block.register_forward_hook(note)
 
     def _forward_clips(self, clips):
         all_states = [self._run(clip) for clip in clips]
@@ -120,5 +203,12 @@ class ClipwiseAdapter(UpstreamAdapter):
         )
         return [
             pad_sequence([states[i - 1] for states in all_states], batch_first=True)
-            for i in self.layers
+            for i in self.active_layers
         ], frame_lengths
+
+
+def _trial_clip(expert: torch.nn.Module) -> torch.Tensor:
+    """One second of noise on the expert's device; the caller's generator is kept."""
+    device = next((p.device for p in expert.parameters()), torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(SAMPLE_RATE, generator=generator).to(device)

@@ -6,7 +6,7 @@ import importlib.metadata
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Optional
 
 import torch
 
@@ -60,11 +60,28 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
     if not path.exists() and conf.random_init is not None:
         write_random_wavlm(path, **conf.random_init)
         logging.info(f"{path}: written with random weights, {conf.random_init}")
-    # `*_custom` entries also take names of hub repositories, which are no paths.
-    if not path.exists() and conf.upstream.endswith("_local"):
+    # The entries of transformers also take names of repositories on the hub.
+    if not path.exists() and not conf.upstream.startswith("hf_"):
         raise UserError(
             f"{path}: no such upstream checkpoint (path_or_url of {conf.upstream})"
         )
+
+
+def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
+    """SHA-256 of a checkpoint on this machine: a file, or a folder of transformers.
+
+    None where it is neither: a name, a URL, a repository on the hub.
+    """
+    path = Path(path_or_url) if path_or_url else None
+    if path is not None and path.is_file():
+        return sha256_file(path)
+    if path is None or not path.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.suffix in (".json", ".safetensors", ".bin"):
+            digest.update(f"{file.name} {sha256_file(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def weights_sha256(module: torch.nn.Module) -> str:
@@ -86,11 +103,10 @@ def fingerprint(conf: UpstreamConfig, expert: torch.nn.Module) -> Dict[str, Any]
         conf: its configuration.
         expert: S3PRL's module with the pretrained weights, before any training.
     """
-    is_file = conf.path_or_url is not None and Path(conf.path_or_url).is_file()
     return {
         "upstream": conf.upstream,
         "path_or_url": conf.path_or_url,
-        "checkpoint_sha256": sha256_file(conf.path_or_url) if is_file else None,
+        "checkpoint_sha256": checkpoint_sha256(conf.path_or_url),
         "weights_sha256": weights_sha256(expert),
         "normalize": conf.normalize,
         "extra_conf": conf.extra_conf,

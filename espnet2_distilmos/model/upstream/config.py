@@ -5,6 +5,8 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from espnet2_distilmos.utils.errors import UserError
 
+_UNSAFE = {"hooks", "hook_postprocess", "legacy", "fairseq", "model_config"}
+
 
 @dataclass
 class UpstreamConfig:
@@ -14,7 +16,9 @@ class UpstreamConfig:
 
     Attributes:
         upstream: S3PRL's name of the model (`wavlm_base`, `wavlm_local`, `fbank`...).
-        path_or_url: checkpoint for the names that need one (`*_local`, `*_custom`).
+        path_or_url: checkpoint for the names that need one (`*_local`, `*_custom`);
+            with a name that has weights of its own (`wavlm_base`...), a copy of them
+            that is at hand already, or another checkpoint of that family.
         normalize: layer-normalise every hidden state over its channels.
         extra_conf: further arguments of the S3PRL entry.
         layers: the layers to use, counted from 1 (layer i = raw output of block i);
@@ -25,6 +29,10 @@ class UpstreamConfig:
         layerdrop: probability of skipping a block in training; None = what the
             checkpoint was pretrained with. (S3PRL's own setting is 0 for this and
             the one above.)
+        freeze_cnn: the CNN stays as pretrained; the same as feature_grad_mult 0.
+        gradient_checkpointing: in training keep only what goes into the CNN and into
+            each block, and compute the rest again in the backward pass: less memory,
+            more time, the same gradients.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
     """
@@ -37,6 +45,8 @@ class UpstreamConfig:
     freeze: bool = False
     feature_grad_mult: Optional[float] = None
     layerdrop: Optional[float] = None
+    freeze_cnn: bool = False
+    gradient_checkpointing: bool = False
     random_init: Optional[Dict[str, Any]] = None
 
     @classmethod
@@ -67,9 +77,12 @@ class UpstreamConfig:
 
         path = self.path_or_url
         require("path_or_url", path is None or isinstance(path, str), "text")
-        require("normalize", isinstance(self.normalize, bool), "true or false")
-        require("freeze", isinstance(self.freeze, bool), "true or false")
+        for name in ("normalize", "freeze", "freeze_cnn", "gradient_checkpointing"):
+            require(name, isinstance(getattr(self, name), bool), "true or false")
         require("extra_conf", isinstance(self.extra_conf, dict), "a mapping")
+        # S3PRL evaluates or unpickles what they hold; a downloaded model has them too.
+        unsafe = sorted(_UNSAFE.intersection(self.extra_conf))
+        require("extra_conf", not unsafe, f"without {', '.join(unsafe)}")
         require(
             "layers",
             self.layers is None
@@ -92,6 +105,11 @@ class UpstreamConfig:
             "layerdrop",
             drop is None or (is_number(drop) and 0 <= drop < 1),
             "a number in [0, 1), or null",
+        )
+        require(
+            "freeze_cnn",
+            not (self.freeze_cnn and mult),
+            "false where feature_grad_mult is more than 0",
         )
         require(
             "random_init",

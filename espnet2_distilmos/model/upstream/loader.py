@@ -2,7 +2,8 @@
 
 import importlib
 import logging
-from typing import Any
+from pathlib import Path
+from typing import Any, Optional, Tuple, Type
 
 from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter, UpstreamAdapter
 from espnet2_distilmos.model.upstream.checkpoint import (
@@ -11,8 +12,36 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     quiet_s3prl,
 )
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.espnet_hubert import (
+    ESPnetHuBERTAdapter,
+    check_espnet_weights,
+)
+from espnet2_distilmos.model.upstream.fairseq import (
+    Data2VecAdapter,
+    HuBERTAdapter,
+    Wav2Vec2Adapter,
+)
+from espnet2_distilmos.model.upstream.hugging_face import (
+    HuggingFaceAdapter,
+    HuggingFaceWavLMAdapter,
+    check_hugging_face,
+    hf_wavlm_custom,
+)
+from espnet2_distilmos.model.upstream.safe_load import safe_loading
+from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
 from espnet2_distilmos.utils.errors import UserError
+
+# One class a family; a model of none of them runs clip by clip.
+FAMILIES: Tuple[Type[TransformerAdapter], ...] = (
+    WavLMAdapter,
+    HuBERTAdapter,
+    Wav2Vec2Adapter,
+    Data2VecAdapter,
+    HuggingFaceAdapter,
+    HuggingFaceWavLMAdapter,
+    ESPnetHuBERTAdapter,
+)
 
 # `s3prl.hub` imports every upstream there is (about 20 s, through ESPnet's HuBERT
 # task). A name's first part nearly always tells its package, which alone is quick.
@@ -34,20 +63,38 @@ _PACKAGES = {
 }
 
 
-def find_entry(name: str) -> Any:
+# Names that take their checkpoint from path_or_url.
+_TAKE_A_PATH = ("_local", "_url", "_custom")
+
+
+def find_entry(name: str, path_or_url: Optional[str] = None) -> Any:
     """S3PRL's function that builds the upstream `name`.
 
+    Args:
+        name: S3PRL's name, or `hf_wavlm_custom`, which S3PRL lacks.
+        path_or_url: with a name that has weights of its own, the entry of the same
+            family is found that takes a checkpoint.
+
     Raises:
-        UserError: S3PRL knows no such name.
+        UserError: S3PRL knows no such name, or it cannot take a checkpoint.
     """
+    if name == "hf_wavlm_custom":
+        return hf_wavlm_custom
     for prefix in sorted(_PACKAGES, key=len, reverse=True):
         if name.startswith(prefix):
-            module = importlib.import_module(
-                f"s3prl.upstream.{_PACKAGES[prefix]}.hubconf"
-            )
+            package = _PACKAGES[prefix]
+            module = importlib.import_module(f"s3prl.upstream.{package}.hubconf")
             # Underscored names and imports of the module are no entries.
-            if not name.startswith("_") and callable(getattr(module, name, None)):
+            if name.startswith("_") or not callable(getattr(module, name, None)):
+                continue
+            if path_or_url is None or name.endswith(_TAKE_A_PATH):
                 return getattr(module, name)
+            # The entry itself would overlook the path and take its own URL.
+            kind = "url" if "://" in path_or_url else "local"
+            entry = getattr(module, f"{package}_{kind}", None)
+            if entry is None or package == "baseline":
+                raise UserError(f"{name} takes no path_or_url ({path_or_url})")
+            return entry
     import s3prl.hub
 
     if name not in s3prl.hub.options():
@@ -62,22 +109,44 @@ def find_entry(name: str) -> Any:
 def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     """Load an upstream through S3PRL and wrap it in the adapter of its family.
 
-    The adapter's `fingerprint` tells the pretrained weights (taken here, before
-    anything is trained).
+    The family is chosen by what the model is, whatever its name. The adapter's
+    `fingerprint` tells the pretrained weights (taken here, before anything is trained).
 
     Raises:
-        UserError: unknown name, missing checkpoint, or a layer that does not exist.
+        UserError: unknown name, missing, unsafe or unfit checkpoint, or a layer that
+            does not exist.
     """
     ensure_checkpoint(conf)
-    entry = find_entry(conf.upstream)
+    if conf.upstream.startswith("hf_"):
+        check_hugging_face(conf.upstream, conf.path_or_url)
+    entry = find_entry(conf.upstream, conf.path_or_url)
     arguments = dict(conf.extra_conf)
     if conf.path_or_url is not None:
         arguments["ckpt"] = conf.path_or_url
     logging.info(f"Loading upstream {conf.upstream} {conf.path_or_url or ''}")
-    with quiet_s3prl():
-        expert = entry(**arguments)
+    with quiet_s3prl(), safe_loading() as files:
+        try:
+            expert = entry(**arguments)
+        except (KeyError, ValueError, RuntimeError, AttributeError) as e:
+            # What S3PRL's loaders raise on a file of another family.
+            if conf.path_or_url is None or not Path(conf.path_or_url).exists():
+                raise
+            raise UserError(
+                f"{conf.path_or_url}: no checkpoint for {conf.upstream} "
+                f"({type(e).__name__}: {str(e)[:200]})"
+            ) from e
+    # transformers keeps a checkpoint's half precision, with which nothing is exact.
+    expert.float()
     identity = fingerprint(conf, expert)
-    adapter_class = WavLMAdapter if WavLMAdapter.fits(expert) else ClipwiseAdapter
-    adapter = adapter_class(expert, conf)
+    adapter: UpstreamAdapter
+    for family in FAMILIES:
+        if family.fits(expert):
+            if family is ESPnetHuBERTAdapter:
+                where = conf.path_or_url or conf.upstream
+                check_espnet_weights(expert.model, files.keys, where)
+            adapter = family(expert, conf, files.model_cfg)
+            break
+    else:
+        adapter = ClipwiseAdapter(expert, conf)
     adapter.fingerprint = identity
     return adapter

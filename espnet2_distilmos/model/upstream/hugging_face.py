@@ -1,0 +1,165 @@
+"""Models of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+
+from espnet2_distilmos.model.upstream.transformer import (
+    Pretraining,
+    TransformerAdapter,
+)
+from espnet2_distilmos.utils.errors import UserError
+
+# The feature extractor of transformers adds this to the variance.
+_HF_EPS = 1e-7
+_MODULES = "transformers.models"
+# S3PRL's entry for every `model_type` that config.json may tell.
+ENTRIES = {
+    "wav2vec2": "hf_wav2vec2_custom",
+    "hubert": "hf_hubert_custom",
+    "wavlm": "hf_wavlm_custom",
+}
+
+
+def check_hugging_face(entry: str, path: Optional[str]) -> None:
+    """Refuse a folder that `entry` would load wrongly, before it is loaded.
+
+    Raises:
+        UserError: no `path_or_url`; a model of another type, whose weights transformers
+            would partly replace by random ones; or a folder that does not say whether
+            the waveform is to be normalised.
+    """
+    if path is None:
+        raise UserError(
+            f"{entry} needs path_or_url: a folder that save_pretrained wrote, or the "
+            "name of a repository on the hub"
+        )
+    folder = Path(path)
+    if folder.is_dir() and not (folder / "preprocessor_config.json").is_file():
+        raise UserError(
+            f"{path}: no preprocessor_config.json, which says whether the waveform is "
+            "to be normalised (do_normalize); take it from where the model comes from"
+        )
+    from transformers import PretrainedConfig, Wav2Vec2FeatureExtractor
+
+    try:
+        kind = PretrainedConfig.get_config_dict(path)[0].get("model_type")
+        rate = Wav2Vec2FeatureExtractor.from_pretrained(path).sampling_rate
+    except (OSError, ValueError) as e:
+        raise UserError(f"{path}: not a model of transformers ({e})") from e
+    if ENTRIES.get(kind) != entry:
+        raise UserError(
+            f"{path}: a {kind} model; use `upstream: {ENTRIES[kind]}`"
+            if kind in ENTRIES
+            else f"{path}: {kind} models are not supported; {', '.join(ENTRIES)} are"
+        )
+    if rate != 16000:
+        raise UserError(f"{path}: a model for {rate} Hz; 16000 Hz is needed")
+
+
+def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:
+    """WavLM as S3PRL loads its other models of transformers (it has no entry for it).
+
+    Args:
+        ckpt: folder that `save_pretrained` wrote, or name of a repository on the hub.
+    """
+    from transformers import Wav2Vec2FeatureExtractor, WavLMModel
+
+    expert = torch.nn.Module()
+    expert.extracter = Wav2Vec2FeatureExtractor.from_pretrained(ckpt)
+    expert.model = WavLMModel.from_pretrained(ckpt)
+    return expert
+
+
+class HuggingFaceAdapter(TransformerAdapter):
+    """wav2vec 2.0 and HuBERT of transformers, as S3PRL loads them.
+
+    A checkpoint does not tell the `feature_grad_mult` of its pretraining: it is 1.
+    """
+
+    models = (
+        f"{_MODULES}.wav2vec2.modeling_wav2vec2.Wav2Vec2Model",
+        f"{_MODULES}.hubert.modeling_hubert.HubertModel",
+    )
+
+    @classmethod
+    def supports(cls, model):
+        """Not with a BatchNorm before the positional convolution: it sees padding."""
+        return getattr(model.encoder.pos_conv_embed, "batch_norm", None) is None
+
+    def pretraining(self, expert, cfg):
+        """See :class:`TransformerAdapter`."""
+        normalize = expert.extracter.do_normalize
+        return Pretraining(
+            _HF_EPS if normalize else None, 1.0, expert.model.config.layerdrop
+        )
+
+    @property
+    def cnn(self) -> torch.nn.Module:
+        """See :class:`TransformerAdapter`."""
+        return self.model.feature_extractor
+
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """See :class:`TransformerAdapter`."""
+        return self.model.encoder
+
+    @property
+    def _norm_enters(self) -> bool:
+        # "Stable" models are pre-norm: their encoder's norm comes after the blocks.
+        return not self.model.config.do_stable_layer_norm
+
+    def _convolve(self, speech):
+        # Its own forward would ask for gradients of the waveform.
+        x = speech.unsqueeze(1)
+        for layer in self.cnn.conv_layers:
+            x = layer(x)
+        return x.transpose(1, 2)
+
+    def _input_modules(self):
+        modules = [self.model.feature_projection, self.encoder.pos_conv_embed]
+        return modules + [self.encoder.layer_norm] * self._norm_enters
+
+    def _project(self, features):
+        return _first(self.model.feature_projection(features))
+
+    def _enter(self, x, mask):
+        x = x + self.encoder.pos_conv_embed(x)
+        if self._norm_enters:
+            x = self.encoder.layer_norm(x)
+        return self.encoder.dropout(x)
+
+    def _padding(self, x, mask):
+        """(B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""
+        return super()._padding(x, mask)[:, None, None]
+
+    def _block(self, block, x, padding, shared):
+        return _first(block(x, attention_mask=padding)), None
+
+
+class HuggingFaceWavLMAdapter(HuggingFaceAdapter):
+    """WavLM of transformers."""
+
+    models = (f"{_MODULES}.wavlm.modeling_wavlm.WavLMModel",)
+    # Block 1 makes the position bias that all others share.
+    first_block_runs = True
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        # Its attention hands torch a bool mask and a float bias; torch adds them.
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+
+    def _padding(self, x, mask):
+        """(B, T), 1 where a frame is true."""
+        return mask.long()
+
+    def _block(self, block, x, padding, shared):
+        output = block(x, attention_mask=padding, position_bias=shared)
+        return output[0], output[1]
+
+
+def _first(output: Any) -> torch.Tensor:
+    # transformers 4 wraps in tuples what transformers 5 does not.
+    return output[0] if isinstance(output, tuple) else output

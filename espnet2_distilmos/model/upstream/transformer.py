@@ -1,0 +1,242 @@
+"""What the wav2vec 2.0 family has in common: CNN, positional convolution, blocks."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, List, Mapping, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.checkpoint import checkpoint
+
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter, frame_mask
+from espnet2_distilmos.model.upstream.cnn import (
+    convolutions_of,
+    mask_group_norm,
+    output_length,
+)
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.utils.errors import UserError
+
+
+@dataclass
+class Pretraining:
+    """What a checkpoint says of its pretraining.
+
+    Attributes:
+        waveform_eps: the waveform is brought to mean 0 and variance 1, with this added
+            to the variance; None = it is taken as it is.
+        feature_grad_mult: factor on the gradient that reaches the CNN.
+        layerdrop: probability of skipping a block.
+    """
+
+    waveform_eps: Optional[float]
+    feature_grad_mult: float
+    layerdrop: float
+
+
+class TransformerAdapter(UpstreamAdapter, ABC):
+    """CNN, then a transformer with a convolution for positions, exact in batches.
+
+    The CNN runs clip by clip or, on a GPU, on the batch with a masked GroupNorm; the
+    transformer runs on the padded batch with the true mask. Layer i is the raw output
+    of block i, also in pre-norm models, whose final LayerNorm is not applied. Nothing
+    is masked as in SpecAugment, whatever the checkpoint says.
+
+    A family says in a subclass how its modules are called.
+
+    Args:
+        expert: S3PRL's module, with the pretrained model as `model`.
+        conf: configuration of the upstream.
+        pretraining_cfg: model configuration in the checkpoint, where S3PRL drops it.
+
+    Attributes:
+        models: full names of the model classes that make up the family.
+        first_block_runs: layerdrop never skips block 1.
+        cnn_on_batch: whether the CNN takes the padded batch; None = on a GPU.
+    """
+
+    models: Tuple[str, ...] = ()
+    first_block_runs: bool = False
+    cnn_on_batch: Optional[bool] = None
+
+    @classmethod
+    def fits(cls, expert: torch.nn.Module) -> bool:
+        """Whether S3PRL's module holds a model of this family."""
+        model = type(getattr(expert, "model", None))
+        name = f"{model.__module__}.{model.__qualname__}"
+        return name in cls.models and cls.supports(expert.model)
+
+    @classmethod
+    def supports(cls, model: torch.nn.Module) -> bool:
+        """Whether a model of the family is built as usual; else it runs clipwise."""
+        return True
+
+    def __init__(
+        self,
+        expert: torch.nn.Module,
+        conf: UpstreamConfig,
+        pretraining_cfg: Optional[Mapping[str, Any]] = None,
+    ):
+        super().__init__(conf)
+        if hasattr(expert, "remove_all_hooks"):
+            # S3PRL's hooks would keep a second reference to every hidden state.
+            expert.remove_all_hooks()
+        self.model = expert.model
+        known = self.pretraining(expert, pretraining_cfg or {})
+        self.waveform_eps = known.waveform_eps
+        self.feature_grad_mult = _choose(
+            0.0 if conf.freeze_cnn else conf.feature_grad_mult, known.feature_grad_mult
+        )
+        self.layerdrop = _choose(conf.layerdrop, known.layerdrop)
+        self.n_blocks = len(self.encoder.layers)
+        self.hidden_size = self.encoder.layer_norm.normalized_shape[0]
+        self.convolutions = convolutions_of(self.cnn)
+        self.downsample = 1
+        for _, stride in self.convolutions:
+            self.downsample *= stride
+        norms = mask_group_norm(self.cnn)
+        if norms is None:
+            self.cnn_on_batch = False
+        self._masked_norms = tuple(norms or ())  # no list: they are the CNN's children
+        self._select_layers()
+        self._mark_untrained()
+
+    # What a family says.
+
+    @abstractmethod
+    def pretraining(self, expert: torch.nn.Module, cfg: Mapping) -> Pretraining:
+        """What the checkpoint says."""
+
+    @property
+    @abstractmethod
+    def cnn(self) -> torch.nn.Module:
+        """The CNN."""
+
+    @property
+    @abstractmethod
+    def encoder(self) -> torch.nn.Module:
+        """The module with the blocks (`layers`) and a LayerNorm (`layer_norm`)."""
+
+    @abstractmethod
+    def _convolve(self, speech: torch.Tensor) -> torch.Tensor:
+        """(B, N) waveforms -> (B, T, C) CNN features."""
+
+    @abstractmethod
+    def _input_modules(self) -> List[torch.nn.Module]:
+        """The modules between CNN and block 1 that take part."""
+
+    @abstractmethod
+    def _project(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, T, C) -> (B, T, D)."""
+
+    @abstractmethod
+    def _enter(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) with zeros in padded frames -> input of block 1, (B, T, D)."""
+
+    @abstractmethod
+    def _block(
+        self, block: torch.nn.Module, x: torch.Tensor, padding: Any, shared: Any
+    ) -> Tuple[torch.Tensor, Any]:
+        """(B, T, D) -> (B, T, D), and what the next block is to get as `shared`."""
+
+    def _padding(self, x: torch.Tensor, mask: torch.Tensor) -> Any:
+        """How blocks want the mask (B, T) of a padded batch.
+
+        As floats to add, since torch wants one type for all that is added to scores.
+        """
+        return torch.zeros_like(x[..., 0]).masked_fill(~mask, -torch.inf)
+
+    # What is the same for all.
+
+    def _mark_untrained(self) -> None:
+        """Parameters that can get no gradient would stop DDP."""
+        trained = [*self._input_modules(), *self.encoder.layers[: self.layers[-1]]]
+        if self.feature_grad_mult > 0:
+            trained.append(self.cnn)
+        kept = {id(p) for module in trained for p in module.parameters()}
+        for parameter in self.model.parameters():
+            if id(parameter) not in kept:
+                parameter.requires_grad_(False)
+
+    def frame_count(self, n_samples: int) -> int:
+        """Frames that the CNN makes of a clip: 16000 samples give 49."""
+        return output_length(n_samples, self.convolutions)
+
+    @property
+    def _checkpointing(self) -> bool:
+        training = self.training and torch.is_grad_enabled()
+        return self.conf.gradient_checkpointing and training
+
+    def _run_cnn(
+        self, speech: torch.Tensor, lengths: Optional[torch.Tensor] = None
+    ) -> torch.Tensor:
+        """(B, N) and (B,) true frames of the first convolution -> (B, T, C)."""
+
+        # Lengths are set inside, for the second run that checkpointing makes.
+        def run(speech: torch.Tensor) -> torch.Tensor:
+            for norm in self._masked_norms:
+                norm.lengths = lengths
+            return self._convolve(speech)
+
+        if self._checkpointing:  # which needs gradients: a frozen CNN just runs
+            return checkpoint(run, speech, use_reentrant=False)
+        return run(speech)
+
+    def _extract(self, clips: List[torch.Tensor], counts: List[int]) -> torch.Tensor:
+        """(N_b,) waveforms -> (B, T, C) CNN features."""
+        if self.waveform_eps is not None:
+            clips = [F.layer_norm(c, c.shape, eps=self.waveform_eps) for c in clips]
+        on_batch = self.cnn_on_batch
+        if on_batch is None:
+            on_batch = clips[0].is_cuda
+        trained = torch.is_grad_enabled() and self.feature_grad_mult > 0
+        with torch.set_grad_enabled(trained):
+            if on_batch and len(set(counts)) > 1:
+                first = [output_length(len(c), self.convolutions[:1]) for c in clips]
+                features = self._run_cnn(
+                    pad_sequence(clips, batch_first=True),
+                    torch.tensor(first, device=clips[0].device),
+                )
+            else:
+                features = pad_sequence(
+                    [self._run_cnn(clip.unsqueeze(0))[0] for clip in clips],
+                    batch_first=True,
+                )
+        if features.requires_grad and self.feature_grad_mult != 1:
+            features.register_hook(lambda grad: grad * self.feature_grad_mult)
+        return features
+
+    def _forward_clips(
+        self, clips: List[torch.Tensor]
+    ) -> Tuple[List[torch.Tensor], torch.Tensor]:
+        counts = [self.frame_count(len(clip)) for clip in clips]
+        if min(counts) < 1:
+            raise UserError(
+                f"a clip of {len(clips[counts.index(min(counts))])} samples is too "
+                "short for the upstream's CNN (less than one frame)"
+            )
+        lengths = torch.tensor(counts, device=clips[0].device)
+        mask = frame_mask(lengths, max(counts))
+        x = self._project(self._extract(clips, counts))
+        # Past its end a clip must look to the positional convolution as if alone.
+        x = x * mask.unsqueeze(-1)
+        padding = self._padding(x, mask) if min(counts) < max(counts) else None
+        x = self._enter(x, mask)
+        states, shared = {}, None
+        wanted = self.active_layers
+        for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
+            skipped = self.training and torch.rand(()).item() < self.layerdrop
+            if not skipped or (number == 1 and self.first_block_runs):
+                if self._checkpointing:
+                    x, shared = checkpoint(
+                        self._block, block, x, padding, shared, use_reentrant=False
+                    )
+                else:
+                    x, shared = self._block(block, x, padding, shared)
+            states[number] = x
+        return [states[i] for i in wanted], lengths
+
+
+def _choose(value: Optional[float], default: float) -> float:
+    return float(default if value is None else value)

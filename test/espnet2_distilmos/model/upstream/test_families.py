@@ -1,0 +1,254 @@
+"""What all families share: options, gradients, layers, and models of no family."""
+
+import pytest
+import tiny_upstreams as tiny
+import torch
+
+from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.hugging_face import HuggingFaceAdapter
+from espnet2_distilmos.model.upstream.loader import build_upstream
+from espnet2_distilmos.utils.errors import UserError
+
+LENGTHS = [4000, 6400, 3100]
+families = pytest.mark.parametrize("family", tiny.FAMILIES)
+cases = pytest.mark.parametrize(
+    "family, style", [(f, s) for f in tiny.FAMILIES for s in tiny.STYLES]
+)
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    """Function: adapter of a family's tiny model, with keys of the configuration."""
+    folder = tmp_path_factory.mktemp("families")
+    made = {}
+
+    def build(family, style="post", **keys):
+        if (family, style) not in made:
+            made[family, style] = tiny.make(family, folder, style)
+        conf = {**made[family, style], **keys}
+        return build_upstream(UpstreamConfig.from_dict(conf, "test"))
+
+    return build
+
+
+def run(upstream):
+    return upstream(*tiny.padded(tiny.noise(LENGTHS)))[0]
+
+
+def gradients(upstream, seed=0):
+    """Name -> gradient (or None) of a loss on all layers, in training mode."""
+    torch.manual_seed(seed)
+    upstream.train().zero_grad()
+    # Weights that differ, since a norm has no gradient for the sum of its channels.
+    weights = torch.linspace(-1, 2, 16)
+    loss = sum((state * weights).square().mean() for state in run(upstream))
+    loss.backward()
+    return {name: p.grad for name, p in upstream.named_parameters()}
+
+
+OPTIONS = (
+    {"layerdrop": 0.0},
+    {"layerdrop": 0.0, "feature_grad_mult": 0.0},
+    {"layerdrop": 0.0, "freeze_cnn": True, "layers": [2]},
+    {"layerdrop": 0.0, "gradient_checkpointing": True},
+)
+
+
+@cases
+@pytest.mark.parametrize("options", OPTIONS)
+def test_parameters_without_gradient_are_marked(family, style, options, load):
+    """By a backward pass in which every parameter asks for one."""
+    upstream = load(family, style, **options)
+    marked = {name for name, p in upstream.named_parameters() if not p.requires_grad}
+    upstream.requires_grad_(True)
+    found = {name for name, grad in gradients(upstream).items() if grad is None}
+    assert marked == found
+    cnn = {name for name in marked if "feature_extractor" in name}
+    assert bool(cnn) == ("freeze_cnn" in options or "feature_grad_mult" in options)
+    assert any(".layers.2." in name for name in marked) == ("layers" in options)
+
+
+@families
+def test_a_frozen_upstream_has_no_gradients_and_no_dropout(family, load):
+    upstream = load(family, freeze=True)
+    assert not any(p.requires_grad for p in upstream.parameters())
+    states = run(upstream.train())
+    assert not any(state.requires_grad for state in states)
+    for state, again in zip(states, run(upstream.eval())):
+        assert torch.equal(state, again)
+
+
+@cases
+def test_feature_grad_mult_scales_the_gradient_of_the_cnn(family, style, load):
+    plain = gradients(load(family, style, layerdrop=0.0, feature_grad_mult=1.0))
+    scaled = gradients(load(family, style, layerdrop=0.0, feature_grad_mult=0.25))
+    for name, gradient in plain.items():
+        if gradient is not None:
+            factor = 0.25 if "feature_extractor" in name else 1.0
+            torch.testing.assert_close(scaled[name], factor * gradient)
+
+
+def test_what_a_checkpoint_was_pretrained_with_is_kept(load):
+    """S3PRL sets both to 0 in the models that it loads."""
+    for family in tiny.FAMILIES:
+        upstream = load(family)
+        expected = 1.0 if family.startswith("hf_") else 0.1
+        assert (upstream.feature_grad_mult, upstream.layerdrop) == (expected, 0.05)
+        assert load(family, freeze_cnn=True).feature_grad_mult == 0
+
+
+@cases
+def test_gradient_checkpointing_changes_no_gradient(family, style, load):
+    """Dropout and layerdrop included."""
+    keys = {"layerdrop": 0.3, "feature_grad_mult": 1.0}
+    plain = gradients(load(family, style, **keys), seed=2)
+    again = gradients(load(family, style, gradient_checkpointing=True, **keys), seed=2)
+    for name, gradient in plain.items():
+        assert (gradient is None) == (again[name] is None), name
+        if gradient is not None:
+            torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@families
+def test_gradients_are_those_of_clip_by_clip(family, load):
+    """Also with the CNN on the batch, as on a GPU."""
+    upstream = load(family, feature_grad_mult=1.0, freeze=False).eval()
+
+    def of(batches):
+        upstream.zero_grad()
+        for clips in batches:
+            states = upstream(*tiny.padded(clips))[0]
+            sum(state.square().sum() for state in states).backward()
+        return {n: p.grad for n, p in upstream.named_parameters() if p.requires_grad}
+
+    clips = tiny.noise(LENGTHS)
+    expected = of([[clip] for clip in clips])
+    for on_batch in (False, True):
+        upstream.cnn_on_batch = on_batch
+        for name, gradient in of([clips]).items():
+            scale = float(expected[name].abs().max()) + 1
+            assert (gradient - expected[name]).abs().max() < 1e-4 * scale, name
+
+
+@families
+def test_layerdrop_skips_blocks_in_training_only(family, load):
+    upstream = load(family, layerdrop=0.999)
+    torch.manual_seed(0)
+    first, second, third = run(upstream.train())
+    assert torch.equal(first, second) and torch.equal(second, third)
+    first, second, third = run(upstream.eval())
+    assert not torch.equal(first, second) and not torch.equal(second, third)
+
+
+@pytest.mark.parametrize("family", [f for f in tiny.FAMILIES if f.startswith("hf_")])
+def test_no_frames_are_masked_in_training(family, tmp_path):
+    none = ("hidden", "attention", "activation", "feat_proj")
+    dropouts = {f"{n}_dropout": 0.0 for n in none}
+    conf = tiny.make(
+        family, tmp_path, mask_time_prob=0.9, mask_feature_prob=0.9, **dropouts
+    )
+    upstream = build_upstream(UpstreamConfig.from_dict({**conf, "layerdrop": 0}, "t"))
+    trained = run(upstream.train())
+    for state, expected in zip(trained, run(upstream.eval())):
+        assert torch.equal(state, expected)
+
+
+@families
+@torch.no_grad()
+def test_layers_can_be_chosen_and_limited(family, load):
+    every = run(load(family).eval())
+    upstream = load(family, layers=[1, 3]).eval()
+    assert upstream.layers == upstream.active_layers == (1, 3)
+    for state, expected in zip(run(upstream), [every[0], every[2]]):
+        torch.testing.assert_close(state, expected)
+    calls = []
+    for block in upstream.encoder.layers:
+        block.register_forward_hook(lambda *_: calls.append(1))
+    upstream.limit_layers(2)
+    assert upstream.active_layers == (1,) and upstream.layers == (1, 3)
+    (state,) = run(upstream)
+    assert len(calls) == 1  # layer 2 was not chosen, so block 2 need not run
+    torch.testing.assert_close(state, every[0])
+    upstream.limit_layers(None)
+    assert len(run(upstream)) == 2
+    with pytest.raises(ValueError, match="no layer"):
+        upstream.limit_layers(0)
+
+
+@cases
+def test_frame_counts_are_the_cnns(family, style, load):
+    upstream = load(family, style).eval()
+    assert (upstream.downsample, upstream.frame_shift) == (320, 0.02)
+    for n in (400, 719, 720, 16000, 16079, 16080):
+        clip = tiny.noise([n])
+        with torch.no_grad():
+            states, frames = upstream(*tiny.padded(clip))
+        assert states[0].size(1) == int(frames[0]) == upstream.frame_count(n), n
+    assert upstream.frame_count(16000) == 49
+    with pytest.raises(UserError, match="399 samples is too short"):
+        upstream(*tiny.padded(tiny.noise([16000, 399])))
+
+
+# Models of no family.
+
+
+@pytest.mark.parametrize("style", tiny.STYLES)
+@pytest.mark.parametrize("family", [f for f in tiny.FAMILIES if f != "hf_wavlm"])
+def test_clipwise_layers_are_raw_block_outputs_too(family, style, load, monkeypatch):
+    expected = load(family, style).eval()
+    monkeypatch.setattr("espnet2_distilmos.model.upstream.loader.FAMILIES", ())
+    upstream = load(family, style).eval()
+    assert type(upstream) is ClipwiseAdapter
+    batch = tiny.padded(tiny.noise([3100, 6400, 3500, 4000]))
+    with torch.no_grad():
+        (states, frames), (others, counts) = upstream(*batch), expected(*batch)
+        upstream.limit_layers(2)
+        assert len(upstream(*batch)[0]) == 2
+    assert len(states) == 3 and torch.equal(frames, counts)
+    for state, other in zip(states, others):
+        torch.testing.assert_close(state, other, rtol=0, atol=1e-5)
+    marked = {n for n, p in upstream.named_parameters() if not p.requires_grad}
+    if not family.startswith("hf_"):
+        assert any("feature_extractor" in n for n in marked)  # as S3PRL has it
+    assert not any("encoder.layers" in n for n in marked)
+
+
+def test_conformers_run_clip_by_clip(tmp_path):
+    """A wav2vec 2.0 by its class, but its blocks are others."""
+    conf = tiny.make(
+        "wav2vec2", tmp_path, layer_type="conformer", depthwise_conv_kernel_size=3
+    )
+    upstream = build_upstream(UpstreamConfig.from_dict(conf, "test")).eval()
+    assert type(upstream) is ClipwiseAdapter
+    clips = tiny.noise(LENGTHS)
+    with torch.no_grad():
+        states, frames = upstream(*tiny.padded(clips))
+        for i, clip in enumerate(clips):
+            single, n = upstream(*tiny.padded([clip]))
+            for state, one in zip(states, single):
+                assert torch.equal(state[i, : int(n)], one[0])
+
+
+def test_a_batch_norm_before_positions_runs_clip_by_clip():
+    class Model:
+        class encoder:
+            class pos_conv_embed:
+                batch_norm = torch.nn.BatchNorm1d(4)
+
+    assert not HuggingFaceAdapter.supports(Model)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"feature_grad_mult": 0.1},
+        {"layerdrop": 0.0},
+        {"freeze_cnn": True},
+        {"gradient_checkpointing": True},
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(keys):
+    conf = UpstreamConfig.from_dict({"upstream": "fbank", **keys}, "test")
+    with pytest.raises(UserError, match=f"fbank: {next(iter(keys))} is for models"):
+        build_upstream(conf)
