@@ -60,7 +60,7 @@ def main(cmd=None) -> None:
     wav_scp = args.data_path_and_name_and_type[0]
     if args.train_config is None:
         args.train_config = str(Path(args.model_file).parent / "config.yaml")
-    files = (wav_scp, args.key_file, args.train_config, args.model_file)
+    files = (wav_scp, args.key_file, args.model_file, args.train_config)
     for name in filter(None, files):
         if not Path(name).is_file():
             raise UserError(f"{name}: no such file")

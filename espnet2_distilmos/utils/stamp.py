@@ -10,6 +10,9 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml, write_yaml
 def is_whole(stamp: PathLike, request: Dict[str, Any]) -> bool:
     """Whether `stamp` says that its folder was made from this very request.
 
+    A stamp of another request is removed: what it stands for is about to be written
+    over, and must not be taken for whole if that is interrupted.
+
     Args:
         stamp: YAML file written by :func:`write_stamp` when the output was whole.
         request: everything that the output depends on, as plain types.
@@ -22,6 +25,7 @@ def is_whole(stamp: PathLike, request: Dict[str, Any]) -> bool:
         logging.info(f"{stamp.parent}: already whole, nothing to do")
     else:
         logging.info(f"{stamp.parent}: made from something else, making it again")
+        stamp.unlink(missing_ok=True)
     return same
 
 

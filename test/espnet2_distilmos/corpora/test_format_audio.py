@@ -1,0 +1,119 @@
+"""Stage 1: audio at 16 kHz mono, clips of bad length left out."""
+
+import logging
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet2_distilmos.bin.format_audio import main
+from espnet2_distilmos.corpora.format_audio import format_audio
+from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
+from espnet2_distilmos.utils.errors import UserError
+
+
+def tone(rate, seconds, hz=440.0):
+    return 0.5 * np.sin(2 * np.pi * hz * np.arange(int(rate * seconds)) / rate)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """`a` is fine, `b` has 48 kHz, `c` two channels, `d` is short, `e` long."""
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    silent = np.zeros(16000)
+    for utt, samples, rate in (
+        ("a", tone(16000, 1), 16000),
+        ("b", tone(48000, 1), 48000),
+        ("c", np.stack([tone(16000, 1), silent], 1), 16000),
+        ("d", tone(16000, 0.05), 16000),
+        ("e", tone(8000, 3), 8000),
+    ):
+        soundfile.write(audio / f"{utt}.wav", samples, rate)
+    utts = "abcde"
+    DataDir(
+        {u: str(audio / f"{u}.wav") for u in utts},
+        {u: 1.0 + i for i, u in enumerate(utts)},
+        dict(zip(utts, ("s2", "s10", "s2", "S1", "s3"))),
+    ).save(tmp_path / "data")
+    return tmp_path
+
+
+def test_all_is_16_khz_mono(raw):
+    format_audio(raw / "data", raw / "out")
+    data = DataDir.load(raw / "out")
+    assert list(data.wavs) == list("abcde")
+    assert data.wavs["a"] == str(raw / "audio/a.wav")  # used where it lies
+    n_samples = read_floats(raw / "out/utt2num_samples")
+    for utt, path in data.wavs.items():
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels) == (16000, 1)
+        assert info.frames == n_samples[utt]
+    assert n_samples == {"a": 16000, "b": 16000, "c": 16000, "d": 800, "e": 48000}
+    resampled, _ = soundfile.read(data.wavs["b"])
+    np.testing.assert_allclose(resampled[800:-800], tone(16000, 1)[800:-800], atol=1e-3)
+    averaged, _ = soundfile.read(data.wavs["c"])
+    np.testing.assert_allclose(averaged, tone(16000, 1) / 2, atol=1e-4)
+    assert data.mos == {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "e": 5.0}
+    assert (raw / "out/dropped.txt").read_text() == ""
+
+
+def test_systems_get_numbers(raw):
+    format_audio(raw / "data", raw / "out", 0.1, None)
+    ids = read_words(raw / "out/sys2id")
+    assert ids == {"s10": "0", "s2": "1", "s3": "2"}  # d was the only clip of S1
+    systems = read_words(raw / "out/utt2sys")
+    for utt, number in read_words(raw / "out/utt2sys_id").items():
+        assert number == ids[systems[utt]]
+
+
+def test_dropped_clips_are_listed(raw, caplog):
+    with caplog.at_level(logging.INFO):
+        format_audio(raw / "data", raw / "out", 0.1, 2.0)
+    assert list(DataDir.load(raw / "out").wavs) == ["a", "b", "c"]
+    assert (raw / "out/dropped.txt").read_text() == (
+        "d 0.050 s is shorter than 0.1 s\ne 3.000 s is longer than 2.0 s\n"
+    )
+    assert "3 clips, 0.00 h; 2 dropped (listed in" in caplog.text
+    with pytest.raises(UserError, match="no clip is left; all 5 are shorter than 10 s"):
+        format_audio(raw / "data", raw / "none", 10, None)
+
+
+def test_a_second_run_does_nothing_until_something_changes(raw):
+    def times():
+        out = raw / "out"
+        return {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+
+    format_audio(raw / "data", raw / "out", 0.1, 2.0)
+    before = times()
+    format_audio(raw / "data", raw / "out", 0.1, 2.0)
+    assert times() == before
+    format_audio(raw / "data", raw / "out", 0.1, 2.5)
+    assert times()[raw / "out/wav.scp"] != before[raw / "out/wav.scp"]
+    format_audio(raw / "data", raw / "out", 0.1, 4.0)
+    assert "e" in DataDir.load(raw / "out").wavs
+    mos = raw / "data/utt2mos"
+    mos.write_text(mos.read_text().replace("a 1.0", "a 1.5"))
+    format_audio(raw / "data", raw / "out", 0.1, 4.0)
+    assert DataDir.load(raw / "out").mos["a"] == 1.5
+
+
+def test_unreadable_audio_is_named(raw):
+    (raw / "audio/c.wav").write_text("RIFF, not really")
+    with pytest.raises(UserError, match="^c: .*c.wav: cannot be read as audio"):
+        format_audio(raw / "data", raw / "out")
+    soundfile.write(raw / "audio/c.wav", np.zeros(0), 16000)
+    with pytest.raises(UserError, match="c.wav: holds no samples"):
+        format_audio(raw / "data", raw / "out")
+    assert not (raw / "out/wav.scp").exists()
+
+
+def test_only_the_named_sets_are_thinned(raw):
+    DataDir.load(raw / "data").save(raw / "test")
+    sets = [str(raw / "data"), str(raw / "test")]
+    main(
+        ["--data_dirs", *sets, "--output_dir", str(raw / "out")]
+        + ["--drop_sets", "data", "--min_seconds", "0.1", "--max_seconds", "2"]
+    )
+    assert len(DataDir.load(raw / "out/data").wavs) == 3
+    assert len(DataDir.load(raw / "out/test").wavs) == 5

@@ -1,0 +1,144 @@
+"""Data directories: what is read, what is refused, and in which words."""
+
+import pytest
+
+from espnet2_distilmos.utils.datadir import (
+    DataDir,
+    read_floats,
+    read_lines,
+    read_wav_scp,
+    read_words,
+    require_same_ids,
+    write_lines,
+)
+from espnet2_distilmos.utils.errors import UserError
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content):
+        path = tmp_path / "utt2x"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_values_keep_order_and_blanks(file):
+    path = file("Z /a b/c.wav\na  x.wav \nä\t/d.wav")
+    assert list(read_wav_scp(path).items()) == [
+        ("Z", "/a b/c.wav"),
+        ("a", "x.wav"),
+        ("ä", "/d.wav"),
+    ]
+
+
+def test_numbers_and_words(file):
+    assert read_floats(file("a 1\nb -2.5e-1\n")) == {"a": 1.0, "b": -0.25}
+    assert read_words(file("a s1\nb s2\n")) == {"a": "s1", "b": "s2"}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("\ufeffa 1\nb 2\n", ":1: byte order mark; save as UTF-8 without BOM$"),
+        ("a 1\r\nb 2\n", ":1: Windows line end; convert with `sed"),
+        ("a 1\nb 2\na 3\n", ":3: duplicate ID a$"),
+        ("b 1\na 2\n", ":2: ID a out of order; sort with LC_ALL=C$"),
+        ("a 1\nB 2\n", ":2: ID B out of order"),
+        ("a 1\nb\n", ":2: `ID VALUE` was expected, found 'b'$"),
+        ("a 1\n\nb 2\n", ":2: `ID VALUE` was expected, found ''$"),
+        (" a 1\n", ":1: `ID VALUE` was expected, found ' a 1'$"),
+        ("a 1,5\n", ":1: ID a: '1,5' is not a number"),
+        ("a inf\n", ":1: ID a: 'inf' is not a finite number$"),
+        ("a nan\n", ":1: ID a: 'nan' is not a finite number$"),
+        ("", ": is empty; one `ID VALUE` line"),
+        (b"a 1\nb \xff\n", r": not UTF-8 text \(byte 6\)$"),
+    ],
+)
+def test_mistakes_name_file_and_line(file, content, message):
+    with pytest.raises(UserError, match=f"/utt2x{message}"):
+        read_floats(file(content))
+
+
+def test_several_mistakes_are_one_line(file):
+    lines = ["a 1", "b", "a 2", "c x", "d 4\r", "e", "f", "g"]
+    with pytest.raises(UserError) as caught:
+        read_floats(file("\n".join(lines)))
+    text = str(caught.value)
+    assert "\n" not in text
+    for n in (2, 3, 4, 5, 6):
+        assert f"utt2x:{n}: " in text
+    assert text.endswith(" and 2 more")
+
+
+def test_other_mistakes(file, tmp_path):
+    with pytest.raises(UserError, match="absent: cannot be read .No such file"):
+        read_lines(tmp_path / "absent", str)
+    with pytest.raises(UserError, match="ID a: one word was expected, found 's 1'"):
+        read_words(file("a s 1\n"))
+    with pytest.raises(UserError, match="ID a: pipes are not supported"):
+        read_wav_scp(file("a sox x.wav -t wav - |\n"))
+
+
+def test_written_lines_are_sorted_by_bytes_and_read_back(tmp_path):
+    path = tmp_path / "new/utt2mos"
+    write_lines(path, {"b": 2.0, "ä": 3.123456789, "B": 1.5, "a-1": 4.0, "a": 5.0})
+    assert path.read_text() == (
+        "B 1.500000\na 5.000000\na-1 4.000000\nb 2.000000\nä 3.123457\n"
+    )
+    assert read_floats(path)["ä"] == 3.123457
+
+
+def test_same_ids_in_both_directions():
+    a, b, c = {"u1": 0, "u2": 0}, {"u2": 0, "u1": 0}, {"u1": 0, "u3": 0}
+    require_same_ids({"A": a, "B": b})
+    with pytest.raises(UserError) as caught:
+        require_same_ids({"A": a, "B": b, "C": c})
+    assert str(caught.value) == (
+        "1 IDs of A are missing in C: u2; 1 IDs of C are missing in A: u3"
+    )
+    with pytest.raises(UserError, match="^9 IDs of A are missing in B: u0, .* 4 more$"):
+        require_same_ids({"A": {f"u{i}": 0 for i in range(10)}, "B": {"u9": 0}})
+
+
+def data():
+    ids = ("a", "b", "c")
+    return DataDir(
+        {u: f"/x/{u}.wav" for u in ids},
+        {u: 1.5 + i for i, u in enumerate(ids)},
+        dict(zip(ids, ("s1", "s2", "s1"))),
+        dict(zip(ids, ("p2", "p1", "p2"))),
+    )
+
+
+def test_folder_round_trip(tmp_path):
+    data().save(tmp_path)
+    assert DataDir.load(tmp_path) == data()
+    assert (tmp_path / "spk2utt").read_text() == "p1 b\np2 a c\n"
+
+
+def test_only_wav_scp_is_needed(tmp_path):
+    DataDir({"b": "b.wav", "a": "a.wav"}).save(tmp_path)
+    loaded = DataDir.load(tmp_path)
+    assert list(loaded.wavs) == ["a", "b"]
+    assert loaded.mos is None and loaded.systems is None
+    # Every clip is its own speaker.
+    assert (tmp_path / "spk2utt").read_text() == "a a\nb b\n"
+    (tmp_path / "wav.scp").unlink()
+    with pytest.raises(UserError, match="wav.scp: cannot be read"):
+        DataDir.load(tmp_path)
+
+
+def test_files_that_do_not_agree(tmp_path):
+    data().save(tmp_path)
+    (tmp_path / "utt2mos").write_text("a 1\nc 2\n")
+    with pytest.raises(UserError, match="wav.scp are missing in .*utt2mos: b$"):
+        DataDir.load(tmp_path)
+
+
+def test_subset():
+    part = data().subset(["c", "a"])
+    assert list(part.wavs) == ["c", "a"]
+    assert part.mos == {"c": 3.5, "a": 1.5} and part.systems == {"c": "s1", "a": "s1"}
+    assert DataDir({"a": "x"}).subset(["a"]).mos is None

@@ -1,0 +1,258 @@
+"""The recipe of mini_mos from end to end, with a tiny upstream and made-up speech.
+
+The tests run in the order of the file: later ones go on where the first run ended.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile
+import yaml
+
+REPO = Path(__file__).parents[2]
+RECIPE = REPO / "egs2/mini_mos/distilmos1"
+SETS = ("test", "test_system")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+UPSTREAM = {
+    "upstream": "wavlm_local",
+    "path_or_url": "downloads/upstream/tiny.pt",
+    "random_init": {
+        "seed": 1,
+        "config": {
+            "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
+            "encoder_layers": 2,
+            "encoder_embed_dim": 16,
+            "encoder_ffn_embed_dim": 32,
+            "encoder_attention_heads": 2,
+            "conv_pos": 8,
+            "conv_pos_groups": 4,
+        },
+    },
+}
+SIZES = "--n_train 40 --n_valid 12 --n_test 12 --n_test_speaker 4 --n_test_system 8"
+
+
+def speech_like(seed: int) -> np.ndarray:
+    """A second of gliding harmonics through two resonances, with pauses."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(1.1 * 16000)) / 16000
+    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * t))
+    x = scipy.signal.sawtooth(2 * np.pi * np.cumsum(pitch) / 16000)
+    x += 0.3 * rng.standard_normal(len(t))
+    for hz in rng.uniform(300, 3000, 2):
+        b, a = scipy.signal.iirpeak(hz, 4, fs=16000)
+        x += 3 * scipy.signal.lfilter(b, a, x)
+    x *= np.maximum(0, np.sin(2 * np.pi * rng.uniform(2, 4) * t)) ** 0.5
+    return 0.3 * x / np.abs(x).max()
+
+
+class Recipe:
+    """A recipe folder of its own, with the repository's scripts and settings."""
+
+    def __init__(self, folder: Path):
+        # A blank in the path, as on many a desktop.
+        self.folder = folder / "egs2/my mos/distilmos1"
+        self.folder.mkdir(parents=True)
+        # path.sh leads to the repository; the rest is copied, since bash reads a script
+        # while it runs it, and somebody may be writing it.
+        (self.folder / "path.sh").symlink_to(REPO / "path.sh")
+        for name in ("run.sh", "cmd.sh", "distilmos.sh"):
+            shutil.copy(RECIPE / name, self.folder)
+        for name in ("conf", "local", "utils"):
+            shutil.copytree(RECIPE / name, self.folder / name)
+        for speaker in range(3):
+            (folder / f"speech/spk{speaker}").mkdir(parents=True)
+            for i in range(10):
+                path = folder / f"speech/spk{speaker}/p{i}.wav"
+                soundfile.write(path, speech_like(100 * speaker + i), 16000)
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(UPSTREAM))
+        self.options = {
+            "local_data_opts": f"--speech_dir {folder}/speech {SIZES} --n_systems 8",
+            "upstream": "tiny.yaml",
+            "n_clusters": "10",
+            "train_config": "conf/train_distilmos.yaml",
+            "train_args": "--max_epoch 2 --num_workers 0"
+            " --predictor_conf hidden_size=16",
+            "tag": "tiny",
+            "test_sets": " ".join(SETS),
+        }
+
+    def run(self, *args, **options) -> subprocess.CompletedProcess:
+        """./run.sh with the options of the tests, changed by `options`."""
+        given = {**self.options, **options}
+        cmd = [x for name, value in given.items() for x in (f"--{name}", value)]
+        return subprocess.run(
+            ["./run.sh", *cmd, *args],
+            cwd=self.folder,
+            env={**os.environ, "DISTILMOS_PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+        )
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def state(self):
+        """Time and size of all results: data, tokens, checkpoints, scores."""
+        kinds = ("*.npy", "*.pth", "*.ark", "*.scp", "utt2*", "scores.json", "*.yaml")
+        return {
+            str(path.relative_to(self.folder)): (
+                path.stat().st_mtime_ns,
+                path.stat().st_size,
+            )
+            for top in ("data", "dump", "exp", "downloads")
+            for kind in kinds
+            for path in (self / top).rglob(kind)
+            if "logdir" not in path.parts
+        }
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """The whole recipe, run once."""
+    recipe = Recipe(tmp_path_factory.mktemp("recipe"))
+    recipe.first = recipe.run()
+    return recipe
+
+
+def test_every_stage_runs_and_leaves_its_results(recipe):
+    done = recipe.first
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for stage in range(1, 7):
+        assert f"Stage {stage}: " in done.stdout
+    assert "Successfully finished." in done.stdout.splitlines()[-1]
+    for name in (
+        "dump/raw/train/wav.scp",
+        "dump/ssl/tiny/frames/layer_02.npy",
+        "dump/ssl/tiny/kmeans_10/layer_02.npy",
+        "dump/ssl/tiny/kmeans_10/clusters.png",
+        "dump/ssl/tiny/kmeans_10/valid/tokens.scp",
+        "exp/mos_tiny/valid.srcc.best.pth",
+        "exp/mos_tiny/plots/training.png",
+        "exp/mos_tiny/plots/layer_weights.png",
+        "exp/RESULTS.md",
+        *(
+            f"exp/mos_tiny/inference_valid.srcc.best/{dset}/{name}"
+            for dset in SETS
+            for name in ("utt2mos", "frame_mos.scp", "scores.json", "scatter.png")
+        ),
+    ):
+        assert (recipe / name).stat().st_size > 0, name
+    assert not list((recipe / "exp").rglob("*.tmp*"))
+
+
+def test_table_is_printed_and_written(recipe):
+    results = (recipe / "exp/RESULTS.md").read_text()
+    assert "not human ratings" in results
+    rows = [r for r in results.splitlines() if r.startswith("| utterance ")]
+    assert sum("| mos_tiny " in row for row in rows) == len(SETS)
+    assert all(row in recipe.first.stdout.splitlines() for row in rows)
+    for row_of in ("system_mean", "spectral_statistics"):
+        assert row_of in results
+    scores = json.loads(
+        (recipe / "exp/mos_tiny/inference_valid.srcc.best/test/scores.json").read_text()
+    )
+    n_clips = len((recipe / "dump/raw/test/wav.scp").read_text().splitlines())
+    assert scores["n_utt"] == n_clips
+    assert np.isfinite(scores["utt"]["mse"]["value"])
+
+
+def test_scores_do_not_depend_on_the_jobs(recipe):
+    """Scored by two jobs in the recipe, by one here, with the checkpoint alone."""
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+    from espnet2_distilmos.utils.audio import read_audio
+    from espnet2_distilmos.utils.datadir import read_floats, read_wav_scp
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(recipe.folder)
+        model = DistilMOSInference(None, "exp/mos_tiny/valid.srcc.best.pth")
+        found = read_floats("exp/mos_tiny/inference_valid.srcc.best/test/utt2mos")
+        wavs = read_wav_scp("dump/raw/test/wav.scp")
+        assert list(found) == list(wavs)
+        for utt, path in wavs.items():
+            assert found[utt] == pytest.approx(
+                model(*read_audio(path))["mos"], abs=1e-4
+            )
+
+
+def test_a_second_run_makes_nothing_again(recipe):
+    before = recipe.state()
+    done = recipe.run()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    after = recipe.state()
+    assert before.keys() == after.keys()
+    changed = [name for name in before if before[name] != after[name]]
+    # Statistics are written at every run: that takes no time.
+    assert [name for name in changed if "stats_train_valid" not in name] == []
+    assert "Stage 5: exp/mos_tiny: already trained, nothing to do" in done.stdout
+    logs = done.stdout + done.stderr
+    logs += (recipe / "dump/ssl/tiny/frames/dump.log").read_text()
+    logs += (recipe / "dump/ssl/tiny/kmeans_10/tokenize.log").read_text()
+    for part in ("raw/train", "ssl/tiny/frames", "ssl/tiny/kmeans_10"):
+        assert f"dump/{part}: already whole, nothing to do" in logs, part
+
+
+def test_training_and_scoring_alone_of_ssl_mos_on_filter_banks(recipe):
+    """The baseline: no tokens, an upstream without parameters, stages 5 and 6."""
+    baseline = {
+        "upstream": "conf/upstream/fbank.yaml",
+        "train_config": "conf/train_sslmos.yaml",
+        "train_args": "--max_epoch 1 --num_workers 0",
+        "test_sets": "test",
+        "inference_nj": "1",
+        "reference_rows": "false",
+        "tag": "",
+    }
+    done = recipe.run("--stage", "2", "--stop_stage", "3", **baseline)
+    assert "Stage 2: skipped, conf/train_sslmos.yaml uses no tokens" in done.stdout
+    assert "Stage 3: skipped, conf/train_sslmos.yaml uses no tokens" in done.stdout
+    done = recipe.run("--stage", "5", "--stop_stage", "6", **baseline)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Stage 4" not in done.stdout
+    assert not (recipe / "dump/ssl/fbank").exists()
+    (exp,) = (recipe / "exp").glob("mos_train_sslmos_fbank*")
+    assert (exp / "inference_valid.srcc.best/test/scores.json").exists()
+    assert (exp / "plots/training.png").exists()
+    assert not (exp / "plots/layer_weights.png").exists()
+    # Experiments so far are in one table.
+    results = (recipe / "exp/RESULTS.md").read_text()
+    assert f"| {exp.name} " in results and "| mos_tiny " in results
+
+
+def test_tokens_of_another_upstream_are_refused_by_name(recipe):
+    """A changed upstream under the old name, and training alone."""
+    changed = {**UPSTREAM, "normalize": True}
+    (recipe / "tiny.yaml").write_text(yaml.safe_dump(changed))
+    done = recipe.run("--stage", "5", tag="other")
+    (recipe / "tiny.yaml").write_text(yaml.safe_dump(UPSTREAM))
+    assert done.returncode == 1
+    (line,) = [x for x in done.stderr.splitlines() if "training failed" in x]
+    assert "the tokens were made with another upstream: normalize is False" in line
+    assert "exp/mos_other/train.log" in line
+    assert not (recipe / "exp/mos_other/.trained").exists()
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--stages", "1"], "unknown option --stages"),
+        (["--stage", "one"], "option --stage is a number"),
+        (["--upstream", "conf/upstream/x.yaml"], "conf/upstream/x.yaml: no such file"),
+        (["--train_config", "x.yaml"], "--train_config x.yaml: no such file"),
+        (["--train_set", ""], "--train_set is required"),
+        (["extra"], "no positional arguments are expected, found: extra"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_done(recipe, args, message):
+    done = recipe.run(*args)
+    assert done.returncode == 1
+    assert message in done.stderr.splitlines()[-1]
+    assert "Stage" not in done.stdout
