@@ -7,6 +7,7 @@ from typing import Dict, Optional, Sequence
 # Name -> module of bin/, and what it does. Imported only when called: `distilmos
 # --help` must answer at once.
 COMMANDS: Dict[str, Sequence[str]] = {
+    "score": ("score", "score wavs: files, folders or a wav.scp"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
