@@ -8,6 +8,7 @@ from typing import Dict, Optional, Sequence
 # --help` must answer at once.
 COMMANDS: Dict[str, Sequence[str]] = {
     "score": ("score", "score wavs: files, folders or a wav.scp"),
+    "import-official": ("import_official", "the authors' released weights as a model"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),

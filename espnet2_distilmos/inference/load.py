@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, Optional
 
 import torch
 
+from espnet2_distilmos.inference.upstream_files import upstream_sha256
 from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -48,7 +49,9 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     expected = network.state_dict()
     sha256 = config.get("upstream_sha256")
     if sha256 is not None:
-        if network.upstream.fingerprint["checkpoint_sha256"] != sha256:
+        # None: a folder, which the fingerprint does not cover.
+        found = network.upstream.fingerprint["checkpoint_sha256"]
+        if (found or upstream_sha256(upstream_conf["path_or_url"])) != sha256:
             raise UserError(
                 f"{upstream_conf['path_or_url']}: not the upstream that was packed "
                 f"with {train_config} (SHA-256 differs)"

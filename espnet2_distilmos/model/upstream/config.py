@@ -1,7 +1,7 @@
 """The upstream's configuration: one YAML file a model, `conf/upstream/NAME.yaml`."""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espnet2_distilmos.utils.errors import UserError
 
@@ -25,6 +25,8 @@ class UpstreamConfig:
         layerdrop: probability of skipping a block in training; None = what the
             checkpoint was pretrained with. (S3PRL's own setting is 0 for this and
             the one above.)
+        normalize_waveform: layer-normalise the waveform, true or false;
+            `checkpoint` = if the checkpoint's own configuration says so.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
     """
@@ -37,6 +39,7 @@ class UpstreamConfig:
     freeze: bool = False
     feature_grad_mult: Optional[float] = None
     layerdrop: Optional[float] = None
+    normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
 
     @classmethod
@@ -92,6 +95,11 @@ class UpstreamConfig:
             "layerdrop",
             drop is None or (is_number(drop) and 0 <= drop < 1),
             "a number in [0, 1), or null",
+        )
+        require(
+            "normalize_waveform",
+            self.normalize_waveform in ("checkpoint", True, False),
+            "checkpoint, true or false",
         )
         require(
             "random_init",

@@ -79,5 +79,12 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     identity = fingerprint(conf, expert)
     adapter_class = WavLMAdapter if WavLMAdapter.fits(expert) else ClipwiseAdapter
     adapter = adapter_class(expert, conf)
+    if conf.normalize_waveform != "checkpoint" and not hasattr(
+        adapter, "normalize_waveform"
+    ):
+        raise UserError(
+            f"normalize_waveform: {conf.normalize_waveform} is not supported for "
+            f"{conf.upstream}; leave it at `checkpoint`"
+        )
     adapter.fingerprint = identity
     return adapter

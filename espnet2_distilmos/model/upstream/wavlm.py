@@ -30,7 +30,11 @@ class WavLMAdapter(UpstreamAdapter):
         expert.remove_all_hooks()
         self.model = expert.model
         cfg = expert.cfg
-        self.normalize_waveform = bool(cfg.normalize)
+        self.normalize_waveform = bool(
+            cfg.normalize
+            if conf.normalize_waveform == "checkpoint"
+            else conf.normalize_waveform
+        )
         self.n_blocks = len(self.model.encoder.layers)
         self.hidden_size = cfg.encoder_embed_dim
         self.convolutions = [
