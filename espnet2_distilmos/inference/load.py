@@ -1,6 +1,7 @@
 """From a configuration and a checkpoint to a network that is ready to score."""
 
 import contextlib
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
@@ -39,13 +40,20 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     states = read_states(model_file)
     folders = [Path(train_config).parent, Path(model_file).parent]
     with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
-        network = build_network(
-            upstream_conf,
-            config["predictor"],
-            config.get("predictor_conf") or {},
-            n_tokens=0,
-            where=str(train_config),
-        )
+        try:
+            network = build_network(
+                upstream_conf,
+                config["predictor"],
+                config.get("predictor_conf") or {},
+                n_tokens=0,
+                where=str(train_config),
+            )
+        # What S3PRL's loading raises for a file of another kind, or with code in it.
+        except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError) as e:
+            raise UserError(
+                f"{upstream_conf.get('path_or_url')}: cannot be loaded as upstream "
+                f"{upstream_conf.get('upstream')} ({type(e).__name__})"
+            ) from e
     expected = network.state_dict()
     sha256 = config.get("upstream_sha256")
     if sha256 is not None:

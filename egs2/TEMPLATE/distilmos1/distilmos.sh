@@ -16,6 +16,8 @@ stop_stage=6          # Processes is stopped at the specified stage.
 skip_data_prep=false  # Skip stages 1 to 4.
 skip_train=false      # Skip stage 5.
 skip_eval=false       # Skip stage 6.
+skip_packing=false    # Skip stage 7.
+skip_upload_hf=false  # Skip stage 8, which runs only with hf_repo.
 ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
 num_nodes=1           # The number of nodes.
 nj=2                  # The number of parallel jobs in stages 1 to 4.
@@ -56,11 +58,14 @@ inference_config=conf/inference.yaml    # Config for scoring.
 inference_args=       # Arguments for scoring.
 inference_model=valid.srcc.best.pth     # Model path for scoring.
 inference_tag=        # Suffix to the result dir for scoring.
+download_model=       # Score with this model (Hub repository, model zoo tag, zip or folder).
+hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.
+licence=              # Of the model, for its card.
 
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets \"NAME...\" [--OPTION VALUE]...
 
 Stages: 1 data preparation, 2 layer dumping, 3 k-means tokenization, 4 statistics,
-5 training, 6 scoring. The options are the variables at the top of this file."
+5 training, 6 scoring, 7 packing, 8 upload. The options are the variables at the top of this file."
 
 log "$0 $*"
 run_args="./run.sh$(printf ' %q' "$@")"
@@ -107,6 +112,11 @@ if [ -z "${tag}" ]; then
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/mos_stats_${train_set}_${valid_set}
+if [ -n "${download_model}" ]; then
+    mos_exp=${expdir}/mos_$(basename "${download_model}" .zip)
+    inference_model=model.pth
+    skip_train=true
+fi
 if [ -z "${inference_tag}" ]; then
     inference_tag=inference_${inference_model%.pth}
     if [ -n "${inference_args}" ]; then
@@ -248,6 +258,11 @@ score() {
 
 if ! "${skip_eval}"; then
     if wanted 6; then
+        if [ -n "${download_model}" ]; then
+            log "Use ${download_model} for scoring"
+            ${python} -m espnet2_distilmos.bin.download_model \
+                --model_tag "${download_model}" --output_dir "${mos_exp}"
+        fi
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
         _ngpu=0
         _cmd=${decode_cmd}
@@ -310,6 +325,22 @@ if ! "${skip_eval}"; then
     fi
 else
     log "Skip the evaluation stage"
+fi
+
+packed_model=${mos_exp}/$(basename "${mos_exp}")_${inference_model%.pth}.zip
+if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
+    log "Stage 7: Packing: ${packed_model}"
+    _opts=()
+    [ ! -f "${expdir}/RESULTS.md" ] || _opts+=(--results "${expdir}/RESULTS.md")
+    ${python} -m espnet2_distilmos.bin.pack_model \
+        --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
+        --corpus "$(basename "$(dirname "${PWD}")")" --label_kind "${label_kind}" \
+        --licence "${licence}" "${_opts[@]}" --output "${packed_model}"
+fi
+
+if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then
+    log "Stage 8: Upload: ${packed_model} -> ${hf_repo}"
+    ${python} -m espnet2_distilmos.bin.upload_model --packed_model "${packed_model}" --hf_repo "${hf_repo}"
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"
