@@ -13,7 +13,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
     parser.add_argument("--output", required=True, help="Zip to write")
-    parser.add_argument("--results", help="RESULTS.md to put in")
+    parser.add_argument("--results", help="RESULTS.md to put in, if there")
     parser.add_argument("--corpus", help="What it was trained on, for `distilmos info`")
     parser.add_argument("--label_kind", help="What its labels are: human or objective")
     parser.add_argument("--licence", help="Licence of the model")

@@ -47,7 +47,7 @@ def pack_model(
         train_config: the training's config.yaml.
         model_file: the checkpoint to pack.
         output: zip to write, atomically.
-        results: RESULTS.md to put in.
+        results: RESULTS.md to put in, if it is there.
         facts: see :data:`FACTS`.
 
     Raises:
@@ -57,7 +57,7 @@ def pack_model(
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)
         write_model(folder, network, read_yaml(train_config), facts)
-        if results is not None:
+        if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
         # What was written must load, without the files that it was made from.
         load_network(folder / "config.yaml", folder / "model.pth")

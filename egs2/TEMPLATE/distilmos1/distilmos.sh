@@ -100,15 +100,14 @@ fi
 ssl_dir=${dumpdir}/ssl/${upstream_name}
 kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
 
+# Options as a part of a name.
+suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
+
 # Experiment names say what went into them, as everywhere in ESPnet.
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
-    if "${use_tokens}"; then
-        tag+=_k${n_clusters}
-    fi
-    if [ -n "${train_args}" ]; then
-        tag+=$(echo "${train_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
-    fi
+    ! "${use_tokens}" || tag+=_k${n_clusters}
+    tag+=$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/mos_stats_${train_set}_${valid_set}
@@ -118,10 +117,7 @@ if [ -n "${download_model}" ]; then
     skip_train=true
 fi
 if [ -z "${inference_tag}" ]; then
-    inference_tag=inference_${inference_model%.pth}
-    if [ -n "${inference_args}" ]; then
-        inference_tag+=$(echo "${inference_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
-    fi
+    inference_tag=inference_${inference_model%.pth}$(suffix "${inference_args}")
 fi
 
 # Whether stage $1 is among those asked for.
@@ -181,8 +177,6 @@ if ! "${skip_data_prep}"; then
                 --output_dir "${stats_dir}/${dset}" "${_opts[@]}"
         done
     fi
-else
-    log "Skip the stages for data preparation"
 fi
 
 if ! "${skip_train}"; then
@@ -239,8 +233,6 @@ if ! "${skip_train}"; then
         ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
         log "Training curves and layer weights: ${mos_exp}/plots"
     fi
-else
-    log "Skip the training stage"
 fi
 
 # Score the predictions in folder $1 of set $2.
@@ -323,24 +315,21 @@ if ! "${skip_eval}"; then
             --output "${expdir}/RESULTS.md"
         log "Scatter plots: ${mos_exp}/${inference_tag}/*/scatter.png; table: ${expdir}/RESULTS.md"
     fi
-else
-    log "Skip the evaluation stage"
 fi
 
 packed_model=${mos_exp}/$(basename "${mos_exp}")_${inference_model%.pth}.zip
 if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
-    _opts=()
-    [ ! -f "${expdir}/RESULTS.md" ] || _opts+=(--results "${expdir}/RESULTS.md")
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
         --corpus "$(basename "$(dirname "${PWD}")")" --label_kind "${label_kind}" \
-        --licence "${licence}" "${_opts[@]}" --output "${packed_model}"
+        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
 fi
 
 if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then
     log "Stage 8: Upload: ${packed_model} -> ${hf_repo}"
-    ${python} -m espnet2_distilmos.bin.upload_model --packed_model "${packed_model}" --hf_repo "${hf_repo}"
+    ${python} -m espnet2_distilmos.bin.upload_model \
+        --packed_model "${packed_model}" --hf_repo "${hf_repo}"
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"
