@@ -43,6 +43,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ngpu", type=int, default=0, help="The number of GPUs; 0 = CPU"
     )
+    parser.add_argument(
+        "--batch_seconds", type=float, help="Seconds of audio a batch, with padding"
+    )
     parser.add_argument("--num_threads", type=int, default=1, help="On the CPU")
     parser.add_argument("--log_level", default="INFO")
     return parser
@@ -76,7 +79,10 @@ def main(cmd=None) -> None:
     # One thread: jobs run side by side, and sums do not depend on a thread count.
     torch.set_num_threads(args.num_threads)
     model = DistilMOSInference(
-        args.train_config, args.model_file, "cuda" if args.ngpu > 0 else "cpu"
+        args.train_config,
+        args.model_file,
+        "cuda" if args.ngpu > 0 else "cpu",
+        batch_seconds=args.batch_seconds,
     )
     score_scp(model, wav_scp, args.output_dir, request, args.key_file)
 

@@ -7,6 +7,9 @@ from typing import Dict, Optional, Sequence
 # Name -> module of bin/, and what it does. Imported only when called: `distilmos
 # --help` must answer at once.
 COMMANDS: Dict[str, Sequence[str]] = {
+    "score": ("score", "score wavs: files, folders or a wav.scp"),
+    "info": ("info", "what a model is: upstream, layers, training, licence"),
+    "import-official": ("import_official", "the authors' released weights as a model"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
@@ -18,6 +21,9 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "plot-scores": ("plot_scores", "scatter plots of predictions"),
     "reference-rows": ("reference_rows", "baselines without any SSL model"),
     "results": ("show_results", "RESULTS.md of several experiments"),
+    "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
+    "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
+    "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
 }
 

@@ -1,30 +1,40 @@
-"""Scoring waveforms with a trained model; needs no ESPnet."""
+"""Scoring speech with a trained model; needs no ESPnet."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-import soxr
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
+from espnet2_distilmos.inference.audio import Checks, from_array
+from espnet2_distilmos.inference.load import load_network, skip_unused_layers
+from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.files import PathLike
 
-# ESPnet's checkpoints hold the ESPnet model, of which the network is one part.
-_PREFIX = "network."
-# Token heads are for training only.
-_TRAINING_ONLY = "predictor.token_heads."
+Piece = Tuple[int, np.ndarray]
+# A score and (T,) frame scores.
+Score = Tuple[float, np.ndarray]
+# Seconds with padding. On a CPU the gain of batches ends early, memory does not.
+BATCH_SECONDS = {"cpu": 30.0, "cuda": 400.0}
 
 
 class DistilMOSInference:
     """Predict the MOS of speech.
 
+    A clip's score is the same (1e-4 on a CPU) alone and in any batch.
+
     Args:
         train_config: `config.yaml` that training saved; None = beside `model_file`.
-        model_file: checkpoint (`valid.srcc.best.pth`...).
-        device: `cpu`, `cuda`, `cuda:1`...
+        model_file: checkpoint (`valid.srcc.best.pth`, or `model.pth` of a packed
+            model).
+        device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any.
+        batch_seconds: seconds of audio a batch, with padding; None = as suits the
+            device. Has no influence on scores.
+        window_seconds: longer clips are scored in windows
+            (:mod:`espnet2_distilmos.inference.windows`); None = always whole.
 
     Raises:
         UserError: a file cannot be read, or the two do not belong together.
@@ -36,105 +46,243 @@ class DistilMOSInference:
 
     def __init__(
         self,
-        train_config: Optional[PathLike],
-        model_file: PathLike,
+        train_config: Optional[PathLike] = None,
+        model_file: Optional[PathLike] = None,
         device: str = "cpu",
+        batch_seconds: Optional[float] = None,
+        window_seconds: Optional[float] = WINDOW,
     ):
-        model_file = Path(model_file)
+        if model_file is None:
+            raise UserError(
+                "model_file is needed; DistilMOSInference.from_pretrained() loads the "
+                "released model"
+            )
         if train_config is None:
-            train_config = model_file.parent / "config.yaml"
-        self.device = torch.device(device)
-        self.network = load_network(train_config, model_file).to(self.device).eval()
+            train_config = Path(model_file).parent / "config.yaml"
+        self.device = choose_device(device)
+        self.network = load_network(train_config, model_file).to(self.device)
+        skip_unused_layers(self.network)
         self.frame_shift = self.network.frame_shift
+        seconds = batch_seconds or BATCH_SECONDS[self.device.type]
+        self.batch_samples = int(seconds * SAMPLE_RATE)
+        self.windows = Windows(
+            unit=round(self.frame_shift * SAMPLE_RATE),
+            size=int((window_seconds or 1e9) * SAMPLE_RATE),
+            overlap=int(OVERLAP * SAMPLE_RATE),
+        )
+        self.min_samples = _min_samples(self.network.upstream)
 
-    @torch.inference_mode()
+    @classmethod
+    def from_pretrained(
+        cls, model_tag: Optional[str] = None, **kwargs: Any
+    ) -> "DistilMOSInference":
+        """Load a packed model.
+
+        Args:
+            model_tag: ESPnet model zoo tag, Hub repository (`owner/name`), packed zip,
+                folder with config.yaml, or checkpoint; None = the weights that the
+                method's authors released.
+            kwargs: further arguments of the class.
+
+        Raises:
+            UserError: no such model, or it cannot be downloaded.
+        """
+        from espnet2_distilmos.inference.locate import locate_model
+
+        train_config, model_file = locate_model(model_tag)
+        return cls(train_config=train_config, model_file=model_file, **kwargs)
+
     def __call__(
         self, speech: Union[np.ndarray, torch.Tensor], fs: int = SAMPLE_RATE
     ) -> Dict[str, Any]:
         """Score one clip.
 
         Args:
-            speech: (n,) or (channels, n) samples in [-1, 1]; channels are averaged.
+            speech: (n,) or (channels, n) samples, floats in [-1, 1] or integers of
+                full scale; channels are averaged.
             fs: their sampling rate in Hz; other rates than 16000 are resampled.
 
         Returns:
             `mos`: float, not clipped; `frame_mos`: (T,) float32 array;
-            `frame_shift`: seconds between two of them.
+            `frame_shift`: seconds between two of them; `warnings`: what is odd about
+            the clip or its score, a list of texts.
+
+        Raises:
+            UserError: no audio, or too short for the upstream's CNN.
         """
-        speech = np.asarray(speech, dtype=np.float32)
-        if speech.ndim == 2:
-            speech = speech.mean(axis=0)
-        if speech.ndim != 1:
-            raise UserError(f"speech must be (n,) or (channels, n), not {speech.shape}")
-        if fs != SAMPLE_RATE:
-            speech = soxr.resample(speech, fs, SAMPLE_RATE)
-        batch = torch.from_numpy(np.ascontiguousarray(speech)).to(self.device)[None]
-        lengths = torch.tensor([batch.size(1)], device=self.device)
-        prediction = self.network(batch, lengths)
+        return self.score_batch([speech], fs)[0]
+
+    def score_batch(
+        self,
+        speeches: Sequence[Union[np.ndarray, torch.Tensor]],
+        fs: Union[int, Sequence[int]] = SAMPLE_RATE,
+    ) -> List[Dict[str, Any]]:
+        """Score clips of any lengths; see :meth:`__call__`.
+
+        Args:
+            speeches: clips.
+            fs: one sampling rate, or one a clip.
+
+        Returns:
+            One result a clip, in order.
+        """
+        rates = list(fs) if isinstance(fs, Sequence) else [fs] * len(speeches)
+        if len(rates) != len(speeches):
+            raise UserError(f"{len(rates)} sampling rates for {len(speeches)} clips")
+        checks = [Checks() for _ in speeches]
+        clips = [from_array(*args) for args in zip(speeches, rates, checks)]
+        scores = self.score_clips(clips)
+        return [self.result(*pair) for pair in zip(scores, checks)]
+
+    def score_files(
+        self, paths: Iterable[PathLike], num_workers: int = 1
+    ) -> Iterator[Dict[str, Any]]:
+        """Score files of any number and length in bounded memory, in order.
+
+        Args:
+            paths: files that libsndfile reads.
+            num_workers: threads that read and resample.
+
+        Yields:
+            What :meth:`__call__` returns, with `file`, `seconds`, `rate` and
+            `channels`. A file that cannot be scored does not stop the others: its
+            result has `mos` None and `error`, a text.
+        """
+        from espnet2_distilmos.inference.files import score_files
+
+        return score_files(self, paths, num_workers)
+
+    def score_clips(self, clips: Sequence[np.ndarray]) -> List[Score]:
+        """Score (n,) float32 clips at 16 kHz: windows, then batches by length.
+
+        Raises:
+            UserError: a clip is too short.
+        """
+        for clip in clips:
+            self.require_length(len(clip))
+        windows = [list(self.windows.split([clip])) for clip in clips]
+        flat = [piece for pieces in windows for _, piece in pieces]
+        scores = iter(self._score_windows(flat))
+        return [
+            self.join([(first, *next(scores)) for first, _ in pieces])
+            for pieces in windows
+        ]
+
+    def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
+        """Score one clip that is too long to hold: (n,) blocks of it at 16 kHz."""
+        scored, waiting = [], []
+        size = max(self.batch_samples // self.windows.size, 1)
+
+        def flush() -> None:
+            scores = self._score_windows([piece for _, piece in waiting])
+            scored.extend((w[0], *score) for w, score in zip(waiting, scores))
+            waiting.clear()
+
+        for piece in self.windows.split(blocks):
+            waiting.append(piece)
+            if len(waiting) == size:
+                flush()
+        self.require_length(len(waiting[-1][1]) if waiting else self.min_samples)
+        if waiting:
+            flush()
+        return self.join(scored)
+
+    def require_length(self, n_samples: int) -> None:
+        """Refuse what is too short for the upstream's CNN."""
+        if n_samples < self.min_samples:
+            raise UserError(
+                f"too short: {n_samples / SAMPLE_RATE:.4f} s; the upstream needs "
+                f"{self.min_samples / SAMPLE_RATE:.4f} s for one frame"
+            )
+
+    @staticmethod
+    def join(pieces: List[Tuple[int, float, np.ndarray]]) -> Score:
+        """Stitch windows: (first frame, score, (T_i,) frame scores) of each."""
+        if len(pieces) == 1:
+            return pieces[0][1:]
+        frames = stitch([(first, frame_mos) for first, _, frame_mos in pieces])
+        return float(frames.mean(dtype=np.float64)), frames
+
+    def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
+        """What the public methods return."""
+        mos, frame_mos = score
+        warnings = checks.warnings()
+        if not 1 <= mos <= 5:
+            warnings.append("score outside 1 to 5: unlike the training data")
         return {
-            "mos": float(prediction.mos[0]),
-            "frame_mos": prediction.frame_mos[0].float().cpu().numpy(),
+            "mos": mos,
+            "frame_mos": frame_mos,
             "frame_shift": self.frame_shift,
+            "warnings": warnings,
         }
 
+    def _score_windows(self, windows: Sequence[np.ndarray]) -> List[Score]:
+        # Longest first: similar lengths share a batch, and too little memory shows
+        # at once.
+        order = sorted(range(len(windows)), key=lambda i: -len(windows[i]))
+        scores: List[Optional[Score]] = [None] * len(windows)
+        while order:
+            count = max(self.batch_samples // len(windows[order[0]]), 1)
+            batch, order = order[:count], order[count:]
+            for i, score in zip(batch, self._fit([windows[i] for i in batch])):
+                scores[i] = score
+        return scores
 
-def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
-    """Build the network of a training run and load its weights, all of them.
+    def _fit(self, clips: List[np.ndarray]) -> List[Score]:
+        """Score a batch; in halves where the GPU's memory ends."""
+        try:
+            return self._forward(clips)
+        except torch.OutOfMemoryError as e:
+            if len(clips) == 1:
+                raise UserError(
+                    f"{self.device}: too little memory for one clip of "
+                    f"{len(clips[0]) / SAMPLE_RATE:.1f} s; use the CPU"
+                ) from e
+        half = len(clips) // 2
+        return self._fit(clips[:half]) + self._fit(clips[half:])
+
+    @torch.inference_mode()
+    def _forward(self, clips: List[np.ndarray]) -> List[Score]:
+        tensors = [torch.from_numpy(np.ascontiguousarray(clip)) for clip in clips]
+        speech = pad_sequence(tensors, batch_first=True).to(self.device)
+        lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
+        prediction = self.network(speech, lengths)
+        frames = prediction.frame_mos.float().cpu().numpy()
+        return [
+            (mos, frames[i, :n].copy())
+            for i, (mos, n) in enumerate(
+                zip(prediction.mos.tolist(), prediction.lengths.tolist())
+            )
+        ]
+
+
+def choose_device(name: str) -> torch.device:
+    """A device by name; `auto` is CUDA if there is any.
 
     Raises:
-        UserError: not a configuration or checkpoint of this package, or the keys or
-            shapes of the two differ.
+        UserError: no such device.
     """
-    config = read_yaml(train_config)
-    if config.get("predictor") not in PREDICTORS or not config.get("upstream_conf"):
-        raise UserError(
-            f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
-            "upstream_conf)"
-        )
-    network = build_network(
-        config["upstream_conf"],
-        config["predictor"],
-        config.get("predictor_conf") or {},
-        n_tokens=0,
-        where=str(train_config),
-    )
-    states = _load_states(model_file)
-    weights = {
-        key.removeprefix(_PREFIX): value
-        for key, value in states.items()
-        if key.startswith(_PREFIX) and not key.startswith(_PREFIX + _TRAINING_ONLY)
-    }
-    expected = network.state_dict()
-    problems = [f"{key} is missing" for key in expected if key not in weights]
-    problems += [
-        f"{key} is not of this model" for key in weights if key not in expected
-    ]
-    problems += [
-        f"{key} is {tuple(weights[key].shape)} instead of {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in weights and weights[key].shape != value.shape
-    ]
-    if problems:
-        raise UserError(
-            f"{model_file}: does not fit {train_config}: {problems[0]}"
-            + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
-        )
-    network.load_state_dict(weights)
-    return network
-
-
-def _load_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        states = torch.load(model_file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as e:
-        raise UserError(f"{model_file}: no such model file") from e
-    except Exception as e:  # torch raises a dozen types for what is no checkpoint
-        raise UserError(
-            f"{model_file}: cannot be loaded as weights ({type(e).__name__})"
-        ) from e
-    # checkpoint.pth holds the optimiser's state too.
-    if isinstance(states, dict) and isinstance(states.get("model"), dict):
-        states = states["model"]
-    if not isinstance(states, dict) or not all(map(torch.is_tensor, states.values())):
-        raise UserError(f"{model_file}: not a checkpoint of this package")
-    return states
+        device = torch.device(name)
+    except RuntimeError as e:
+        raise UserError(f"no device {name!r}; choose auto, cpu or cuda") from e
+    if device.type not in BATCH_SECONDS:
+        raise UserError(f"device {name!r} is not supported; choose auto, cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {name!r}: this machine has no usable CUDA GPU")
+    return device
+
+
+def _min_samples(upstream) -> int:
+    """Fewest samples of which the upstream makes a frame."""
+    frame_count = getattr(upstream, "frame_count", None)
+    if frame_count is None:
+        # Filter banks: a window of 25 ms, and one more frame for their deltas.
+        return 400 + upstream.downsample
+    low, high = 0, SAMPLE_RATE
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if frame_count(middle) >= 1 else (middle, high)
+    return high

@@ -8,7 +8,6 @@ import kaldiio
 from tqdm import tqdm
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.utils.audio import read_audio
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
@@ -48,8 +47,13 @@ def score_scp(
     with folder_lock(output_dir):
         with atomic_path(ark) as tmp:
             with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-                for utt, path in tqdm(wavs.items(), desc="scoring", disable=None):
-                    result = model(*read_audio(path))
+                results = model.score_files(wavs.values())
+                pairs = zip(wavs, tqdm(results, "scoring", len(wavs), disable=None))
+                for utt, result in pairs:
+                    if result["mos"] is None:
+                        raise UserError(f"{utt}: {result['error']}")
+                    for text in result["warnings"]:
+                        logging.warning(f"{utt}: {text}")
                     scores[utt] = result["mos"]
                     places[utt] = f"{ark}:{writer.fark.tell() + len(utt.encode()) + 1}"
                     writer(utt, result["frame_mos"])

@@ -22,7 +22,10 @@ DPI = 120
 
 @contextmanager
 def canvas(
-    path: PathLike, n_panels: int, size: tuple[float, float]
+    path: PathLike,
+    n_panels: int,
+    size: tuple[float, float],
+    columns: int | None = None,
 ) -> Iterator[tuple["Figure", list["Axes"]]]:
     """Yield a figure and its `n_panels` axes; save it as PNG when the block ends.
 
@@ -30,11 +33,13 @@ def canvas(
         path: PNG to write, atomically.
         n_panels: Number of panels; at most three stand side by side.
         size: Width and height of one panel in inches.
+        columns: Panels side by side; None for as many as look well.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = 2 if n_panels == 4 else min(n_panels, 3)
+    if columns is None:
+        columns = 2 if n_panels == 4 else min(n_panels, 3)
     rows = math.ceil(n_panels / columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     figure.get_layout_engine().set(wspace=0.05, hspace=0.05)

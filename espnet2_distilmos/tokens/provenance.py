@@ -2,7 +2,10 @@
 
 from typing import Any, Dict, Mapping
 
-from espnet2_distilmos.model.upstream.checkpoint import FINGERPRINT_KEYS
+from espnet2_distilmos.model.upstream.checkpoint import (
+    FINGERPRINT_DEFAULTS,
+    FINGERPRINT_KEYS,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
@@ -40,9 +43,10 @@ def require_tokens_of(
     """
     tokens_of = provenance["upstream"]
     for key in FINGERPRINT_KEYS:
-        if tokens_of.get(key) != fingerprint[key]:
+        recorded = tokens_of.get(key, FINGERPRINT_DEFAULTS.get(key))
+        if recorded != fingerprint[key]:
             raise UserError(
                 f"the tokens were made with another upstream: {key} is "
-                f"{tokens_of.get(key)!r} for the tokens and {fingerprint[key]!r} here; "
+                f"{recorded!r} for the tokens and {fingerprint[key]!r} here; "
                 "run stages 2 and 3 with this upstream"
             )

@@ -16,6 +16,8 @@ stop_stage=6          # Processes is stopped at the specified stage.
 skip_data_prep=false  # Skip stages 1 to 4.
 skip_train=false      # Skip stage 5.
 skip_eval=false       # Skip stage 6.
+skip_packing=false    # Skip stage 7.
+skip_upload_hf=false  # Skip stage 8, which runs only with hf_repo.
 ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
 num_nodes=1           # The number of nodes.
 cpu_nproc=1           # The number of processes that train where ngpu is 0.
@@ -57,11 +59,14 @@ inference_config=conf/inference.yaml    # Config for scoring.
 inference_args=       # Arguments for scoring.
 inference_model=valid.srcc.best.pth     # Model path for scoring.
 inference_tag=        # Suffix to the result dir for scoring.
+download_model=       # Score with this model (Hub repository, model zoo tag, zip or folder).
+hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.
+licence=              # Of the model, for its card.
 
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets \"NAME...\" [--OPTION VALUE]...
 
 Stages: 1 data preparation, 2 layer dumping, 3 k-means tokenization, 4 statistics,
-5 training, 6 scoring. The options are the variables at the top of this file."
+5 training, 6 scoring, 7 packing, 8 upload. The options are the variables at the top of this file."
 
 log "$0 $*"
 run_args="./run.sh$(printf ' %q' "$@")"
@@ -96,23 +101,24 @@ fi
 ssl_dir=${dumpdir}/ssl/${upstream_name}
 kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
 
+# Options as a part of a name.
+suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
+
 # Experiment names say what went into them, as everywhere in ESPnet.
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
-    if "${use_tokens}"; then
-        tag+=_k${n_clusters}
-    fi
-    if [ -n "${train_args}" ]; then
-        tag+=$(echo "${train_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
-    fi
+    ! "${use_tokens}" || tag+=_k${n_clusters}
+    tag+=$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/stats_${train_set}_${valid_set}
+if [ -n "${download_model}" ]; then
+    mos_exp=${expdir}/mos_$(basename "${download_model}" .zip)
+    inference_model=model.pth
+    skip_train=true
+fi
 if [ -z "${inference_tag}" ]; then
-    inference_tag=inference_${inference_model%.pth}
-    if [ -n "${inference_args}" ]; then
-        inference_tag+=$(echo "${inference_args}" | sed -e 's/--/\_/g' -e 's/[ |=/]//g')
-    fi
+    inference_tag=inference_${inference_model%.pth}$(suffix "${inference_args}")
 fi
 
 # Whether stage $1 is among those asked for.
@@ -172,8 +178,6 @@ if ! "${skip_data_prep}"; then
                 --output_dir "${stats_dir}/${dset}" "${_opts[@]}"
         done
     fi
-else
-    log "Skip the stages for data preparation"
 fi
 
 if ! "${skip_train}"; then
@@ -238,8 +242,6 @@ if ! "${skip_train}"; then
         ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
         log "Training curves and layer weights: ${mos_exp}/plots"
     fi
-else
-    log "Skip the training stage"
 fi
 
 # Score the predictions in folder $1 of set $2.
@@ -257,6 +259,11 @@ score() {
 
 if ! "${skip_eval}"; then
     if wanted 6; then
+        if [ -n "${download_model}" ]; then
+            log "Use ${download_model} for scoring"
+            ${python} -m espnet2_distilmos.bin.download_model \
+                --model_tag "${download_model}" --output_dir "${mos_exp}"
+        fi
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
         _ngpu=0
         _cmd=${decode_cmd}
@@ -317,8 +324,21 @@ if ! "${skip_eval}"; then
             --output "${expdir}/RESULTS.md"
         log "Scatter plots: ${mos_exp}/${inference_tag}/*/scatter.png; table: ${expdir}/RESULTS.md"
     fi
-else
-    log "Skip the evaluation stage"
+fi
+
+packed_model=${mos_exp}/$(basename "${mos_exp}")_${inference_model%.pth}.zip
+if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
+    log "Stage 7: Packing: ${packed_model}"
+    ${python} -m espnet2_distilmos.bin.pack_model \
+        --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
+        --corpus "$(basename "$(dirname "${PWD}")")" --label_kind "${label_kind}" \
+        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
+fi
+
+if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then
+    log "Stage 8: Upload: ${packed_model} -> ${hf_repo}"
+    ${python} -m espnet2_distilmos.bin.upload_model \
+        --packed_model "${packed_model}" --hf_repo "${hf_repo}"
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -125,6 +125,8 @@ class ClipwiseAdapter(UpstreamAdapter):
         for name in ("freeze_cnn", "gradient_checkpointing"):
             if getattr(conf, name):
                 self._refuse(name)
+        if conf.normalize_waveform != "checkpoint":
+            self._refuse("normalize_waveform")
         self.expert = expert
         # Models of transformers mask frames and skip blocks unless told not to.
         model_config = getattr(getattr(expert, "model", None), "config", None)

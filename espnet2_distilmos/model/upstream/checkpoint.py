@@ -110,10 +110,19 @@ def fingerprint(conf: UpstreamConfig, expert: torch.nn.Module) -> Dict[str, Any]
         "weights_sha256": weights_sha256(expert),
         "normalize": conf.normalize,
         "extra_conf": conf.extra_conf,
+        "normalize_waveform": conf.normalize_waveform,
         "s3prl_version": importlib.metadata.version("espnet-s3prl"),
         "transformers_version": importlib.metadata.version("transformers"),
     }
 
 
 # The keys on which tokens and training must agree; versions and paths may differ.
-FINGERPRINT_KEYS = ("upstream", "weights_sha256", "normalize", "extra_conf")
+FINGERPRINT_KEYS = (
+    "upstream",
+    "weights_sha256",
+    "normalize",
+    "extra_conf",
+    "normalize_waveform",
+)
+# For files from before a key was there.
+FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}

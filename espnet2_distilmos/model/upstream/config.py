@@ -1,7 +1,7 @@
 """The upstream's configuration: one YAML file a model, `conf/upstream/NAME.yaml`."""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espnet2_distilmos.utils.errors import UserError
 
@@ -33,6 +33,8 @@ class UpstreamConfig:
         gradient_checkpointing: in training keep only what goes into the CNN and into
             each block, and compute the rest again in the backward pass: less memory,
             more time, the same gradients.
+        normalize_waveform: layer-normalise the waveform, true or false;
+            `checkpoint` = if the checkpoint's own configuration says so.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
     """
@@ -47,6 +49,7 @@ class UpstreamConfig:
     layerdrop: Optional[float] = None
     freeze_cnn: bool = False
     gradient_checkpointing: bool = False
+    normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
 
     @classmethod
@@ -110,6 +113,11 @@ class UpstreamConfig:
             "freeze_cnn",
             not (self.freeze_cnn and mult),
             "false where feature_grad_mult is more than 0",
+        )
+        require(
+            "normalize_waveform",
+            self.normalize_waveform in ("checkpoint", True, False),
+            "checkpoint, true or false",
         )
         require(
             "random_init",

@@ -6,12 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from espnet2_distilmos.model.upstream.transformer import (
+    WAVEFORM_EPS,
     Pretraining,
     TransformerAdapter,
 )
-
-# The eps of torch's layer_norm, with which S3PRL normalises waveforms.
-_S3PRL_EPS = 1e-5
 
 
 class FairseqAdapter(TransformerAdapter):
@@ -19,7 +17,7 @@ class FairseqAdapter(TransformerAdapter):
 
     def _pretraining(self, normalize: Any, cfg: Mapping) -> Pretraining:
         return Pretraining(
-            _S3PRL_EPS if normalize else None,
+            WAVEFORM_EPS if normalize else None,
             # The defaults are those of fairseq's model configurations.
             cfg.get("feature_grad_mult", 1.0),
             cfg.get("encoder_layerdrop", 0.0),

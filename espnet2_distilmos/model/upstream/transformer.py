@@ -35,6 +35,10 @@ class Pretraining:
     layerdrop: float
 
 
+# The eps of torch's layer_norm, with which S3PRL normalises waveforms.
+WAVEFORM_EPS = 1e-5
+
+
 class TransformerAdapter(UpstreamAdapter, ABC):
     """CNN, then a transformer with a convolution for positions, exact in batches.
 
@@ -85,6 +89,10 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         self.model = expert.model
         known = self.pretraining(expert, pretraining_cfg or {})
         self.waveform_eps = known.waveform_eps
+        if conf.normalize_waveform is False:
+            self.waveform_eps = None
+        elif conf.normalize_waveform is True and self.waveform_eps is None:
+            self.waveform_eps = WAVEFORM_EPS
         self.feature_grad_mult = _choose(
             0.0 if conf.freeze_cnn else conf.feature_grad_mult, known.feature_grad_mult
         )

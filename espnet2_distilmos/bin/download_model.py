@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Link a packed model into an experiment's folder (--download_model of the recipe)."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--model_tag",
+        required=True,
+        help="Hub repository, ESPnet model zoo tag, zip or folder",
+    )
+    parser.add_argument("--output_dir", required=True, help="exp/NAME")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options, download and link."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.publish import link_model
+
+    link_model(args.model_tag, args.output_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

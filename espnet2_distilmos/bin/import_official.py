@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Turn a checkpoint that the method's authors released into a model of this package."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--model_dir", required=True, help="Folder with model.pth.tar, model_cfg.yaml"
+    )
+    parser.add_argument("--output_dir", required=True, help="Folder to write")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Import, and print what was found."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.official import import_official
+
+    for line in import_official(args.model_dir, args.output_dir):
+        print(line)
+    print(f"written: {args.output_dir}/config.yaml, model.pth and their upstream")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

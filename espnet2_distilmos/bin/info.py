@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Say what a model is: upstream, layers, training, labels, licence."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="As for `distilmos score --model` (default: the authors' weights)",
+    )
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and print."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.describe import describe_model
+
+    shown = describe_model(args.model)
+    width = max(map(len, shown))
+    for name, text in shown.items():
+        print(f"{name:{width}}  {text}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

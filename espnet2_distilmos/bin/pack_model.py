@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Stage 7: a trained model as a zip that loads anywhere."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
+    parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
+    parser.add_argument("--output", required=True, help="Zip to write")
+    parser.add_argument("--results", help="RESULTS.md to put in, if there")
+    parser.add_argument("--corpus", help="What it was trained on, for `distilmos info`")
+    parser.add_argument("--label_kind", help="What its labels are: human or objective")
+    parser.add_argument("--licence", help="Licence of the model")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and pack."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.pack import pack_model
+
+    facts = {k: getattr(args, k) or None for k in ("corpus", "label_kind", "licence")}
+    pack_model(args.train_config, args.model_file, args.output, args.results, facts)
+    print(f"packed: {args.output}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

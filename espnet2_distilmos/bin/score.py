@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Score wavs: files, folders or a Kaldi wav.scp."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Predict the MOS of speech: of files, of folders (recursively) or "
+        "of a Kaldi wav.scp. A bad file does not stop the others, but makes the exit "
+        "code 1."
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="What to score")
+    parser.add_argument(
+        "--model",
+        help="Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag "
+        "(default: the WavLM weights that the method's authors released)",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="Table to write (default: stdout)"
+    )
+    parser.add_argument(
+        "--format",
+        default="csv",
+        choices=("csv", "jsonl", "kaldi"),
+        help="Of the table (default: csv)",
+    )
+    parser.add_argument(
+        "--frame_mos", metavar="DIR", help="Write frame scores, one CSV a clip"
+    )
+    parser.add_argument(
+        "--plot",
+        metavar="DIR",
+        help="Draw waveform, spectrogram and frame scores, one PNG a clip",
+    )
+    parser.add_argument(
+        "--batch_seconds",
+        type=_positive,
+        help="Seconds of audio a batch, with padding (default: as suits the device)",
+    )
+    parser.add_argument(
+        "--num_workers", type=int, default=2, help="Threads that read audio"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--log_level", default="INFO")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and score."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging(args.log_level)
+    from espnet2_distilmos.inference.command import score_paths
+
+    score_paths(
+        args.paths,
+        model=args.model,
+        output=args.output,
+        form=args.format,
+        frame_mos=args.frame_mos,
+        plot=args.plot,
+        device=args.device,
+        batch_seconds=args.batch_seconds,
+        num_workers=args.num_workers,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

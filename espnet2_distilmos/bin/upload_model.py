@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Stage 8: upload a packed model, with a model card, to the Hugging Face Hub."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packed_model", required=True, help="Zip of stage 7")
+    parser.add_argument("--hf_repo", required=True, help="OWNER/NAME")
+    parser.add_argument("--private", action="store_true", help="If it is made now")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and upload."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.publish import upload_model
+
+    print(upload_model(args.packed_model, args.hf_repo, args.private))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,106 @@
+"""`distilmos score`: clips in, a table and a summary out."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Dict, List, Optional
+
+from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.report import (
+    frames_path,
+    require_format,
+    summary,
+    table,
+    write_frames,
+)
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, write_text
+
+# Seconds between two lines of progress where there is no terminal.
+_EVERY = 10.0
+
+
+def score_paths(
+    paths: Sequence[PathLike],
+    model: Optional[str] = None,
+    output: Optional[PathLike] = None,
+    form: str = "csv",
+    frame_mos: Optional[PathLike] = None,
+    plot: Optional[PathLike] = None,
+    device: str = "auto",
+    batch_seconds: Optional[float] = None,
+    num_workers: int = 2,
+) -> None:
+    """Score clips; the table goes to `output` or to stdout, the summary to the other.
+
+    Args:
+        paths: files, folders and `wav.scp` lists.
+        model: see :meth:`DistilMOSInference.from_pretrained`.
+        output: table to write; None = stdout (then the summary goes to stderr).
+        form: `csv`, `jsonl` or `kaldi`.
+        frame_mos: folder for frame scores, one CSV a clip.
+        plot: folder for pictures, one a clip.
+        device: `auto`, `cpu` or `cuda`.
+        batch_seconds: seconds of audio a batch.
+        num_workers: threads that read audio.
+
+    Raises:
+        UserError: bad input; or, at the end, some clips could not be scored.
+    """
+    clips = collect_clips(paths)
+    require_format(form, clips)
+    # After the cheap checks: torch takes seconds.
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+    engine = DistilMOSInference.from_pretrained(
+        model, device=device, batch_seconds=batch_seconds
+    )
+    results: List[Dict[str, Any]] = []
+    scored = engine.score_files([clip.path for clip in clips], num_workers)
+    started = time.monotonic()
+    for clip, result in zip(clips, _progress(scored, len(clips))):
+        frames = result.pop("frame_mos", None)
+        if frames is not None and frame_mos is not None:
+            path = frames_path(frame_mos, clip, ".csv")
+            write_frames(path, frames, engine.frame_shift)
+        if frames is not None and plot is not None:
+            from espnet2_distilmos.inference.clip_plot import plot_clip
+
+            path = frames_path(plot, clip, ".png")
+            plot_clip(path, clip, frames, engine.frame_shift, result["mos"])
+        results.append(result)
+    seconds = sum(result.get("seconds", 0.0) for result in results)
+    logging.info(
+        f"{len(results)} files, {seconds:.1f} s of audio, scored in "
+        f"{time.monotonic() - started:.1f} s"
+    )
+    text = table(form, clips, results)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_text(output, text)
+    print(
+        summary(clips, results),
+        end="",
+        file=sys.stderr if output is None else sys.stdout,
+        flush=True,
+    )
+    failed = sum(result["mos"] is None for result in results)
+    if failed:
+        raise UserError(f"{failed} of {len(results)} files could not be scored")
+
+
+def _progress(results: Iterable, total: int) -> Iterator:
+    """A bar on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(results, "scoring", total)
+        return
+    last = time.monotonic()
+    for n, result in enumerate(results, 1):
+        yield result
+        if time.monotonic() - last > _EVERY:
+            last = time.monotonic()
+            logging.info(f"{n} of {total} files scored")

@@ -1,0 +1,103 @@
+"""What a model is, from its files alone: no upstream is loaded."""
+
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from espnet2_distilmos.inference.load import PREFIX, read_states
+from espnet2_distilmos.inference.locate import locate_model
+from espnet2_distilmos.inference.pack import FACTS
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.files import read_yaml
+
+_NOT_RECORDED = "not recorded"
+
+
+def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
+    """Name -> text, in the order to show.
+
+    Args:
+        tag: see :func:`espnet2_distilmos.inference.locate.locate_model`.
+
+    Raises:
+        UserError: no such model.
+    """
+    train_config, model_file = locate_model(tag)
+    config = read_yaml(train_config)
+    states = read_states(model_file)
+    meta_file = train_config.parent / "meta.yaml"
+    meta = read_yaml(meta_file) if meta_file.exists() else {}
+    facts = meta.get("facts") or {}
+    conf = config.get("upstream_conf") or {}
+    packed = "upstream_sha256" in config
+    loss = config.get("loss_conf") or {}
+    shown = {
+        "checkpoint": str(model_file),
+        "self-contained": "yes" if packed else "no (stage 7 or pack-model makes it so)",
+        "predictor": _words(
+            config.get("predictor"), config.get("predictor_conf") or {}
+        ),
+        "upstream": _upstream(conf, config),
+        "layers": _layers(conf, states),
+        "sampling rate": f"{SAMPLE_RATE} Hz (other rates are resampled)",
+        "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
+        "clusters": _clusters(config),
+        "training data": _training_data(config),
+        "chosen by": _criterion(config),
+        **{what: str(facts.get(key) or _NOT_RECORDED) for key, what in FACTS.items()},
+    }
+    for package in ("espnet2_distilmos", "espnet", "torch"):
+        if package in meta:
+            shown[f"made with {package}"] = str(meta[package])
+    return shown
+
+
+def _words(name: Any, options: Mapping[str, Any]) -> str:
+    listed = ", ".join(f"{key} {value}" for key, value in options.items())
+    return f"{name} ({listed})" if listed else str(name)
+
+
+def _upstream(conf: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    parts = [str(conf.get("upstream"))]
+    if conf.get("path_or_url"):
+        parts.append(str(conf["path_or_url"]))
+    original = (config.get("token_conf") or {}).get("upstream") or {}
+    if original.get("upstream") and original.get("path_or_url") != parts[-1]:
+        first = " ".join(
+            str(original[k]) for k in ("upstream", "path_or_url") if original.get(k)
+        )
+        parts.append(f"(fine-tuned from {first})")
+    if conf.get("random_init"):
+        parts.append("(random weights before training)")
+    return " ".join(parts)
+
+
+def _layers(conf: Mapping[str, Any], states: Mapping[str, Any]) -> str:
+    logits = states.get(f"{PREFIX}predictor.weighting.logits")
+    if logits is None:
+        return f"{conf.get('layers') or 'all'}; the last one is scored"
+    from entmax import entmax15
+
+    weights = entmax15(logits - logits.mean(), dim=-1).tolist()
+    layers = conf.get("layers") or range(1, len(weights) + 1)
+    used = [layer for layer, weight in zip(layers, weights) if weight > 0]
+    text = ", ".join(f"{layer}: {weight:.3f}" for layer, weight in zip(layers, weights))
+    return f"{len(weights)}, computed up to {used[-1]}; weights {text}"
+
+
+def _clusters(config: Mapping[str, Any]) -> str:
+    n_clusters = (config.get("token_conf") or {}).get("n_clusters")
+    if n_clusters is not None:
+        return f"{n_clusters} a layer"
+    weight = (config.get("loss_conf") or {}).get("token_weight")
+    return "none: trained without tokens" if weight == 0 else _NOT_RECORDED
+
+
+def _training_data(config: Mapping[str, Any]) -> str:
+    entries: List[Tuple] = config.get("train_data_path_and_name_and_type") or []
+    paths = [entry[0] for entry in entries if entry[1] == "speech"]
+    return ", ".join(map(str, paths)) or _NOT_RECORDED
+
+
+def _criterion(config: Mapping[str, Any]) -> str:
+    criteria = config.get("best_model_criterion") or []
+    text = ", ".join(" ".join(map(str, criterion)) for criterion in criteria)
+    return f"{text} (best_model_criterion)" if text else _NOT_RECORDED

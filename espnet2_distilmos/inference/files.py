@@ -1,0 +1,88 @@
+"""Scoring files: a bounded number in memory, the next ones read meanwhile."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from espnet2_distilmos.inference.audio import AudioFile
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike
+
+if TYPE_CHECKING:
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+# Files that are read before the shortest and the longest of them are told apart.
+POOL = 64
+# Longer files are read block by block, one at a time (seconds).
+STREAM = 40.0
+
+# A file, its samples at 16 kHz (None: to be streamed), or why there are none.
+Loaded = Tuple[str, Optional[AudioFile], Optional[np.ndarray], Optional[str]]
+
+
+def score_files(
+    model: "DistilMOSInference", paths: Iterable[PathLike], num_workers: int = 1
+) -> Iterator[Dict[str, Any]]:
+    """See :meth:`DistilMOSInference.score_files`."""
+    paths = iter(paths)
+    with ThreadPoolExecutor(max(num_workers, 1)) as threads:
+
+        def start_reading() -> List["Future[Loaded]"]:
+            return [threads.submit(_load, path) for path in islice(paths, POOL)]
+
+        reading = start_reading()
+        while reading:
+            pool = [future.result() for future in reading]
+            reading = start_reading()
+            try:
+                yield from _score_pool(model, pool)
+            except GeneratorExit:
+                threads.shutdown(cancel_futures=True)
+                raise
+
+
+def _load(path: PathLike) -> Loaded:
+    try:
+        audio = AudioFile(path)
+        samples = None if audio.seconds > STREAM else audio.samples()
+    except UserError as e:
+        return str(path), None, None, str(e)
+    return str(path), audio, samples, None
+
+
+def _score_pool(
+    model: "DistilMOSInference", pool: List[Loaded]
+) -> Iterator[Dict[str, Any]]:
+    whole: List[np.ndarray] = []
+    errors: Dict[int, str] = {}
+    for i, (_, _, samples, error) in enumerate(pool):
+        try:
+            if error is not None:
+                errors[i] = error
+            elif samples is not None:
+                model.require_length(len(samples))
+                whole.append(samples)
+        except UserError as e:
+            errors[i] = f"{pool[i][0]}: {e}"
+    scores = iter(model.score_clips(whole))
+    for i, (path, audio, samples, _) in enumerate(pool):
+        result: Dict[str, Any] = {"file": path, "mos": None, "warnings": []}
+        if audio is not None:
+            result.update(
+                seconds=audio.seconds, rate=audio.rate, channels=audio.channels
+            )
+        if i not in errors:
+            try:
+                if samples is not None:
+                    score = next(scores)
+                else:
+                    score = model.score_stream(audio.blocks())
+                result.update(model.result(score, audio.checks))
+            except UserError as e:  # a long file that breaks off
+                errors[i] = str(e)
+        if i in errors:
+            result["error"] = errors[i]
+        yield result

@@ -1,0 +1,170 @@
+"""From a configuration and a checkpoint to a network that is ready to score."""
+
+import contextlib
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
+
+import torch
+
+from espnet2_distilmos.inference.upstream_files import upstream_sha256
+from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
+
+# ESPnet's checkpoints hold the ESPnet model, of which the network is one part.
+PREFIX = "network."
+UPSTREAM = "upstream."
+# Token heads are for training only.
+_TRAINING_ONLY = "predictor.token_heads."
+
+
+def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
+    """Build the network of a training run or of a packed model; load all its weights.
+
+    A packed model (:mod:`espnet2_distilmos.inference.pack`) has `upstream_sha256` in
+    its configuration: the fine-tuned upstream is that very file, and `model_file`
+    holds the rest.
+
+    Raises:
+        UserError: not a configuration or checkpoint of this package, or the keys or
+            shapes of the two differ; names the file.
+    """
+    config = read_yaml(train_config)
+    if config.get("predictor") not in PREDICTORS or not config.get("upstream_conf"):
+        raise UserError(
+            f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
+            "upstream_conf)"
+        )
+    states = read_states(model_file)
+    folders = [Path(train_config).parent, Path(model_file).parent]
+    with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
+        try:
+            network = build_network(
+                upstream_conf,
+                config["predictor"],
+                config.get("predictor_conf") or {},
+                n_tokens=0,
+                where=str(train_config),
+            )
+        # What S3PRL's loading raises for a file of another kind, or with code in it.
+        except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError) as e:
+            raise UserError(
+                f"{upstream_conf.get('path_or_url')}: cannot be loaded as upstream "
+                f"{upstream_conf.get('upstream')} ({type(e).__name__})"
+            ) from e
+    expected = network.state_dict()
+    sha256 = config.get("upstream_sha256")
+    if sha256 is not None:
+        # None: a folder, which the fingerprint does not cover.
+        found = network.upstream.fingerprint["checkpoint_sha256"]
+        if (found or upstream_sha256(upstream_conf["path_or_url"])) != sha256:
+            raise UserError(
+                f"{upstream_conf['path_or_url']}: not the upstream that was packed "
+                f"with {train_config} (SHA-256 differs)"
+            )
+        expected = {k: v for k, v in expected.items() if not k.startswith(UPSTREAM)}
+    weights = {
+        key.removeprefix(PREFIX): value
+        for key, value in states.items()
+        if key.startswith(PREFIX) and not key.startswith(PREFIX + _TRAINING_ONLY)
+    }
+    _require_same_keys(weights, expected, model_file, train_config)
+    network.load_state_dict(weights, strict=sha256 is None)
+    return network.eval()
+
+
+def _require_same_keys(weights, expected, model_file, train_config) -> None:
+    problems = [f"{key} is missing" for key in expected if key not in weights]
+    problems += [
+        f"{key} is not of this model" for key in weights if key not in expected
+    ]
+    problems += [
+        f"{key} is {tuple(weights[key].shape)} instead of {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in weights and weights[key].shape != value.shape
+    ]
+    if problems:
+        raise UserError(
+            f"{model_file}: does not fit {train_config}: {problems[0]}"
+            + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+        )
+
+
+def find_upstream(path_or_url: str, folders: list) -> Optional[Path]:
+    """The file or folder that a configuration's `path_or_url` means; None = no path.
+
+    Looked up relative to config.yaml (packed models), to the checkpoint, to the
+    current folder and to the recipe of an `exp/NAME/config.yaml`, in this order.
+
+    Args:
+        path_or_url: from `upstream_conf`.
+        folders: those of config.yaml and of the checkpoint.
+    """
+    recipe = folders[0].resolve().parent.parent
+    for folder in [*folders, Path(), recipe]:
+        if (folder / path_or_url).exists():
+            return folder / path_or_url
+    return None
+
+
+@contextlib.contextmanager
+def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str, Any]]:
+    """`upstream_conf` whose `path_or_url` is there while the upstream is built."""
+    conf = dict(conf)
+    path = conf.get("path_or_url")
+    if path is None:
+        yield conf
+        return
+    found = find_upstream(path, folders)
+    if found is not None:
+        conf["path_or_url"] = str(found)
+        yield conf
+    elif conf.get("random_init") is not None:
+        # Its random weights are replaced anyway: leave nothing behind.
+        with tempfile.TemporaryDirectory() as tmp:
+            conf["path_or_url"] = str(Path(tmp) / "upstream.pt")
+            yield conf
+    else:
+        yield conf
+
+
+def skip_unused_layers(network: MOSNetwork) -> int:
+    """Compute no layer above the last one that the score depends on.
+
+    entmax gives exact zeros, so the score stays the same.
+
+    Returns:
+        The number of layers that are not computed any more.
+    """
+    weights = network.predictor.layer_weights()
+    if weights is None:  # plain SSL-MOS: the last layer is the one that counts
+        return 0
+    layers = network.upstream.layers
+    last = int(torch.nonzero(weights).max())
+    # The weighted sum pairs weights and states in order, up to the shorter list.
+    network.upstream.layers = layers[: last + 1]
+    return network.upstream.n_blocks - network.upstream.layers[-1]
+
+
+def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
+    """The tensors of a checkpoint, on the CPU; nothing in the file can run code.
+
+    Raises:
+        UserError: no such file, or no checkpoint.
+    """
+    try:
+        states = torch.load(model_file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as e:
+        raise UserError(f"{model_file}: no such model file") from e
+    except Exception as e:  # torch raises a dozen types for what is no checkpoint
+        raise UserError(
+            f"{model_file}: cannot be loaded as weights ({type(e).__name__})"
+        ) from e
+    # checkpoint.pth holds the optimiser's state too.
+    if isinstance(states, dict) and isinstance(states.get("model"), dict):
+        states = states["model"]
+    if not isinstance(states, dict) or not all(map(torch.is_tensor, states.values())):
+        raise UserError(f"{model_file}: not a checkpoint of this package")
+    return states

@@ -1,0 +1,178 @@
+"""Where a model is: folder, zip, checkpoint, Hub repository or ESPnet model zoo tag."""
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Optional, Tuple
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
+
+# config.yaml and checkpoint.
+Model = Tuple[Path, Path]
+
+# Checkpoints that a folder's model is looked for in, first come first served.
+_CHECKPOINTS = ("model.pth", "valid.srcc.best.pth")
+_HUB = "https://huggingface.co/"
+OTHER_WAYS = (
+    "a packed model works without a network: --model FILE.zip, or a folder with "
+    "config.yaml and model.pth"
+)
+
+
+def cache_dir() -> Path:
+    """Where models are unpacked: $DISTILMOS_CACHE, or in the user's cache folder."""
+    if "DISTILMOS_CACHE" in os.environ:
+        return Path(os.environ["DISTILMOS_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "espnet2_distilmos"
+
+
+def locate_model(tag: Optional[str] = None) -> Model:
+    """Find a model's files; download or unpack them if need be.
+
+    Args:
+        tag: folder, zip, checkpoint, Hub repository (`owner/name` or its address) or
+            ESPnet model zoo tag; None = the weights that the authors released.
+
+    Raises:
+        UserError: no such model, or it cannot be had.
+    """
+    if tag is None:
+        from espnet2_distilmos.inference.released import released_model
+
+        return released_model()
+    path = Path(tag)
+    if path.is_dir():
+        return model_in(path)
+    if path.is_file():
+        if zipfile.is_zipfile(path) and path.suffix == ".zip":
+            return model_in(unpack(path))
+        return path.parent / "config.yaml", path
+    name = str(tag).removeprefix(_HUB)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
+        raise UserError(f"{tag}: no such model file, folder or tag")
+    return model_in(_download(name))
+
+
+def model_in(folder: PathLike) -> Model:
+    """The model of a folder: as its meta.yaml says, or by the usual names.
+
+    Raises:
+        UserError: none there, or meta.yaml points out of the folder.
+    """
+    folder = Path(folder)
+    if (folder / "meta.yaml").exists():
+        meta = read_yaml(folder / "meta.yaml")
+        try:
+            names = meta["yaml_files"]["train_config"], meta["files"]["model_file"]
+        except (KeyError, TypeError) as e:
+            raise UserError(
+                f"{folder / 'meta.yaml'}: not the model of a MOS predictor of this "
+                "package (train_config, model_file)"
+            ) from e
+        for name in names:
+            require_inside(str(name), folder / "meta.yaml")
+        model = folder / names[0], folder / names[1]
+    else:
+        found = [folder / c for c in _CHECKPOINTS if (folder / c).exists()]
+        if not found or not (folder / "config.yaml").exists():
+            hint = f"config.yaml and {' or '.join(_CHECKPOINTS)} are expected"
+            if (folder / "model.pth.tar").exists():
+                hint = (
+                    "this is a released checkpoint: distilmos import-official "
+                    f"--model_dir {folder} --output_dir OUT"
+                )
+            raise UserError(f"{folder}: no model here; {hint}")
+        model = folder / "config.yaml", found[0]
+    for file in model:
+        if not file.is_file():
+            raise UserError(f"{file}: missing, though {folder} should hold a model")
+    return model
+
+
+def require_inside(name: str, where: PathLike) -> None:
+    """Refuse a name that would lead out of its folder.
+
+    Raises:
+        UserError: an absolute name, or one with `..`.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
+        raise UserError(f"{where}: refused, {name!r} leads out of the folder")
+
+
+def unpack(archive: PathLike) -> Path:
+    """Unpack a packed model into the cache, once; returns its folder.
+
+    Raises:
+        UserError: a broken archive, or one with names that lead elsewhere or links.
+    """
+    archive = Path(archive)
+    folder = cache_dir() / "unpacked" / sha256_file(archive)[:16]
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tmp = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking."))
+    try:
+        with zipfile.ZipFile(archive) as z:
+            for info in z.infolist():
+                require_inside(info.filename, archive)
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    raise UserError(f"{archive}: refused, {info.filename!r} is a link")
+            z.extractall(tmp)
+        settle(tmp, folder)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as e:
+        raise UserError(f"{archive}: a broken zip ({e})") from e
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    return folder
+
+
+def settle(tmp: Path, folder: Path) -> None:
+    """Rename a whole folder; another process that was faster has made the same."""
+    try:
+        tmp.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+
+
+def _download(name: str) -> Path:
+    """Folder of a Hub repository's or of a model zoo's model."""
+    problem = f"{name}: no such file or folder"
+    if "/" in name:
+        from huggingface_hub import snapshot_download
+
+        try:
+            return Path(
+                snapshot_download(
+                    name, allow_patterns=["*.yaml", "*.pth", "*.pt", "upstream/*"]
+                )
+            )
+        except Exception as e:  # offline, no such repository, no access...
+            problem = (
+                f"{name}: not on this machine, and the Hub gave none ({_brief(e)})"
+            )
+    try:
+        from espnet_model_zoo.downloader import ModelDownloader
+
+        files = ModelDownloader().download_and_unpack(name)
+        return Path(files["train_config"]).parent
+    except ImportError:
+        pass
+    except Exception as e:
+        problem += f", nor the ESPnet model zoo ({_brief(e)})"
+    raise UserError(f"{problem}; {OTHER_WAYS}")
+
+
+def _brief(error: Exception) -> str:
+    """The kind of an error and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return (
+        f"{type(error).__name__}: {lines[0][:150]}" if lines else type(error).__name__
+    )

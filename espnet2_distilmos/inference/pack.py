@@ -1,0 +1,130 @@
+"""Self-contained models: all that scoring needs, in one folder or zip.
+
+The layout is that of ESPnet's packed models, so that the ESPnet model zoo can unpack
+them: `meta.yaml` (which file is what), `config.yaml`, `model.pth` (the predictor),
+`upstream.pt` (the fine-tuned upstream in S3PRL's own format) and, if there is one,
+`RESULTS.md`.
+"""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+import torch
+
+import espnet2_distilmos
+from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
+from espnet2_distilmos.inference.upstream_files import save_upstream, upstream_sha256
+from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, atomic_path, read_yaml, write_yaml
+
+# What `facts` may hold, and how `distilmos info` and the model card call it.
+FACTS = {
+    "corpus": "training corpus",
+    "label_kind": "labels",
+    "licence": "licence",
+    "source": "source",
+}
+
+
+def pack_model(
+    train_config: PathLike,
+    model_file: PathLike,
+    output: PathLike,
+    results: Optional[PathLike] = None,
+    facts: Optional[Mapping[str, str]] = None,
+) -> None:
+    """Write a trained model as a zip that loads anywhere.
+
+    Args:
+        train_config: the training's config.yaml.
+        model_file: the checkpoint to pack.
+        output: zip to write, atomically.
+        results: RESULTS.md to put in, if it is there.
+        facts: see :data:`FACTS`.
+
+    Raises:
+        UserError: files that do not belong together, or cannot be packed.
+    """
+    network = load_network(train_config, model_file)
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = Path(tmp)
+        write_model(folder, network, read_yaml(train_config), facts)
+        if results is not None and Path(results).exists():
+            shutil.copyfile(results, folder / "RESULTS.md")
+        # What was written must load, without the files that it was made from.
+        load_network(folder / "config.yaml", folder / "model.pth")
+        with atomic_path(output) as target:
+            # Weights do not compress.
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as z:
+                files = sorted(f for f in folder.rglob("*") if f.is_file())
+                # meta.yaml first: ESPnet reads the archive until it finds it.
+                for file in sorted(files, key=lambda f: f.name != "meta.yaml"):
+                    z.write(file, file.relative_to(folder))
+
+
+def write_model(
+    folder: PathLike,
+    network: MOSNetwork,
+    config: Mapping[str, Any],
+    facts: Optional[Mapping[str, str]] = None,
+) -> None:
+    """Write a self-contained model into a folder.
+
+    Args:
+        folder: where to write.
+        network: the model.
+        config: content of its config.yaml.
+        facts: see :data:`FACTS`; those that are None are left out.
+
+    Raises:
+        UserError: an upstream of which no file can be made, or an unknown fact.
+    """
+    folder = Path(folder)
+    facts = {k: v for k, v in (facts or {}).items() if v is not None}
+    unknown = sorted(set(facts) - set(FACTS))
+    if unknown:
+        raise UserError(f"unknown fact {unknown[0]}; known: {', '.join(FACTS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    config = dict(config)
+    config["upstream_conf"] = save_upstream(network.upstream, folder)
+    path = config["upstream_conf"]["path_or_url"]
+    has_file = path is not None and (folder / path).exists()
+    if has_file:
+        config["upstream_sha256"] = upstream_sha256(folder / path)
+    states = {
+        PREFIX + key: value.cpu()
+        for key, value in network.state_dict().items()
+        if not (has_file and key.startswith(UPSTREAM))
+    }
+    with atomic_path(folder / "model.pth") as tmp:
+        torch.save(states, tmp)
+    write_yaml(folder / "config.yaml", config)
+    write_yaml(
+        folder / "meta.yaml",
+        {
+            "files": {"model_file": "model.pth"},
+            "yaml_files": {"train_config": "config.yaml"},
+            # As ESPnet's packing writes it.
+            "timestamp": float(os.environ.get("SOURCE_DATE_EPOCH", time.time())),
+            "python": sys.version,
+            "torch": str(torch.__version__),
+            "espnet": _version("espnet"),
+            "espnet2_distilmos": espnet2_distilmos.__version__,
+            "facts": facts,
+        },
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

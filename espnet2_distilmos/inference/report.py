@@ -1,0 +1,134 @@
+"""Scores of many clips as a table, and in a few lines."""
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+
+from espnet2_distilmos.inference.inputs import Clip
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, write_text
+
+FORMATS = ("csv", "jsonl", "kaldi")
+_MOST_FOLDERS = 50
+
+Results = Sequence[Dict[str, Any]]
+
+
+def require_format(form: str, clips: Sequence[Clip]) -> None:
+    """Refuse names that Kaldi's format cannot hold, before anything is scored."""
+    bad = [c.name for c in clips if form == "kaldi" and len(c.name.split()) != 1]
+    if bad:
+        raise UserError(f"{bad[0]!r}: a Kaldi ID has no blanks; use --format csv")
+
+
+def table(form: str, clips: Sequence[Clip], results: Results) -> str:
+    """The scores as text.
+
+    `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`). `jsonl`: the
+    same and more, one object a line. `kaldi`: `ID MOS`, sorted as with LC_ALL=C,
+    without the clips that could not be scored.
+    """
+    if form == "kaldi":
+        scored = [
+            f"{clip.name} {result['mos']:.6f}\n"
+            for clip, result in zip(clips, results)
+            if result["mos"] is not None
+        ]
+        return "".join(sorted(scored, key=lambda line: line.split()[0].encode()))
+    with_ids = any(clip.utt is not None for clip in clips)
+    rows = []
+    for clip, result in zip(clips, results):
+        row = {"id": clip.name} if with_ids else {}
+        row.update(file=clip.path, mos=result["mos"], seconds=result.get("seconds"))
+        if form == "jsonl":
+            keys = ("rate", "channels", "frame_shift")
+            row.update({k: result[k] for k in keys if k in result})
+        row.update(warnings=result["warnings"], error=result.get("error"))
+        rows.append(row)
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for key, digits in (("mos", 6), ("seconds", 3)):
+            row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
+        writer.writerow({**row, "warnings": "; ".join(row["warnings"])})
+    return out.getvalue()
+
+
+def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> None:
+    """Write frame scores as CSV: `seconds` (middle of the frame), `mos`."""
+    lines = [
+        f"{(i + 0.5) * frame_shift:.4f},{mos:.6f}\n" for i, mos in enumerate(frame_mos)
+    ]
+    write_text(path, "seconds,mos\n" + "".join(lines))
+
+
+def mean_interval(values: Sequence[float]) -> str:
+    """Mean, standard deviation and the mean's 95 % interval (Student's t), as text."""
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return f"{mean:7.3f}        -                 -"
+    from scipy.special import stdtrit
+
+    deviation = float(np.std(values, ddof=1))
+    half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+    return f"{mean:7.3f}  {deviation:7.3f}  [{mean - half:.3f}, {mean + half:.3f}]"
+
+
+def summary(clips: Sequence[Clip], results: Results) -> str:
+    """Mean, deviation and interval of all clips and a folder, and what is to be known.
+
+    The interval says how well the mean of such clips is known, not how far the model
+    is from listeners.
+    """
+    lines: List[str] = []
+    scored = [(c, r) for c, r in zip(clips, results) if r["mos"] is not None]
+    if scored:
+        groups: Dict[str, List[float]] = {}
+        for clip, result in scored:
+            groups.setdefault(clip.folder, []).append(result["mos"])
+        rows = {"all": [r["mos"] for _, r in scored]}
+        if len(groups) > 1:
+            rows.update(sorted(groups.items())[:_MOST_FOLDERS])
+        width = max(map(len, rows))
+        lines.append(
+            f"{'':{width}}  {'files':>6}  {'mean':>7}  {'std':>7}  95 % interval"
+        )
+        for name, values in rows.items():
+            lines.append(
+                f"{name:{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
+            )
+        if len(groups) > _MOST_FOLDERS:
+            lines.append(f"... and {len(groups) - _MOST_FOLDERS} more folders")
+    rates = Counter(r["rate"] for _, r in scored if r["rate"] != SAMPLE_RATE)
+    if rates:
+        which = ", ".join(f"{n} of {rate} Hz" for rate, n in sorted(rates.items()))
+        lines.append(f"resampled to {SAMPLE_RATE} Hz: {which}")
+    if slow := sum(n for rate, n in rates.items() if rate < SAMPLE_RATE):
+        lines.append(f"{slow} files have less than {SAMPLE_RATE} Hz: no upper band")
+    if several := sum(r["channels"] > 1 for _, r in scored):
+        lines.append(f"several channels, averaged: {several} files")
+    odd = [(c, r["warnings"]) for c, r in scored if r["warnings"]]
+    for clip, texts in odd[:5]:
+        lines.append(f"warning: {clip.name}: {'; '.join(texts)}")
+    if len(odd) > 5:
+        lines.append(f"warning: ... and {len(odd) - 5} more files (see the table)")
+    for result in results:
+        if result["mos"] is None:
+            lines.append(f"not scored: {result['error']}")
+    return "".join(line + "\n" for line in lines)
+
+
+def frames_path(folder: PathLike, clip: Clip, suffix: str) -> Path:
+    """Where something of a clip's is written below `folder`."""
+    return Path(folder) / f"{clip.output}{suffix}"

@@ -1,0 +1,191 @@
+"""`distilmos score`, as a user calls it."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from espnet2_distilmos.bin.main import cli
+from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.report import mean_interval
+from espnet2_distilmos.utils.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def wavs(tmp_path_factory, tools):
+    """Two folders, several rates and channels, one clip longer than a window."""
+
+    root = tmp_path_factory.mktemp("wavs") / "tts"
+    tools.wav(root / "a" / "1.wav", 1.0)
+    tools.wav(root / "a" / "2.flac", 0.5, 24000, seed=1, channels=2)
+    tools.wav(root / "b" / "x y.wav", 21.0, seed=2)
+    (root / "a" / "notes.txt").write_text("no audio")
+    (root / ".hidden").mkdir()
+    (root / ".hidden" / "0.wav").write_text("no audio")
+    return root
+
+
+def score(*arguments):
+    return cli(["score", *map(str, arguments), "--device", "cpu"])
+
+
+def rows(path):
+    return list(csv.DictReader(open(path, encoding="utf-8")))
+
+
+def test_folder_to_csv(wavs, tiny_model, engine, tmp_path, capsys):
+    out = tmp_path / "mos.csv"
+    assert score(wavs, "--model", tiny_model, "--output", out) == 0
+    table = rows(out)
+    assert [r["file"] for r in table] == [
+        str(wavs / n) for n in ("a/1.wav", "a/2.flac", "b/x y.wav")
+    ]
+    assert list(table[0]) == ["file", "mos", "seconds", "warnings", "error"]
+    for row, result in zip(table, engine.score_files([r["file"] for r in table])):
+        assert float(row["mos"]) == pytest.approx(result["mos"], abs=1e-5)
+        assert row["error"] == ""
+    assert [float(r["seconds"]) for r in table] == [1.0, 0.5, 21.0]
+    text = capsys.readouterr().out
+    mean = np.mean([float(r["mos"]) for r in table])
+    assert re.search(rf"^all +3 +{mean:.3f} ", text, re.M)
+    assert re.search(rf"^{wavs / 'a'} +2 ", text, re.M)
+    assert re.search(rf"^{wavs / 'b'} +1 ", text, re.M)
+    assert "resampled to 16000 Hz: 1 of 24000 Hz" in text
+    assert "several channels, averaged: 1 files" in text
+
+
+def test_stdout_is_the_table(wavs, tiny_model, capsys):
+    assert score(wavs / "a" / "1.wav", "--model", tiny_model / "model.pth") == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("file,mos,seconds,warnings,error\n")
+    assert captured.out.count("\n") == 2
+    assert "mean" in captured.err
+
+
+def test_bad_files_are_listed_and_the_exit_code_says_so(
+    wavs, tiny_model, tmp_path, capsys
+):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no audio")
+    out = tmp_path / "mos.csv"
+    code = score(wavs / "a", bad, "--model", tiny_model, "--output", out)
+    assert code == 1
+    table = rows(out)
+    assert [r["mos"] != "" for r in table] == [True, True, False]
+    assert "cannot be read as audio" in table[2]["error"]
+    captured = capsys.readouterr()
+    assert f"not scored: {bad}" in captured.out
+    assert "error: 1 of 3 files could not be scored" in captured.err
+
+
+def test_wav_scp_to_kaldi_and_jsonl(wavs, tiny_model, tmp_path, capsys):
+    scp = tmp_path / "wav.scp"
+    scp.write_text(f"B-1 {wavs / 'b' / 'x y.wav'}\nutt1 {wavs / 'a' / '1.wav'}\n")
+    out = tmp_path / "utt2mos"
+    arguments = [scp, "--model", tiny_model, "--output"]
+    assert score(*arguments, out, "--format", "kaldi") == 0
+    pairs = [line.split() for line in out.read_text().splitlines()]
+    assert [utt for utt, _ in pairs] == ["B-1", "utt1"]
+    assert score(*arguments, tmp_path / "mos.jsonl", "--format", "jsonl") == 0
+    lines = [json.loads(x) for x in open(tmp_path / "mos.jsonl", encoding="utf-8")]
+    for (utt, mos), line in zip(pairs, lines):
+        assert line["id"] == utt
+        assert float(mos) == pytest.approx(line["mos"], abs=1e-6)
+        assert line["warnings"] == [] or isinstance(line["warnings"][0], str)
+        assert (line["rate"], line["channels"]) == (16000, 1)
+    assert score(*arguments, tmp_path / "mos.csv") == 0
+    assert [r["id"] for r in rows(tmp_path / "mos.csv")] == ["B-1", "utt1"]
+
+
+def test_kaldi_format_refuses_blanks_before_scoring(wavs, capsys):
+    assert score(wavs, "--model", "no-such-model", "--format", "kaldi") == 1
+    assert "x y.wav': a Kaldi ID has no blanks" in capsys.readouterr().err
+
+
+def test_frame_scores_and_pictures(wavs, tiny_model, engine, tmp_path):
+    frames, plots = tmp_path / "frames", tmp_path / "plots"
+    code = score(wavs, "--model", tiny_model, "--frame_mos", frames, "--plot", plots)
+    assert code == 0
+    names = ["tts/a/1.wav", "tts/a/2.flac", "tts/b/x y.wav"]
+    for name in names:
+        assert (plots / f"{name}.png").stat().st_size > 10000
+    table = rows(frames / "tts" / "a" / "1.wav.csv")
+    (result,) = engine.score_files([wavs / "a" / "1.wav"])
+    np.testing.assert_allclose(
+        [float(r["mos"]) for r in table], result["frame_mos"], atol=2e-6
+    )
+    assert [float(r["seconds"]) for r in table[:2]] == [0.01, 0.03]
+
+
+def test_inputs(wavs, tmp_path):
+    assert len(collect_clips([wavs, wavs / "a", wavs / "a" / "1.wav"])) == 3
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="none: holds no audio files"):
+        collect_clips([tmp_path / "none"])
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+        collect_clips([tmp_path / "nowhere"])
+    other = tmp_path / "tts" / "a"
+    other.mkdir(parents=True)
+    (other / "1.wav").write_text("")
+    with pytest.raises(UserError, match="cannot be told apart"):
+        collect_clips([wavs, tmp_path / "tts"])
+    with pytest.raises(UserError, match="pipes are not supported"):
+        scp = tmp_path / "wav.scp"
+        scp.write_text("a sox x.wav -t wav - |\n")
+        collect_clips([scp])
+
+
+def test_interval():
+    """Student's t with 3 degrees of freedom: 3.182 times s / sqrt(n)."""
+    assert mean_interval([1.0, 2.0, 3.0, 4.0]).split() == [
+        "2.500",
+        "1.291",
+        "[0.446,",
+        "4.554]",
+    ]
+    assert mean_interval([3.0]).split() == ["3.000", "-", "-"]
+
+
+@pytest.mark.parametrize("model", ["nowhere.zip", "no/such/model", "nowhere.pth"])
+def test_no_such_model(wavs, model, capsys):
+    assert score(wavs / "a", "--model", model) == 1
+    assert f"error: {model}: no such model" in capsys.readouterr().err
+
+
+def test_help_is_quick():
+    for arguments in (["--help"], ["score", "--help"]):
+        started = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "espnet2_distilmos.bin.main", *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        # Half a second is the aim; the machine of a test may be busy.
+        assert time.monotonic() - started < 2
+
+
+def test_scoring_needs_the_light_install_only(wavs, tiny_model):
+    """Neither ESPnet nor what only training needs, and not S3PRL's slow hub."""
+    program = """
+import sys
+BANNED = ("espnet", "espnet2", "kaldiio", "sklearn", "threadpoolctl", "tensorboard")
+class Ban:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BANNED or name == "s3prl.hub":
+            raise ModuleNotFoundError(f"banned: {name}")
+sys.meta_path.insert(0, Ban())
+from espnet2_distilmos.bin.main import cli
+sys.exit(cli(sys.argv[1:]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "score", wavs / "a", "--model", tiny_model],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 3

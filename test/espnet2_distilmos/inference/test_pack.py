@@ -1,0 +1,357 @@
+"""Packed models: they hold all that scoring needs, and nothing that does harm."""
+
+import shutil
+import stat
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from espnet2_distilmos.bin.main import cli
+from espnet2_distilmos.inference import locate
+from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.inference.locate import locate_model, unpack
+from espnet2_distilmos.inference.pack import pack_model
+from espnet2_distilmos.inference.publish import link_model, upload_model
+from espnet2_distilmos.utils.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def packed(tmp_path, tools):
+    """A packed model whose original is gone; (zip, the scores it must give)."""
+    exp = tools.model(tmp_path / "exp")
+    (tmp_path / "RESULTS.md").write_text("# RESULTS\n")
+    clip = tools.speech(1.0)
+    expected = DistilMOSInference(exp / "config.yaml", exp / "model.pth")(clip)
+    code = cli(
+        f"pack-model --train_config {exp}/config.yaml --model_file {exp}/model.pth "
+        f"--output {tmp_path}/out/m.zip --results {tmp_path}/RESULTS.md --corpus bvcc "
+        "--licence CC-BY-4.0".split()
+        + ["--label_kind", "human MOS"]
+    )
+    assert code == 0
+    shutil.rmtree(exp)  # with the upstream before training
+    return tmp_path / "out" / "m.zip", clip, expected
+
+
+def same(result, expected):
+    np.testing.assert_allclose(result["frame_mos"], expected["frame_mos"], atol=1e-6)
+    assert result["mos"] == pytest.approx(expected["mos"], abs=1e-6)
+
+
+def test_layout(packed):
+    archive, _, _ = packed
+    with zipfile.ZipFile(archive) as z:
+        names = z.namelist()
+        meta = yaml.safe_load(z.read("meta.yaml"))
+        config = yaml.safe_load(z.read("config.yaml"))
+        states = torch.load(z.open("model.pth"), weights_only=True)
+    assert names[0] == "meta.yaml"
+    assert set(names[1:]) == {"config.yaml", "model.pth", "upstream.pt", "RESULTS.md"}
+    assert meta["files"] == {"model_file": "model.pth"}
+    assert meta["yaml_files"] == {"train_config": "config.yaml"}
+    assert config["upstream_conf"]["path_or_url"] == "upstream.pt"
+    assert all(key.startswith("network.predictor.") for key in states)
+    assert not any("token_heads" in key for key in states)
+
+
+def test_scores_without_network_cache_or_original(packed, monkeypatch):
+    """From the zip, a folder and a checkpoint in it; S3PRL may not fetch anything."""
+    import s3prl.util.download
+
+    def no_network(*args, **kwargs):
+        raise AssertionError("asked for a download")
+
+    monkeypatch.setattr(s3prl.util.download, "_urls_to_filepaths", no_network)
+    monkeypatch.setattr("socket.socket.connect", no_network)
+    archive, clip, expected = packed
+    same(DistilMOSInference.from_pretrained(str(archive))(clip), expected)
+    folder = unpack(archive)
+    same(DistilMOSInference.from_pretrained(str(folder))(clip), expected)
+    model = DistilMOSInference.from_pretrained(str(folder / "model.pth"))
+    same(model(clip), expected)
+
+
+def test_a_moved_folder_still_scores(packed, tmp_path, monkeypatch):
+    archive, clip, expected = packed
+    shutil.move(unpack(archive), tmp_path / "elsewhere")
+    monkeypatch.chdir("/")
+    model = DistilMOSInference(
+        tmp_path / "elsewhere" / "config.yaml", tmp_path / "elsewhere" / "model.pth"
+    )
+    same(model(clip), expected)
+
+
+def test_another_upstream_is_refused(packed, tmp_path, tools):
+    archive, _, _ = packed
+    other = tools.model(tmp_path / "other", seed=1)
+    folder = unpack(archive)
+    shutil.copy(other / "original.pt", folder / "upstream.pt")
+    with pytest.raises(UserError, match="upstream.pt: not the upstream that was"):
+        DistilMOSInference.from_pretrained(str(folder))
+
+
+def test_a_missing_upstream_is_named(packed):
+    folder = unpack(packed[0])
+    (folder / "upstream.pt").unlink()
+    with pytest.raises(UserError, match="upstream.pt: no such upstream checkpoint"):
+        DistilMOSInference.from_pretrained(str(folder))
+
+
+def test_espnet_model_zoo_unpacks_it(packed, tmp_path, monkeypatch):
+    downloader = pytest.importorskip("espnet_model_zoo.downloader")
+    archive, clip, expected = packed
+    files = downloader.ModelDownloader(tmp_path / "zoo").download_and_unpack(
+        str(archive)
+    )
+    model = DistilMOSInference(**files)
+    same(model(clip), expected)
+
+
+def test_hub_repository(packed, monkeypatch):
+    import huggingface_hub
+
+    archive, clip, expected = packed
+    folder = unpack(archive)
+    asked = []
+
+    def snapshot_download(name, **kwargs):
+        asked.append(name)
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    same(DistilMOSInference.from_pretrained("someone/model")(clip), expected)
+    same(
+        DistilMOSInference.from_pretrained("https://huggingface.co/a/b")(clip), expected
+    )
+    assert asked == ["someone/model", "a/b"]
+
+
+def test_a_tag_that_cannot_be_had(monkeypatch):
+    import huggingface_hub
+
+    def offline(*args, **kwargs):
+        raise OSError("no route")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    monkeypatch.setitem(sys.modules, "espnet_model_zoo.downloader", None)
+    with pytest.raises(UserError, match="someone/model: .*OSError: no route.*--model"):
+        locate_model("someone/model")
+
+
+def test_pack_takes_an_experiment_with_a_random_upstream(tmp_path, tools, monkeypatch):
+    """As the mini recipe's: a path relative to the recipe, written at first use."""
+    exp = tools.model(tmp_path / "recipe" / "exp" / "x")
+    config = yaml.safe_load((exp / "config.yaml").read_text())
+    shutil.move(exp / "original.pt", tmp_path / "recipe" / "up.pt")
+    content = torch.load(tmp_path / "recipe" / "up.pt", weights_only=True)
+    config["upstream_conf"] = {
+        "upstream": "wavlm_local",
+        "path_or_url": "up.pt",
+        "random_init": {"seed": 0, "config": content["cfg"]},
+    }
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    clip = tools.speech(0.5)
+    expected = DistilMOSInference(None, exp / "model.pth")(clip)
+    (tmp_path / "recipe" / "up.pt").unlink()
+    same(DistilMOSInference(None, exp / "model.pth")(clip), expected)
+    pack_model(exp / "config.yaml", exp / "model.pth", tmp_path / "m.zip")
+    same(DistilMOSInference.from_pretrained(str(tmp_path / "m.zip"))(clip), expected)
+    assert list(elsewhere.iterdir()) == []  # nothing is left behind
+
+
+def test_pack_a_converted_upstream(tmp_path, tools):
+    """HuBERT's files have weights that take no part; they stay, the others change."""
+    from s3prl.upstream.hubert.hubert_model import (
+        HubertConfig,
+        HubertModel,
+        HubertPretrainingConfig,
+    )
+
+    from espnet2_distilmos.model.network import build_network
+
+    cfg = {
+        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2",
+        "encoder_layers": 2,
+        "encoder_embed_dim": 16,
+        "encoder_ffn_embed_dim": 32,
+        "encoder_attention_heads": 2,
+        "conv_pos": 8,
+        "conv_pos_groups": 4,
+        "label_rate": 50.0,
+        "final_dim": 6,
+    }
+    task = {"label_rate": 50.0, "sample_rate": 16000, "normalize": False}
+    symbols = [["a", "b"]]
+    model = HubertModel(HubertConfig(**cfg), HubertPretrainingConfig(**task), symbols)
+    content = {"model_cfg": cfg, "task_cfg": task, "dictionaries_symbols": symbols}
+    torch.save({**content, "model_weight": model.state_dict()}, tmp_path / "h.pt")
+    conf = {"upstream": "hubert_local", "path_or_url": str(tmp_path / "h.pt")}
+    network = build_network(conf, "distilmos", {"hidden_size": 16})
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    states = {f"network.{k}": v for k, v in network.state_dict().items()}
+    torch.save(states, tmp_path / "model.pth")
+    config = {
+        "upstream_conf": conf,
+        "predictor": "distilmos",
+        "predictor_conf": {"hidden_size": 16},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    clip = tools.speech(0.5)
+    expected = DistilMOSInference(None, tmp_path / "model.pth")(clip)
+    pack_model(tmp_path / "config.yaml", tmp_path / "model.pth", tmp_path / "m.zip")
+    (tmp_path / "h.pt").unlink()
+    same(DistilMOSInference.from_pretrained(str(tmp_path / "m.zip"))(clip), expected)
+
+
+def test_filter_banks_need_no_file(tmp_path, tools):
+    from espnet2_distilmos.model.network import build_network
+
+    conf = {"upstream": "fbank"}
+    network = build_network(conf, "sslmos", {})
+    states = {f"network.{k}": v for k, v in network.state_dict().items()}
+    torch.save(states, tmp_path / "model.pth")
+    config = {"upstream_conf": conf, "predictor": "sslmos"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    clip = tools.speech(0.5)
+    expected = DistilMOSInference(None, tmp_path / "model.pth")(clip)
+    pack_model(tmp_path / "config.yaml", tmp_path / "model.pth", tmp_path / "m.zip")
+    same(DistilMOSInference.from_pretrained(str(tmp_path / "m.zip"))(clip), expected)
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..\\x", "C:\\x"])
+def test_names_that_lead_out_of_the_archive_are_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as z:
+        z.writestr(name, "harm")
+    with pytest.raises(UserError, match="evil.zip: refused.*leads out"):
+        unpack(tmp_path / "evil.zip")
+    assert not list(locate.cache_dir().rglob("x"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_links_in_archives_are_refused(tmp_path):
+    info = zipfile.ZipInfo("config.yaml")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as z:
+        z.writestr(info, "/etc/passwd")
+    with pytest.raises(UserError, match="is a link"):
+        unpack(tmp_path / "evil.zip")
+
+
+def test_meta_yaml_stays_in_its_folder(tmp_path):
+    meta = {
+        "yaml_files": {"train_config": "../config.yaml"},
+        "files": {"model_file": "model.pth"},
+    }
+    (tmp_path / "meta.yaml").write_text(yaml.safe_dump(meta))
+    with pytest.raises(UserError, match="leads out of the folder"):
+        locate_model(str(tmp_path))
+
+
+def test_a_broken_zip_is_named(packed, tmp_path):
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(packed[0].read_bytes()[:-2000])
+    with pytest.raises(UserError, match="broken.zip"):
+        DistilMOSInference.from_pretrained(str(broken))
+
+
+def test_code_in_a_packed_model_is_not_run(packed, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "harm"), "w"))
+
+    folder = unpack(packed[0])
+    torch.save({"cfg": Evil(), "model": {}}, folder / "upstream.pt")
+    with pytest.raises(UserError, match="upstream.pt: cannot be loaded as upstream"):
+        DistilMOSInference.from_pretrained(str(folder))
+    assert not (tmp_path / "harm").exists()
+
+
+def test_info(packed, capsys):
+    assert cli(["info", str(packed[0])]) == 0
+    lines = dict(
+        line.split("  ", 1) for line in capsys.readouterr().out.splitlines() if line
+    )
+    shown = {name: text.strip() for name, text in lines.items()}
+    assert shown["self-contained"] == "yes"
+    assert shown["layers"].startswith("4, computed up to 4; weights 1: 0.25")
+    assert shown["training corpus"] == "bvcc"
+    assert shown["labels"] == "human MOS"
+    assert shown["licence"] == "CC-BY-4.0"
+    assert shown["sampling rate"].startswith("16000 Hz")
+    assert shown["clusters"] == "not recorded"
+
+
+def test_upload(packed, monkeypatch):
+    """A card is made and the unpacked model goes to the Hub's client."""
+    import huggingface_hub
+
+    sent = {}
+
+    class Api:
+        def __init__(self, token=None):
+            pass
+
+        def create_repo(self, repo, private, exist_ok):
+            sent["repo"] = repo
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            sent["files"] = {
+                f.name: f.read_bytes() for f in Path(folder_path).iterdir()
+            }
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    assert upload_model(packed[0], "me/m") == "https://huggingface.co/me/m"
+    assert sent["repo"] == "me/m"
+    assert set(sent["files"]) == {
+        "README.md",
+        "meta.yaml",
+        "config.yaml",
+        "model.pth",
+        "upstream.pt",
+        "RESULTS.md",
+    }
+    card = sent["files"]["README.md"].decode()
+    front = yaml.safe_load(card.split("---")[1])
+    assert "espnet" in front["tags"]
+    for text in ("| labels | human MOS |", "CC-BY-4.0", "--model me/m", "# RESULTS"):
+        assert text in card
+
+
+def test_failed_upload_is_one_line(packed, monkeypatch):
+    import huggingface_hub
+
+    def refuse(*args, **kwargs):
+        raise OSError("401\nmore")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", refuse)
+    with pytest.raises(UserError, match="me/m: the upload failed .OSError: 401.;"):
+        upload_model(packed[0], "me/m")
+
+
+def test_link_for_stage_6(packed, tmp_path, tools):
+    archive, clip, expected = packed
+    for _ in range(2):  # again is fine
+        link_model(str(archive), tmp_path / "exp2")
+    model = DistilMOSInference(
+        tmp_path / "exp2" / "config.yaml", tmp_path / "exp2" / "model.pth"
+    )
+    same(model(clip), expected)
+    (tmp_path / "exp3").mkdir()
+    (tmp_path / "exp3" / "model.pth").write_text("mine")
+    with pytest.raises(UserError, match="is in the way"):
+        link_model(str(archive), tmp_path / "exp3")
