@@ -5,8 +5,10 @@ models (norm after the block, GroupNorm in the CNN) and `pre` as the large ones 
 before, LayerNorm in the CNN, normalised waveform).
 """
 
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List
+from unittest import mock
 
 import torch
 import yaml
@@ -168,7 +170,9 @@ def espnet_hubert(folder: Path, style: str = "post", **more: Any) -> Dict[str, A
     pre = style == "pre"
     folder = folder / f"espnet_hubert_{style}"
     folder.mkdir(parents=True)
-    args = HubertTask.get_default_config()
+    # It reads the command line, here that of pytest.
+    with mock.patch.object(sys, "argv", sys.argv[:1]):
+        args = HubertTask.get_default_config()
     args.update(
         token_list=["a", "b", "c"],
         num_classes=3,
