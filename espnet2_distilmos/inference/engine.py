@@ -1,5 +1,6 @@
 """Scoring speech with a trained model; needs no ESPnet."""
 
+import math
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -18,7 +19,7 @@ Piece = Tuple[int, np.ndarray]
 # A score and (T,) frame scores.
 Score = Tuple[float, np.ndarray]
 # Seconds with padding. On a CPU the gain of batches ends early, memory does not.
-BATCH_SECONDS = {"cpu": 30.0, "cuda": 400.0}
+BATCH_SECONDS = {"cpu": 15.0, "cuda": 400.0}
 
 
 class DistilMOSInference:
@@ -204,11 +205,20 @@ class DistilMOSInference:
         return float(frames.mean(dtype=np.float64)), frames
 
     def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
-        """What the public methods return."""
+        """What the public methods return.
+
+        Raises:
+            UserError: the score is not a finite number.
+        """
         mos, frame_mos = score
+        if not math.isfinite(mos):
+            raise UserError(
+                f"no finite score (peak of the samples: {checks.peak:.3g}; more than 1 "
+                "is over full scale)"
+            )
         warnings = checks.warnings()
         if not 1 <= mos <= 5:
-            warnings.append("score outside 1 to 5: unlike the training data")
+            warnings.append("score outside 1 to 5")
         return {
             "mos": mos,
             "frame_mos": frame_mos,

@@ -50,6 +50,8 @@ def _load(path: PathLike) -> Loaded:
         samples = None if audio.seconds > STREAM else audio.samples()
     except UserError as e:
         return str(path), None, None, str(e)
+    except Exception as e:  # whatever a broken file makes a library do
+        return str(path), None, None, f"{path}: {type(e).__name__}: {e}"
     return str(path), audio, samples, None
 
 
@@ -81,8 +83,8 @@ def _score_pool(
                 else:
                     score = model.score_stream(audio.blocks())
                 result.update(model.result(score, audio.checks))
-            except UserError as e:  # a long file that breaks off
-                errors[i] = str(e)
+            except UserError as e:  # a long file that breaks off, or no finite score
+                errors[i] = str(e) if path in str(e) else f"{path}: {e}"
         if i in errors:
             result["error"] = errors[i]
         yield result

@@ -161,6 +161,20 @@ def test_bad_files_do_not_stop_the_others(tmp_path, engine, tools):
     assert "too short: 0.0100 s" in results[3]["error"]
 
 
+def test_a_score_that_is_no_number_is_an_error(tmp_path, engine, tools, monkeypatch):
+    good, bad = (tools.wav(tmp_path / f"{i}.wav", 0.5, seed=i) for i in range(2))
+    score_clips = engine.score_clips
+
+    def second_is_broken(clips):
+        first, (_, frames) = score_clips(clips)
+        return [first, (float("nan"), frames)]
+
+    monkeypatch.setattr(engine, "score_clips", second_is_broken)
+    fine, broken = engine.score_files([good, bad])
+    assert fine["mos"] is not None
+    assert broken["mos"] is None and "1.wav: no finite score" in broken["error"]
+
+
 def test_model_files_are_checked(tmp_path, tiny_model, tools):
     config = tiny_model / "config.yaml"
     with pytest.raises(UserError, match="model_file is needed"):
