@@ -57,9 +57,10 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     expected = network.state_dict()
     sha256 = config.get("upstream_sha256")
     if sha256 is not None:
-        # None: a folder, which the fingerprint does not cover.
+        path = Path(upstream_conf["path_or_url"])
+        # A file was hashed when it was loaded; that of a folder is another hash.
         found = network.upstream.fingerprint["checkpoint_sha256"]
-        if (found or upstream_sha256(upstream_conf["path_or_url"])) != sha256:
+        if (found if path.is_file() else upstream_sha256(path)) != sha256:
             raise UserError(
                 f"{upstream_conf['path_or_url']}: not the upstream that was packed "
                 f"with {train_config} (SHA-256 differs)"

@@ -163,8 +163,11 @@ def _write_wav2vec2(folder: Path, states, options, where: str) -> Dict[str, Any]
 def _build(upstream_conf, conf, where: str) -> MOSNetwork:
     try:
         network = build_network(upstream_conf, "distilmos", conf, where=where)
-    except RuntimeError as e:  # S3PRL's loading of weights that do not fit
-        lines = [line.strip() for line in str(e).splitlines()]
+    except UserError as e:
+        if not isinstance(e.__cause__, RuntimeError):
+            raise
+        # S3PRL's loading of weights that do not fit
+        lines = [line.strip() for line in str(e.__cause__).splitlines()]
         raise UserError(
             f"{where}: ssl.* does not fit the model that {OPTIONS} describes: "
             f"{' '.join(lines[1:2] or lines)[:200]}"
