@@ -6,8 +6,7 @@
 #   export DISTILMOS_PYTHON=/path/to/environment/bin/python
 #
 # MAIN_ROOT, if set, is an ESPnet checkout; only cmd.sh looks there, for the scripts
-# that submit to a cluster. OMP_NUM_THREADS is left alone: one thread a process is
-# right for many CPU jobs and wrong for one training, so commands set what they need.
+# that submit to a cluster.
 
 if [ -z "${BASH_VERSION-}" ]; then
     echo "path.sh: error: source this from bash" >&2
@@ -38,6 +37,9 @@ esac
 export LC_ALL=C             # data files are sorted by bytes
 export PYTHONIOENCODING=UTF-8
 export PYTHONNOUSERSITE=1   # packages in ~/.local would shadow the pinned ones
+# One thread a process, as in ESPnet: sums do not depend on a thread count, jobs run side
+# by side, and the tiny upstream trains no faster with two.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # OpenMP threads that wait by spinning take the core from those that have work: on a
 # busy machine a training step of two threads then takes ten times as long.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}

@@ -5,7 +5,7 @@ set -u
 set -o pipefail
 
 ./distilmos.sh \
-    --ngpu 0 --cpu_nproc 2 \
+    --ngpu 0 \
     --upstream conf/upstream/mini.yaml \
     --train_config conf/tuning/train_distilmos_mini.yaml \
     --max_frames 60000 \
