@@ -133,7 +133,7 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
                 raise
             raise UserError(
                 f"{conf.path_or_url}: no checkpoint for {conf.upstream} "
-                f"({type(e).__name__}: {str(e)[:200]})"
+                f"({type(e).__name__}: {' '.join(str(e).split())[:200]})"
             ) from e
     # transformers keeps a checkpoint's half precision, with which nothing is exact.
     expert.float()
