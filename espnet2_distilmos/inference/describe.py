@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from espnet2_distilmos.inference.load import PREFIX, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.inference.pack import FACTS
+from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -36,7 +37,7 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
             config.get("predictor"), config.get("predictor_conf") or {}
         ),
         "upstream": _upstream(conf, config),
-        "layers": _layers(conf, states),
+        "layers": _layers(conf, config.get("predictor_conf") or {}, states),
         "sampling rate": f"{SAMPLE_RATE} Hz (other rates are resampled)",
         "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
         "clusters": _clusters(config),
@@ -70,13 +71,17 @@ def _upstream(conf: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _layers(conf: Mapping[str, Any], states: Mapping[str, Any]) -> str:
+def _layers(
+    conf: Mapping[str, Any], predictor: Mapping[str, Any], states: Mapping[str, Any]
+) -> str:
     logits = states.get(f"{PREFIX}predictor.weighting.logits")
     if logits is None:
         return f"{conf.get('layers') or 'all'}; the last one is scored"
-    from entmax import entmax15
-
-    weights = entmax15(logits - logits.mean(), dim=-1).tolist()
+    weighting = LAYER_WEIGHTINGS[predictor.get("layer_weighting", "entmax")](
+        len(logits), 1
+    )
+    weighting.logits.data = logits
+    weights = weighting.weights().tolist()
     layers = conf.get("layers") or range(1, len(weights) + 1)
     used = [layer for layer, weight in zip(layers, weights) if weight > 0]
     text = ", ".join(f"{layer}: {weight:.3f}" for layer, weight in zip(layers, weights))

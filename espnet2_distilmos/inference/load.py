@@ -1,14 +1,12 @@
 """From a configuration and a checkpoint to a network that is ready to score."""
 
 import contextlib
-import pickle
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
 import torch
 
-from espnet2_distilmos.inference.upstream_files import upstream_sha256
 from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -39,28 +37,22 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
         )
     states = read_states(model_file)
     folders = [Path(train_config).parent, Path(model_file).parent]
-    with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
-        try:
-            network = build_network(
-                upstream_conf,
-                config["predictor"],
-                config.get("predictor_conf") or {},
-                n_tokens=0,
-                where=str(train_config),
-            )
-        # What S3PRL's loading raises for a file of another kind, or with code in it.
-        except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError) as e:
-            raise UserError(
-                f"{upstream_conf.get('path_or_url')}: cannot be loaded as upstream "
-                f"{upstream_conf.get('upstream')} ({type(e).__name__})"
-            ) from e
-    expected = network.state_dict()
     sha256 = config.get("upstream_sha256")
+    with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
+        path = upstream_conf.get("path_or_url")
+        if sha256 is not None and not Path(path).exists():
+            # Or transformers would look for a repository of that name.
+            raise UserError(f"{folders[0] / path}: missing, the packed upstream")
+        network = build_network(
+            upstream_conf,
+            config["predictor"],
+            config.get("predictor_conf") or {},
+            n_tokens=0,
+            where=str(train_config),
+        )
+    expected = network.state_dict()
     if sha256 is not None:
-        path = Path(upstream_conf["path_or_url"])
-        # A file was hashed when it was loaded; that of a folder is another hash.
-        found = network.upstream.fingerprint["checkpoint_sha256"]
-        if (found if path.is_file() else upstream_sha256(path)) != sha256:
+        if network.upstream.fingerprint["checkpoint_sha256"] != sha256:
             raise UserError(
                 f"{upstream_conf['path_or_url']}: not the upstream that was packed "
                 f"with {train_config} (SHA-256 differs)"
@@ -142,11 +134,10 @@ def skip_unused_layers(network: MOSNetwork) -> int:
     weights = network.predictor.layer_weights()
     if weights is None:  # plain SSL-MOS: the last layer is the one that counts
         return 0
-    layers = network.upstream.layers
-    last = int(torch.nonzero(weights).max())
     # The weighted sum pairs weights and states in order, up to the shorter list.
-    network.upstream.layers = layers[: last + 1]
-    return network.upstream.n_blocks - network.upstream.layers[-1]
+    last = network.upstream.layers[int(torch.nonzero(weights).max())]
+    network.upstream.limit_layers(last)
+    return network.upstream.n_blocks - last
 
 
 def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:

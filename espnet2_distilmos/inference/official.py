@@ -16,7 +16,8 @@ from espnet2_distilmos.inference.load import read_states
 from espnet2_distilmos.inference.pack import write_model
 from espnet2_distilmos.inference.upstream_files import plain_names
 from espnet2_distilmos.model.network import MOSNetwork, build_network
-from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter
+from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
+from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
@@ -135,9 +136,14 @@ def _theirs(key: str) -> str:
 
 
 def _write_wavlm(folder: Path, states, options, where: str) -> Dict[str, Any]:
-    from s3prl.upstream.wavlm.WavLM import WavLMConfig
+    from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
 
-    cfg = WavLMConfig(dict(options.get("wavlm_cfg") or _WAVLM_BASE))
+    given = dict(options.get("wavlm_cfg") or _WAVLM_BASE)
+    require_harmless(given, f"{OPTIONS} of {where}")
+    cfg = WavLMConfig(given)
+    with quiet_s3prl():
+        expected = WavLM(cfg).state_dict()
+    _require_fit(states, expected, "ssl.", where)
     path = folder / "upstream.pt"
     torch.save({"cfg": dict(cfg.__dict__), "model": states}, path)
     return {
@@ -162,24 +168,9 @@ def _write_wav2vec2(folder: Path, states, options, where: str) -> Dict[str, Any]
 
 def _build(upstream_conf, conf, where: str) -> MOSNetwork:
     try:
-        network = build_network(upstream_conf, "distilmos", conf, where=where)
-    except UserError as e:
-        if not isinstance(e.__cause__, RuntimeError):
-            raise
-        # S3PRL's loading of weights that do not fit
-        lines = [line.strip() for line in str(e.__cause__).splitlines()]
-        raise UserError(
-            f"{where}: ssl.* does not fit the model that {OPTIONS} describes: "
-            f"{' '.join(lines[1:2] or lines)[:200]}"
-        ) from e
+        return build_network(upstream_conf, "distilmos", conf, where=where)
     except (ValueError, TypeError) as e:  # of the options
         raise UserError(f"{OPTIONS} of {where}: {e}") from e
-    if isinstance(network.upstream, ClipwiseAdapter):
-        raise UserError(
-            f"{where}: the wav2vec 2.0 backbone needs an adapter for transformers' "
-            "wav2vec 2.0, which this version does not have; the WavLM checkpoint works"
-        )
-    return network
 
 
 def _load(network: MOSNetwork, states, where: str) -> None:
@@ -221,7 +212,7 @@ def _check_layers(options, n_blocks: int, n_heads: int, model_dir: Path) -> None
 def _require_raw_last_layer(network: MOSNetwork, options, model_dir: Path) -> None:
     """transformers norms the last state of pre-norm models; we take the raw one."""
     pre_norm = (options.get("w2v2_cfg") or {}).get("do_stable_layer_norm", False)
-    if pre_norm and float(network.predictor.layer_weights()[-1]) != 0:
+    if pre_norm and network.predictor.layer_weights()[-1].item() != 0:
         raise UserError(
             f"{model_dir / OPTIONS}: a pre-norm wav2vec 2.0 whose last layer has a "
             "weight cannot be represented: the released code takes that layer after "

@@ -20,8 +20,9 @@ import torch
 
 import espnet2_distilmos
 from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
-from espnet2_distilmos.inference.upstream_files import save_upstream, upstream_sha256
+from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, read_yaml, write_yaml
 
@@ -98,7 +99,7 @@ def write_model(
     path = config["upstream_conf"]["path_or_url"]
     has_file = path is not None and (folder / path).exists()
     if has_file:
-        config["upstream_sha256"] = upstream_sha256(folder / path)
+        config["upstream_sha256"] = checkpoint_sha256(str(folder / path))
     states = {
         PREFIX + key: value.cpu()
         for key, value in network.state_dict().items()

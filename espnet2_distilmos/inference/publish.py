@@ -111,7 +111,9 @@ def link_model(tag: str, output_dir: PathLike) -> None:
     links = {"config.yaml": train_config, "model.pth": model_file}
     path = (read_yaml(train_config).get("upstream_conf") or {}).get("path_or_url")
     if path is not None and (train_config.parent / path).exists():
-        links[path] = train_config.parent / path
+        # Of `upstream/model.pth` the whole folder: a config.yaml lies beside it.
+        top = Path(path).parts[0]
+        links[top] = train_config.parent / top
     output_dir.mkdir(parents=True, exist_ok=True)
     for name, target in links.items():
         link = output_dir / name

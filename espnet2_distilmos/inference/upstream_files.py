@@ -1,6 +1,7 @@
 """A fine-tuned upstream as a file of S3PRL's own format, which S3PRL loads again."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any, Dict
 from unittest import mock
@@ -12,11 +13,12 @@ from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import find_entry
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
+from espnet2_distilmos.utils.files import PathLike, atomic_path
 
 # Packages of S3PRL whose checkpoints are `{"model_weight": state_dict, ...}`.
 _CONVERTED = ("hubert", "wav2vec2", "data2vec")
-_HUGGING_FACE = ("hf_hubert", "hf_wav2vec2")
+# Where ESPnet's HuBERT task has torchaudio's model.
+_ESPNET = "encoder.hubert_pretrain_model."
 
 
 def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
@@ -36,32 +38,25 @@ def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
     conf = {**adapter.conf.to_dict(), "random_init": None}
     if not adapter.state_dict():  # filter banks
         return conf
-    package = find_entry(adapter.conf.upstream).__module__.split(".")[2]
     model = adapter.model if hasattr(adapter, "model") else adapter.expert.model
+    if adapter.conf.upstream.startswith("hf_"):
+        return {**conf, **_save_hugging_face(adapter.conf, model, folder)}
+    package = find_entry(adapter.conf.upstream).__module__.split(".")[2]
     if package == "wavlm":
-        content = {"cfg": dict(model.cfg.__dict__), "model": model.state_dict()}
+        content = {"cfg": dict(vars(model.cfg)), "model": model.state_dict()}
     elif package in _CONVERTED:
         content = _with_weights(adapter.conf, model)
-    elif package in _HUGGING_FACE:
-        return {**conf, **_save_hugging_face(adapter.conf, model, folder)}
+    elif package == "espnet_hubert":
+        return {**conf, **_save_espnet(adapter.conf, model, folder)}
     else:
         raise UserError(
             f"{adapter.conf.upstream}: a model with this upstream cannot be made "
-            f"self-contained yet; wavlm, {', '.join(_CONVERTED + _HUGGING_FACE)} can"
+            f"self-contained; those of wavlm, {', '.join(_CONVERTED)}, espnet_hubert "
+            "and hf_* can"
         )
     with atomic_path(folder / "upstream.pt") as tmp:
         torch.save(content, tmp)
     return {**conf, "upstream": f"{package}_local", "path_or_url": "upstream.pt"}
-
-
-def upstream_sha256(path: PathLike) -> str:
-    """SHA-256 that tells a written upstream: of the file, or of a folder's weights."""
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    return sha256_file(path)
 
 
 def plain_names(states: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
@@ -107,7 +102,7 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
         arguments["ckpt"] = conf.path_or_url
     # S3PRL tells nobody where its download cache has the file.
     with mock.patch.object(torch, "load", watch), quiet_s3prl():
-        find_entry(conf.upstream)(**arguments)
+        find_entry(conf.upstream, conf.path_or_url)(**arguments)
     return Path(seen[0])
 
 
@@ -120,3 +115,18 @@ def _save_hugging_face(
     extractor = Wav2Vec2FeatureExtractor.from_pretrained(conf.path_or_url)
     extractor.save_pretrained(folder / "upstream")
     return {"path_or_url": "upstream"}
+
+
+def _save_espnet(
+    conf: UpstreamConfig, model: torch.nn.Module, folder: Path
+) -> Dict[str, Any]:
+    """ESPnet's own HuBERT: S3PRL wants its config.yaml beside the checkpoint."""
+    path = _checkpoint_of(conf)
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    now = {_ESPNET + name: value for name, value in model.state_dict().items()}
+    plain = plain_names(now)
+    weights = {k: v for k, v in plain_names(weights).items() if k not in plain}
+    (folder / "upstream").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path.parent / "config.yaml", folder / "upstream" / "config.yaml")
+    torch.save({**weights, **now}, folder / "upstream" / "model.pth")
+    return {"upstream": "espnet_hubert_local", "path_or_url": "upstream/model.pth"}

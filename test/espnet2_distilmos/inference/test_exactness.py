@@ -43,7 +43,7 @@ def test_layers_of_weight_zero_are_skipped_and_nothing_changes(
 ):
     folder = tools.model(tmp_path, logits=logits)
     model = DistilMOSInference(folder / "config.yaml", folder / "model.pth")
-    assert model.network.upstream.layers == (1, 2)
+    assert model.network.upstream.active_layers == (1, 2)
     full = load_network(folder / "config.yaml", folder / "model.pth")
     clip = torch.from_numpy(clips[3][:48000])[None]
     with torch.no_grad():
@@ -56,7 +56,7 @@ def test_layers_of_weight_zero_are_skipped_and_nothing_changes(
 def test_plain_ssl_mos_keeps_its_last_layer(tmp_path, tools):
     folder = tools.model(tmp_path, predictor="sslmos")
     model = DistilMOSInference(folder / "config.yaml", folder / "model.pth")
-    assert model.network.upstream.layers == (1, 2, 3, 4)
+    assert model.network.upstream.active_layers == (1, 2, 3, 4)
     assert np.isfinite(model(tools.speech(1.0))["mos"])
 
 

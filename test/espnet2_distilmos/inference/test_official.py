@@ -214,14 +214,25 @@ def test_same_scores_as_published(tmp_path, tools, options):
     expect_same_scores(model, tmp_path / "out", tools)
 
 
-def test_wav2vec2_scores_as_published_or_is_refused(tmp_path, tools):
+def test_wav2vec2_scores_as_published(tmp_path, tools):
     options = {"w2v2_cfg": W2V2, "ssl_backbone": "w2v2", "hidden_dim": 16}
     model = release(tmp_path / "released", options)
-    try:
-        import_official(tmp_path / "released", tmp_path / "out")
-    except UserError as e:
-        assert "wav2vec 2.0 backbone needs an adapter" in str(e)
-        pytest.skip(str(e))
+    import_official(tmp_path / "released", tmp_path / "out")
+    expect_same_scores(model, tmp_path / "out", tools)
+
+
+def test_pre_norm_wav2vec2_is_refused_unless_its_last_layer_has_no_weight(
+    tmp_path, tools
+):
+    pre_norm = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+    options = {"w2v2_cfg": {**W2V2, **pre_norm, "conv_bias": True}, "hidden_dim": 16}
+    model = release(tmp_path / "r", {**options, "ssl_backbone": "w2v2"})
+    with pytest.raises(UserError, match="after the final LayerNorm"):
+        import_official(tmp_path / "r", tmp_path / "out")
+    logits = torch.tensor([0.5, 0.3, -3.0])
+    change(tmp_path / "r", {"weighted_sum.layer_logits": logits})
+    model.weighted_sum.layer_logits.data = logits
+    import_official(tmp_path / "r", tmp_path / "out")
     expect_same_scores(model, tmp_path / "out", tools)
 
 
@@ -265,8 +276,17 @@ def change(folder, states=None, options=None):
         ({}, {"downsample_kernels": [5, 3], "downsample_strides": [1, 1]}, "is not in"),
         ({}, {"downsample_kernels": [4, 3, 3]}, "odd kernels"),
         ({}, {"target_layers": [1, 2]}, "has 3 token heads and 3 layers"),
-        ({}, {"wavlm_cfg": {**WAVLM, "encoder_layers": 2}}, "ssl.* does not fit"),
-        ({"ssl.novelty": torch.ones(2)}, {}, "ssl.* does not fit"),
+        (
+            {},
+            {"wavlm_cfg": {**WAVLM, "encoder_layers": 2}},
+            "ssl.encoder.layers.2.self_attn.grep_a is not in the model",
+        ),
+        ({"ssl.novelty": torch.ones(2)}, {}, "ssl.novelty is not in the model"),
+        (
+            {},
+            {"wavlm_cfg": {**WAVLM, "conv_feature_layers": "print('harm')"}},
+            "S3PRL would run it as code",
+        ),
     ],
 )
 def test_refusals(tmp_path, states, options, message):

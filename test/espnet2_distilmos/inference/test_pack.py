@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_upstreams as tiny
 import torch
 import yaml
 
@@ -103,7 +104,7 @@ def test_another_upstream_is_refused(packed, tmp_path, tools):
 def test_a_missing_upstream_is_named(packed):
     folder = unpack(packed[0])
     (folder / "upstream.pt").unlink()
-    with pytest.raises(UserError, match="upstream.pt: no such upstream checkpoint"):
+    with pytest.raises(UserError, match="upstream.pt: missing, the packed"):
         DistilMOSInference.from_pretrained(str(folder))
 
 
@@ -172,50 +173,52 @@ def test_pack_takes_an_experiment_with_a_random_upstream(tmp_path, tools, monkey
     assert list(elsewhere.iterdir()) == []  # nothing is left behind
 
 
-def test_pack_a_converted_upstream(tmp_path, tools):
-    """HuBERT's files have weights that take no part; they stay, the others change."""
-    from s3prl.upstream.hubert.hubert_model import (
-        HubertConfig,
-        HubertModel,
-        HubertPretrainingConfig,
-    )
-
+def train_and_pack(folder, conf, tools):
+    """Stir all weights of a model with this upstream; pack it without its original."""
     from espnet2_distilmos.model.network import build_network
 
-    cfg = {
-        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2",
-        "encoder_layers": 2,
-        "encoder_embed_dim": 16,
-        "encoder_ffn_embed_dim": 32,
-        "encoder_attention_heads": 2,
-        "conv_pos": 8,
-        "conv_pos_groups": 4,
-        "label_rate": 50.0,
-        "final_dim": 6,
-    }
-    task = {"label_rate": 50.0, "sample_rate": 16000, "normalize": False}
-    symbols = [["a", "b"]]
-    model = HubertModel(HubertConfig(**cfg), HubertPretrainingConfig(**task), symbols)
-    content = {"model_cfg": cfg, "task_cfg": task, "dictionaries_symbols": symbols}
-    torch.save({**content, "model_weight": model.state_dict()}, tmp_path / "h.pt")
-    conf = {"upstream": "hubert_local", "path_or_url": str(tmp_path / "h.pt")}
     network = build_network(conf, "distilmos", {"hidden_size": 16})
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     states = {f"network.{k}": v for k, v in network.state_dict().items()}
-    torch.save(states, tmp_path / "model.pth")
+    torch.save(states, folder / "model.pth")
     config = {
         "upstream_conf": conf,
         "predictor": "distilmos",
         "predictor_conf": {"hidden_size": 16},
     }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
     clip = tools.speech(0.5)
-    expected = DistilMOSInference(None, tmp_path / "model.pth")(clip)
-    pack_model(tmp_path / "config.yaml", tmp_path / "model.pth", tmp_path / "m.zip")
-    (tmp_path / "h.pt").unlink()
-    same(DistilMOSInference.from_pretrained(str(tmp_path / "m.zip"))(clip), expected)
+    expected = DistilMOSInference(None, folder / "model.pth")(clip)
+    pack_model(folder / "config.yaml", folder / "model.pth", folder / "m.zip")
+    shutil.rmtree(folder / "original")
+    same(DistilMOSInference.from_pretrained(str(folder / "m.zip"))(clip), expected)
+
+
+@pytest.mark.parametrize("style", tiny.STYLES)
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_every_family_packs(tmp_path, tools, family, style):
+    """Also those whose files have weights that take no part, or are folders."""
+    (tmp_path / "original").mkdir()
+    train_and_pack(tmp_path, tiny.make(family, tmp_path / "original", style), tools)
+
+
+@pytest.mark.slow
+def test_espnet_hubert_packs(tmp_path, tools):
+    (tmp_path / "original").mkdir()
+    conf = tiny.make("espnet_hubert", tmp_path / "original", "post")
+    train_and_pack(tmp_path, conf, tools)
+
+
+def test_a_name_of_s3prl_packs_from_its_cache(tmp_path, tools, monkeypatch):
+    """`hubert_base`: S3PRL downloads, and tells nobody where to."""
+    from s3prl.upstream.hubert import hubconf
+
+    (tmp_path / "original").mkdir()
+    cached = tiny.make("hubert", tmp_path / "original")["path_or_url"]
+    monkeypatch.setattr(hubconf, "_urls_to_filepaths", lambda *a, **k: cached)
+    train_and_pack(tmp_path, {"upstream": "hubert_base"}, tools)
 
 
 def test_filter_banks_need_no_file(tmp_path, tools):
@@ -276,9 +279,7 @@ def test_code_in_a_packed_model_is_not_run(packed, tmp_path):
 
     folder = unpack(packed[0])
     torch.save({"cfg": Evil(), "model": {}}, folder / "upstream.pt")
-    with pytest.raises(
-        UserError, match="upstream.pt: .* it is not loaded, since it could"
-    ):
+    with pytest.raises(UserError, match="upstream.pt: .* it could run code"):
         DistilMOSInference.from_pretrained(str(folder))
     assert not (tmp_path / "harm").exists()
 

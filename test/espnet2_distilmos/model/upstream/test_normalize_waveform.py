@@ -35,7 +35,7 @@ def test_refusals():
     with pytest.raises(UserError, match="must be checkpoint, true or false"):
         UpstreamConfig.from_dict({"upstream": "x", "normalize_waveform": "yes"}, "test")
     conf = {"upstream": "fbank", "normalize_waveform": False}
-    with pytest.raises(UserError, match="not supported for fbank"):
+    with pytest.raises(UserError, match="fbank: normalize_waveform is for models"):
         build_upstream(UpstreamConfig.from_dict(conf, "test"))
 
 
