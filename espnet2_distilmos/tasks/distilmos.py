@@ -18,6 +18,7 @@ from espnet2_distilmos.model.network import PREDICTORS, build_network
 from espnet2_distilmos.model.predictor import AbsPredictor
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
+from espnet2_distilmos.train.optimizer import build_optimizer
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -74,6 +75,18 @@ class DistilMOSTask(AbsTask):
             type=float_or_none,
             default=None,
             help="Learning rate of the upstream (default: that of optim_conf)",
+        )
+        group.add_argument(
+            "--cnn_lr",
+            type=float_or_none,
+            default=None,
+            help="Learning rate of the upstream's CNN (default: upstream_lr)",
+        )
+        group.add_argument(
+            "--freeze_upstream_steps",
+            type=int,
+            default=0,
+            help="Leave the upstream as it is for so many steps",
         )
         group.add_argument(
             "--layer_logits_lr",
@@ -178,34 +191,16 @@ class DistilMOSTask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> List[torch.optim.Optimizer]:
-        """One optimiser with a group for upstream, layer logits and the rest.
-
-        Biases, norms and the logits get no weight decay.
-        """
-        optim_class = optim_classes[args.optim]
-        groups: Dict[Tuple, List[torch.nn.Parameter]] = {}
-        for name, parameter in model.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            lr = None
-            if name.startswith("network.upstream."):
-                lr = args.upstream_lr
-            elif name.endswith(".weighting.logits"):
-                lr = args.layer_logits_lr
-            groups.setdefault((lr, parameter.dim() > 1), []).append(parameter)
-        base = dict(args.optim_conf)
-        decay = base.pop("weight_decay", 0.0)
+        """One optimiser, see :func:`build_optimizer`."""
         return [
-            optim_class(
-                [
-                    {
-                        "params": parameters,
-                        **({} if lr is None else {"lr": lr}),
-                        **({"weight_decay": decay if is_matrix else 0.0}),
-                    }
-                    for (lr, is_matrix), parameters in groups.items()
-                ],
-                **base,
+            build_optimizer(
+                model,
+                optim_classes[args.optim],
+                args.optim_conf,
+                upstream_lr=args.upstream_lr,
+                cnn_lr=args.cnn_lr,
+                layer_logits_lr=args.layer_logits_lr,
+                freeze_upstream_steps=args.freeze_upstream_steps,
             )
         ]
 

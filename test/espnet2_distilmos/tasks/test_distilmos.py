@@ -182,6 +182,40 @@ def test_rates_are_those_of_optim_conf_unless_given(parse):
     assert {g["lr"] for g in optimizer.param_groups} == {0.01}
 
 
+def test_the_cnn_has_a_rate_of_its_own(parse):
+    args = parse("--optim", "adam", "--upstream_lr", "0.002", "--cnn_lr", "0.003")
+    model = build(args)
+    (optimizer,) = DistilMOSTask.build_optimizers(args, model)
+    rate = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    upstream = model.network.upstream
+    cnn = {id(p) for p in upstream.cnn.parameters()}
+    for parameter in filter(lambda p: p.requires_grad, upstream.parameters()):
+        expected = 0.003 if id(parameter) in cnn else 0.002
+        assert rate[id(parameter)] == expected
+
+
+def test_the_upstream_stays_for_the_first_steps_also_when_resumed(parse):
+    args = parse("--optim", "adamw", "--freeze_upstream_steps", "2")
+    model = build(args)
+    (optimizer,) = DistilMOSTask.build_optimizers(args, model)
+    upstream = [p for p in model.network.upstream.parameters() if p.requires_grad]
+    head = model.network.predictor.decoder.output.weight
+    moved = []
+    for step in range(4):
+        if step == 1:  # a resumed training has an optimiser of its own
+            state = optimizer.state_dict()
+            (optimizer,) = DistilMOSTask.build_optimizers(args, model)
+            optimizer.load_state_dict(state)
+        before = [p.detach().clone() for p in [*upstream, head]]
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        changed = [bool((p != b).any()) for p, b in zip([*upstream, head], before)]
+        assert changed[-1]
+        moved.append(set(changed[:-1]))
+    assert moved == [{False}, {False}, {True}, {True}]
+
+
 def test_print_config_works_without_data():
     text = io.StringIO()
     DistilMOSTask.print_config(text)
