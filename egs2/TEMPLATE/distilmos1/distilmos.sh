@@ -121,6 +121,8 @@ if [ -z "${inference_tag}" ]; then
     inference_tag=inference_${inference_model%.pth}$(suffix "${inference_args}")
 fi
 
+# Stop where file $1, which stage $2 makes, is not there.
+need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
@@ -137,6 +139,7 @@ if ! "${skip_data_prep}"; then
     fi
 
     if wanted 2; then
+        need "${dumpdir}/raw/${train_set}/wav.scp" 1
         if "${use_tokens}"; then
             log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${ssl_dir}/frames"
             ${train_cmd} --gpu "${ngpu}" "${ssl_dir}/frames/dump.log" \
@@ -151,7 +154,9 @@ if ! "${skip_data_prep}"; then
     fi
 
     if wanted 3; then
+        need "${dumpdir}/raw/${valid_set}/wav.scp" 1
         if "${use_tokens}"; then
+            need "${ssl_dir}/frames/frames.yaml" 2
             log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
             ${train_cmd} --gpu "${ngpu}" "${kmeans_dir}/tokenize.log" \
                 ${python} -m espnet2_distilmos.bin.tokenize_layers \
@@ -182,6 +187,10 @@ fi
 
 if ! "${skip_train}"; then
     if wanted 5; then
+        for dset in "${train_set}" "${valid_set}"; do
+            ! "${use_tokens}" || need "${kmeans_dir}/${dset}/tokens.scp" 3
+            need "${stats_dir}/${dset}/speech_shape" 4
+        done
         _opts=(--config "${train_config}" --upstream_config "${upstream}")
         for part in train valid; do
             dset=${train_set}
@@ -264,6 +273,7 @@ if ! "${skip_eval}"; then
             ${python} -m espnet2_distilmos.bin.download_model \
                 --model_tag "${download_model}" --output_dir "${mos_exp}"
         fi
+        need "${mos_exp}/${inference_model}" 5
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
         _ngpu=0
         _cmd=${decode_cmd}
@@ -275,6 +285,7 @@ if ! "${skip_eval}"; then
             _dir=${mos_exp}/${inference_tag}/${dset}
             _logdir=${_dir}/logdir
             _scp=${dumpdir}/raw/${dset}/wav.scp
+            need "${_scp}" 1
             mkdir -p "${_logdir}"
             _n=$(wc -l <"${_scp}")
             _nj=$((inference_nj < _n ? inference_nj : _n))
@@ -328,6 +339,7 @@ fi
 
 packed_model=${mos_exp}/$(basename "${mos_exp}")_${inference_model%.pth}.zip
 if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
+    need "${mos_exp}/${inference_model}" 5
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
