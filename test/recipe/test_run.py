@@ -248,6 +248,8 @@ def test_tokens_of_another_upstream_are_refused_by_name(recipe):
         (["--upstream", "conf/upstream/x.yaml"], "conf/upstream/x.yaml: no such file"),
         (["--train_config", "x.yaml"], "--train_config x.yaml: no such file"),
         (["--train_set", ""], "--train_set is required"),
+        (["--stage", "5", "--n_clusters", "7"], "run stage 3 first"),
+        (["--stage", "6", "--mos_exp", "exp/none"], "run stage 5 first"),
         (["extra"], "no positional arguments are expected, found: extra"),
     ],
 )
