@@ -47,13 +47,6 @@ class MSELoss(L1Loss):
 REGRESSIONS: Dict[str, Type[L1Loss]] = {"l1": L1Loss, "mse": MSELoss}
 
 
-def regression_loss(
-    predicted: torch.Tensor, target: torch.Tensor, kind: str, margin: float
-) -> torch.Tensor:
-    """(B,) scores, (B,) labels -> () loss of a kind (`l1`, `mse`)."""
-    return REGRESSIONS[kind](margin)(predicted, target)
-
-
 class ContrastiveLoss(torch.nn.Module):
     """Differences between clips should be those of their labels (UTMOS, 2204.02152).
 
@@ -127,13 +120,6 @@ class TokenLoss(torch.nn.Module):
             for layer, layer_logits in enumerate(logits)
         ]
         return torch.stack(losses).mean()
-
-
-def token_loss(
-    logits: List[torch.Tensor], tokens: torch.Tensor
-) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Plain :class:`TokenLoss`, and the mean over layers of the accuracy in [0, 1]."""
-    return TokenLoss()(logits, tokens), token_accuracies(logits, tokens).mean()
 
 
 class DistilMOSLoss(torch.nn.Module):

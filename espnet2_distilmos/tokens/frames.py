@@ -60,7 +60,10 @@ def load_frozen(conf: UpstreamConfig, device: str) -> UpstreamAdapter:
 
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """What the hidden states depend on, without loading the upstream."""
-    keys = ("upstream", "path_or_url", "normalize", "extra_conf", "layers")
+    keys = (
+        *("upstream", "path_or_url", "extra_conf", "layers"),
+        *("normalize", "normalize_waveform"),
+    )
     request = {key: value for key, value in conf.to_dict().items() if key in keys}
     return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 

@@ -8,13 +8,22 @@ import torch.nn.functional as F
 
 from espnet2_distilmos.model.loss import (
     IGNORE_TOKEN,
+    REGRESSIONS,
     DistilMOSLoss,
-    regression_loss,
-    token_loss,
+    TokenLoss,
+    token_accuracies,
 )
 
 PREDICTED = torch.tensor([1.0, 2.5, 4.0, 3.0])
 TARGET = torch.tensor([1.5, 2.5, 3.0, 3.2])  # errors 0.5, 0, 1, 0.2
+
+
+def regression_loss(predicted, target, kind, margin):
+    return REGRESSIONS[kind](margin)(predicted, target)
+
+
+def token_loss(logits, tokens):
+    return TokenLoss()(logits, tokens), token_accuracies(logits, tokens).mean()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.tokens.frames import choose_frames, dump_frames, hidden_states
+from espnet2_distilmos.tokens.frames import (
+    choose_frames,
+    dump_frames,
+    hidden_states,
+    request_of,
+)
 from espnet2_distilmos.utils.datadir import read_lines, read_wav_scp
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -112,3 +117,14 @@ def test_done_again_only_when_something_changed(corpus, tmp_path):
     # What changes no hidden state changes nothing here.
     conf = {**corpus.conf, "normalize": True, "freeze": True, "feature_grad_mult": 0.1}
     assert not dump(UpstreamConfig(**conf), 101)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"normalize": True}, {"normalize_waveform": True}, {"layers": [1]}]
+)
+def test_what_changes_hidden_states_is_another_request(wavlm_conf, changed):
+    requests = [
+        request_of(UpstreamConfig.from_dict(wavlm_conf(**more), "test"))
+        for more in ({}, changed)
+    ]
+    assert requests[0] != requests[1]
