@@ -8,7 +8,7 @@ import soxr
 from tqdm import tqdm
 
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
-from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file, write_text
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
@@ -40,7 +40,7 @@ def format_audio(
     request = {
         "files": {
             name: sha256_file(data_dir / name)
-            for name in ("wav.scp", "utt2mos", "utt2sys", "utt2spk")
+            for name in DATA_FILES
             if (data_dir / name).exists()
         },
         "min_seconds": min_seconds,

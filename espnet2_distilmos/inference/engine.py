@@ -9,7 +9,11 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.load import load_network, skip_unused_layers
+from espnet2_distilmos.inference.load import (
+    corpus_number,
+    load_network,
+    skip_unused_layers,
+)
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
@@ -36,9 +40,12 @@ class DistilMOSInference:
             device. Has no influence on scores.
         window_seconds: longer clips are scored in windows
             (:mod:`espnet2_distilmos.inference.windows`); None = always whole.
+        corpus: of a model with corpus offsets: the training corpus on whose scale to
+            score; None = their mean.
 
     Raises:
-        UserError: a file cannot be read, or the two do not belong together.
+        UserError: a file cannot be read, the two do not belong together, or there is
+            no such corpus.
 
     Example:
         >>> model = DistilMOSInference("exp/x/config.yaml", "exp/x/valid.srcc.best.pth")
@@ -52,6 +59,7 @@ class DistilMOSInference:
         device: str = "cpu",
         batch_seconds: Optional[float] = None,
         window_seconds: Optional[float] = WINDOW,
+        corpus: Optional[str] = None,
     ):
         if model_file is None:
             raise UserError(
@@ -62,6 +70,7 @@ class DistilMOSInference:
             train_config = Path(model_file).parent / "config.yaml"
         self.device = choose_device(device)
         self.network = load_network(train_config, model_file).to(self.device)
+        self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
         self.frame_shift = self.network.frame_shift
         seconds = batch_seconds or BATCH_SECONDS[self.device.type]
@@ -256,7 +265,9 @@ class DistilMOSInference:
         tensors = [torch.from_numpy(np.ascontiguousarray(clip)) for clip in clips]
         speech = pad_sequence(tensors, batch_first=True).to(self.device)
         lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
-        prediction = self.network(speech, lengths)
+        prediction = self.network(
+            speech, lengths, corpus=torch.full_like(lengths, self._corpus)
+        )
         frames = prediction.frame_mos.float().cpu().numpy()
         return [
             (mos, frames[i, :n].copy())
