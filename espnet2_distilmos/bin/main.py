@@ -13,6 +13,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
+    "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
     "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
     "dump-layers": ("dump_layers", "stage 2: frames of every layer of the upstream"),
     "tokenize-layers": ("tokenize_layers", "stage 3: k-means and tokens"),

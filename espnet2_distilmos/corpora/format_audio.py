@@ -76,6 +76,8 @@ def format_audio(
         write_lines(
             output_dir / "utt2sys_id", {u: ids[s] for u, s in data.systems.items()}
         )
+    if data.ratings is None:  # left by an earlier version of the set
+        (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
     write_stamp(output_dir / "format.yaml", request)
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600

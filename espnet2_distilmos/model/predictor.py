@@ -48,8 +48,11 @@ class AbsPredictor(torch.nn.Module, ABC):
 
     target_layers: Sequence[int] = ()
     stride: int = 1
-    corpus_offset: Optional[CorpusOffset] = None
-    listeners: Optional[ListenerEmbedding] = None
+
+    def __init__(self):
+        super().__init__()
+        self.corpus_offset: Optional[CorpusOffset] = None
+        self.listeners: Optional[ListenerEmbedding] = None
 
     @abstractmethod
     def forward(

@@ -205,6 +205,8 @@ class DataDir:
     def load(cls, folder: PathLike) -> "DataDir":
         """Read and check a folder; files other than `wav.scp` may be absent.
 
+        Clips that are not in `utt2ratings` have no ratings.
+
         Raises:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
         """
@@ -214,6 +216,9 @@ class DataDir:
             for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
+        if "utt2ratings" in contents:
+            none = {utt: [] for utt in contents["wav.scp"]}
+            contents["utt2ratings"] = {**none, **contents["utt2ratings"]}
         require_same_ids({str(folder / n): c for n, c in contents.items()})
         return cls(*map(contents.get, _READERS))
 
@@ -228,7 +233,8 @@ class DataDir:
     def save(self, folder: PathLike) -> None:
         """Write the folder's files; `wav.scp` last, as the sign that it is whole.
 
-        A file of this class that the set does not have (any more) is removed.
+        Labels, systems and corpora that an earlier version of the set had are removed.
+        `utt2ratings` is not, since not every writer goes through this class.
         """
         folder = Path(folder)
         speakers = self.speakers or {u: u for u in self.wavs}
@@ -244,10 +250,10 @@ class DataDir:
             ("utt2corpus", self.corpora),
             ("utt2ratings", ratings),
         ):
-            if values is None:
-                (folder / name).unlink(missing_ok=True)
-            else:
+            if values is not None:
                 write_lines(folder / name, values)
+            elif name != "utt2ratings":
+                (folder / name).unlink(missing_ok=True)
         write_lines(folder / "utt2spk", speakers)
         write_lines(folder / "spk2utt", {s: " ".join(u) for s, u in spk2utt.items()})
         write_lines(folder / "wav.scp", self.wavs)

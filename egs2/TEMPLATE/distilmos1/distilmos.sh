@@ -33,6 +33,9 @@ seed=0                # Of the frame sample and of k-means (training: train_conf
 train_set=            # Name of training set, a folder of data/.
 valid_set=            # Name of validation set, used for model selection.
 test_sets=            # Names of test sets. Multiple items can be specified.
+train_sets=           # Joint training: sets to combine as training set, instead of
+                      # train_set, e.g. "bvcc/train somos/train" (doc/training.md).
+valid_sets=           # Likewise, instead of valid_set.
 local_data_opts=      # Options to be passed to local/data.sh.
 min_wav_duration=0.1  # Minimum duration in second, for train and valid sets.
 max_wav_duration=20   # Maximum duration in second, for train and valid sets.
@@ -79,6 +82,10 @@ fail() {
     exit 1
 }
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
+# Sets that are combined make a set of this recipe, named after all of them.
+joined() { echo "$1" | xargs | tr ' /' '+_'; }
+[ -z "${train_sets}" ] || train_set=$(joined "${train_sets}")
+[ -z "${valid_sets}" ] || valid_set=$(joined "${valid_sets}")
 [ -n "${train_set}" ] || fail "--train_set is required"
 [ -n "${valid_set}" ] || fail "--valid_set is required"
 [ -n "${test_sets}" ] || fail "--test_sets is required"
@@ -98,7 +105,8 @@ if [ "${use_tokens}" = auto ]; then
         use_tokens=false
     fi
 fi
-ssl_dir=${dumpdir}/ssl/${upstream_name}
+# Tokens of a joint training do not take the place of the recipe's own.
+ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
 kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
 
 # Options as a part of a name.
@@ -108,7 +116,7 @@ suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
     ! "${use_tokens}" || tag+=_k${n_clusters}
-    tag+=$(suffix "${train_args}")
+    tag+=${train_sets:+_${train_set}}$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/stats_${train_set}_${valid_set}
@@ -131,6 +139,16 @@ if ! "${skip_data_prep}"; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         local/data.sh ${local_data_opts}
+        if [ -n "${train_sets}" ]; then
+            # shellcheck disable=SC2086
+            ${python} -m espnet2_distilmos.bin.combine_sets \
+                --sets ${train_sets} --output_dir "data/${train_set}"
+        fi
+        if [ -n "${valid_sets}" ]; then
+            # shellcheck disable=SC2086
+            ${python} -m espnet2_distilmos.bin.combine_sets \
+                --sets ${valid_sets} --output_dir "data/${valid_set}"
+        fi
         ${python} -m espnet2_distilmos.bin.format_audio \
             --data_dirs "data/${train_set}" "data/${valid_set}" "${test_set_list[@]/#/data/}" \
             --output_dir "${dumpdir}/raw" \
@@ -201,6 +219,11 @@ if ! "${skip_train}"; then
             if [ -f "${dumpdir}/raw/${dset}/utt2sys_id" ]; then
                 _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2sys_id,system,text_int")
             fi
+            for _more in utt2corpus,corpus,text utt2ratings,ratings,text; do
+                if [ -f "${dumpdir}/raw/${dset}/${_more%%,*}" ]; then
+                    _opts+=("${_data}" "${dumpdir}/raw/${dset}/${_more}")
+                fi
+            done
             if "${use_tokens}"; then
                 _opts+=("${_data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
             fi
