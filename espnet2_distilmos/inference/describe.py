@@ -33,7 +33,7 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
     loss = config.get("loss_conf") or {}
     predictor = dict(config.get("predictor_conf") or {})
     raters = _raters(
-        predictor.pop("corpora", ()), predictor.pop("listeners", ()), states
+        predictor.pop("corpora", None), predictor.pop("listeners", None), states
     )
     shown = {
         "checkpoint": str(model_file),
@@ -61,7 +61,9 @@ def _words(name: Any, options: Mapping[str, Any]) -> str:
 
 
 def _raters(
-    corpora: Sequence[str], listeners: Sequence[str], states: Mapping[str, Any]
+    corpora: Optional[Sequence[str]],
+    listeners: Optional[Sequence[str]],
+    states: Mapping[str, Any],
 ) -> Dict[str, str]:
     shown = {}
     if corpora:

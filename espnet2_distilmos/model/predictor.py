@@ -80,7 +80,10 @@ class AbsPredictor(torch.nn.Module, ABC):
         return None
 
     def _add_raters(
-        self, corpora: Sequence[str], listeners: Sequence[str], size: int
+        self,
+        corpora: Optional[Sequence[str]],
+        listeners: Optional[Sequence[str]],
+        size: int,
     ) -> None:
         """Make `corpus_offset` and `listeners` (of `size` channels) if there are any.
 
@@ -123,9 +126,9 @@ class DistilMOSPredictor(AbsPredictor):
         dropout: in the decoder.
         layer_weighting: `entmax` (published) or `softmax`.
         pooling: of frame scores, `mean` (published) or `attention`.
-        corpora: names of the training corpora, for an offset each; () = no offsets.
+        corpora: names of the training corpora, for an offset each; None = no offsets.
         listeners: names of the listeners, for a vector each that is added to every
-            frame before the decoder; () = no listener modelling.
+            frame before the decoder; None = no listener modelling.
     """
 
     def __init__(
@@ -140,8 +143,8 @@ class DistilMOSPredictor(AbsPredictor):
         dropout: float = 0.1,
         layer_weighting: str = "entmax",
         pooling: str = "mean",
-        corpora: Sequence[str] = (),
-        listeners: Sequence[str] = (),
+        corpora: Optional[Sequence[str]] = None,
+        listeners: Optional[Sequence[str]] = None,
     ):
         super().__init__()
         for name, value, known in (
@@ -205,8 +208,8 @@ class SSLMOSPredictor(AbsPredictor):
         layers: Sequence[int],
         input_size: int,
         n_tokens: int,
-        corpora: Sequence[str] = (),
-        listeners: Sequence[str] = (),
+        corpora: Optional[Sequence[str]] = None,
+        listeners: Optional[Sequence[str]] = None,
     ):
         super().__init__()
         if n_tokens > 0:

@@ -297,7 +297,7 @@ def test_offsets_learn_a_planted_bias(whole, batch_of):
         "mos": torch.cat([mos - 0.6, mos + 0.6]).unsqueeze(1),
         "corpus": torch.tensor([0, 0, 0, 1, 1, 1]).unsqueeze(1),
     }
-    model = fit(whole(corpora=["low", "high"]), batch, 120)
+    model = fit(whole(corpora=["low", "high"]), batch, 80)
     low, high = model.network.predictor.corpus_offset.values().tolist()
     assert low == pytest.approx(-0.6, abs=0.1) and high == pytest.approx(-low)
     # Without a corpus: the middle of the two scales.
@@ -323,7 +323,7 @@ def test_listeners_learn_a_planted_bias(whole, batch_of):
         "ratings": ratings,
         "ratings_lengths": torch.tensor([2, 2, 2]),
     }
-    model = fit(whole(listeners=LISTENERS), batch, 120)
+    model = fit(whole(listeners=LISTENERS), batch, 80)
     pairs = torch.tensor([[row, who] for row in range(3) for who in (1, 2)])
     with torch.no_grad():
         prediction = model.network(speech, lengths, pairs=pairs)
