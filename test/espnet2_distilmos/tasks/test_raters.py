@@ -213,7 +213,6 @@ def test_print_config_shows_the_options(tmp_path):
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert config["corpus_offset"] is False and config["listeners"] is False
     assert config["corpora"] is None
-    assert config["predictor_conf"]["listeners"] is None
     assert config["loss_conf"]["listener_weight"] == 1.0
     assert config["loss_conf"]["ratings_per_clip"] == 8
 
