@@ -366,7 +366,7 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --corpus "$(basename "$(dirname "${PWD}")")" --label_kind "${label_kind}" \
+        --corpus "${train_sets:-$(basename "$(dirname "${PWD}")")}" --label_kind "${label_kind}" \
         --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
 fi
 
