@@ -150,10 +150,13 @@ for input in "${_inputs[@]}"; do
 done
 
 if [ ${#_scored[@]} -gt 0 ]; then
-    "${python}" -m espnet2_distilmos.bin.compare_tts "${_scored[@]}"
+    _compare=("${python}" -m espnet2_distilmos.bin.compare_tts "${_scored[@]}")
     if [ -n "${table}" ]; then
-        "${python}" -m espnet2_distilmos.bin.compare_tts "${_scored[@]}" --output "${table}"
+        "${_compare[@]}" --output "${table}"
+        cat "${table}"
         log "Table: ${table}"
+    else
+        "${_compare[@]}"
     fi
 fi
 [ ${#_failed[@]} -eq 0 ] || fail "not whole: ${_failed[*]}"

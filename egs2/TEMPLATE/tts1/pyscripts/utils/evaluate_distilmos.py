@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """MOS of decoded speech, called like its neighbour evaluate_pseudomos.py.
 
-The same as `python -m espnet2_distilmos.bin.evaluate_distilmos`. The package is that of
-the Python which runs this, or else the one of the checkout that this file is in.
+The same as `python -m espnet2_distilmos.bin.evaluate_distilmos`, with the package of
+the checkout that this file is in; a copy elsewhere takes the installed package.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
-if importlib.util.find_spec("espnet2_distilmos") is None:
-    sys.path.append(str(Path(__file__).resolve().parents[5]))
+for folder in Path(__file__).resolve().parents:
+    if (folder / "espnet2_distilmos" / "__init__.py").is_file():
+        sys.path.insert(0, str(folder))
+        break
 try:
     from espnet2_distilmos.bin.evaluate_distilmos import main
     from espnet2_distilmos.utils.command import run
