@@ -28,6 +28,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
+    "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
 }
 
 
