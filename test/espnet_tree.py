@@ -103,6 +103,24 @@ def make_espnet(root: Path) -> Path:
     return recipe
 
 
+def make_fbank_model(folder: Path) -> Path:
+    """A tiny model: filter banks, random weights."""
+    import torch
+    import yaml
+
+    from espnet2_distilmos.model.network import build_network
+
+    folder.mkdir()
+    upstream = {"upstream": "fbank"}
+    torch.manual_seed(0)
+    network = build_network(upstream, "sslmos", {})
+    states = {f"network.{k}": v for k, v in network.state_dict().items()}
+    torch.save(states, folder / "model.pth")
+    config = {"upstream_conf": upstream, "predictor": "sslmos", "predictor_conf": {}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
 def state(folder: Path) -> dict:
     """Every file, folder and link below, with kind, mode, time and content."""
     found = {}

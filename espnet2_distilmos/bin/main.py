@@ -13,6 +13,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "evaluate": ("evaluate_distilmos", "utt2pmos of a TTS decode folder, as in ESPnet"),
     "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
     "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
+    "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),

@@ -186,7 +186,7 @@ class Evaluator:
     def score(self, files: Mapping[str, str]) -> Scores:
         """Score audio files by ID; odd clips and bad ones are logged."""
         scores = Scores()
-        results = self._load().score_files(files.values(), self.num_workers)
+        results = self.engine().score_files(files.values(), self.num_workers)
         for utt, result in zip(files, results):
             if result["mos"] is None:
                 scores.failed[utt] = result["error"]
@@ -198,7 +198,8 @@ class Evaluator:
                 logging.warning(f"{utt}: {text}")
         return scores
 
-    def _load(self) -> "DistilMOSInference":
+    def engine(self) -> "DistilMOSInference":
+        """The model, loaded at the first call."""
         if self._engine is None:
             # Late: torch takes seconds, and there may be nothing to do.
             import torch

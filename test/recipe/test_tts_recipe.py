@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from espnet_tree import make_espnet, state, write
+from espnet_tree import make_espnet, make_fbank_model, state, write
 
 REPO = Path(__file__).parents[2]
 SETUP = REPO / "egs2/TEMPLATE/tts1/setup.sh"
@@ -17,21 +17,7 @@ ENV = {**os.environ, "PYTHONPATH": str(REPO)}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A tiny model: filter banks, random weights."""
-    import torch
-    import yaml
-
-    from espnet2_distilmos.model.network import build_network
-
-    folder = tmp_path_factory.mktemp("model")
-    upstream = {"upstream": "fbank"}
-    torch.manual_seed(0)
-    network = build_network(upstream, "sslmos", {})
-    states = {f"network.{k}": v for k, v in network.state_dict().items()}
-    torch.save(states, folder / "model.pth")
-    config = {"upstream_conf": upstream, "predictor": "sslmos", "predictor_conf": {}}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    return folder
+    return make_fbank_model(tmp_path_factory.mktemp("tts") / "model")
 
 
 def setup(*arguments):
