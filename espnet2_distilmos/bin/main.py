@@ -10,6 +10,10 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "score": ("score", "score wavs: files, folders or a wav.scp"),
     "info": ("info", "what a model is: upstream, layers, training, licence"),
     "import-official": ("import_official", "the authors' released weights as a model"),
+    "evaluate": ("evaluate_distilmos", "utt2pmos of a TTS decode folder, as in ESPnet"),
+    "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
+    "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
+    "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
@@ -26,6 +30,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
+    "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
 }
 
 

@@ -38,6 +38,7 @@ class DistilMOSInference:
         device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any.
         batch_seconds: seconds of audio a batch, with padding; None = as suits the
             device. Has no influence on scores.
+        batch_size: clips (windows) a batch, instead of `batch_seconds`.
         window_seconds: longer clips are scored in windows
             (:mod:`espnet2_distilmos.inference.windows`); None = always whole.
         corpus: of a model with corpus offsets: the training corpus on whose scale to
@@ -60,6 +61,7 @@ class DistilMOSInference:
         batch_seconds: Optional[float] = None,
         window_seconds: Optional[float] = WINDOW,
         corpus: Optional[str] = None,
+        batch_size: Optional[int] = None,
     ):
         if model_file is None:
             raise UserError(
@@ -75,6 +77,7 @@ class DistilMOSInference:
         self.frame_shift = self.network.frame_shift
         seconds = batch_seconds or BATCH_SECONDS[self.device.type]
         self.batch_samples = int(seconds * SAMPLE_RATE)
+        self.batch_size = batch_size
         self.windows = Windows(
             unit=round(self.frame_shift * SAMPLE_RATE),
             size=int((window_seconds or 1e9) * SAMPLE_RATE),
@@ -181,7 +184,7 @@ class DistilMOSInference:
     def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
         """Score one clip that is too long to hold: (n,) blocks of it at 16 kHz."""
         scored, waiting = [], []
-        size = max(self.batch_samples // self.windows.size, 1)
+        size = self.batch_size or max(self.batch_samples // self.windows.size, 1)
 
         def flush() -> None:
             scores = self._score_windows([piece for _, piece in waiting])
@@ -241,7 +244,8 @@ class DistilMOSInference:
         order = sorted(range(len(windows)), key=lambda i: -len(windows[i]))
         scores: List[Optional[Score]] = [None] * len(windows)
         while order:
-            count = max(self.batch_samples // len(windows[order[0]]), 1)
+            longest = len(windows[order[0]])
+            count = self.batch_size or max(self.batch_samples // longest, 1)
             batch, order = order[:count], order[count:]
             for i, score in zip(batch, self._fit([windows[i] for i in batch])):
                 scores[i] = score

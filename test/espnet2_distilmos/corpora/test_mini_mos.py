@@ -11,6 +11,7 @@ import scipy.signal
 import soundfile
 
 from espnet2_distilmos.bin import prepare_mini_mos as command
+from espnet2_distilmos.corpora import debian as packages
 from espnet2_distilmos.corpora.mini_mos import debian, speech
 from espnet2_distilmos.corpora.mini_mos.families import FAMILIES
 from espnet2_distilmos.corpora.mini_mos.label import pesq_mos
@@ -310,7 +311,7 @@ def test_packages_that_cannot_be_had(tmp_path, capsys, monkeypatch):
         return subprocess.CompletedProcess(args, 100, "", "W: x\nE: no network\n")
 
     monkeypatch.setattr(debian, "have_programs", lambda *names: True)
-    monkeypatch.setattr(debian, "_run", refuse)
+    monkeypatch.setattr(packages, "run", refuse)
     monkeypatch.chdir(tmp_path)
     assert run(command.main, []) == 1
     error = capsys.readouterr().err.splitlines()[-1]
