@@ -1,5 +1,7 @@
 """SingMOS as in track 2 of the VoiceMOS Challenge 2024: singing, not speech."""
 
+import re
+
 from espnet2_distilmos.corpora.checks import Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
 from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
@@ -48,7 +50,7 @@ def prepare_singmos(
                 utt=clean_id(name),
                 wav=folder / "wav" / f"{name}.wav",
                 mos=row["mos"],
-                system=next((x for x in name.split("-") if x.startswith("sys")), ""),
+                system=next(iter(re.findall(r"(?:^|-)(sys\d+)(?:-|$)", name)), ""),
                 where=where,
             )
             for where, row in read_table(path, ("name", "mos"))
