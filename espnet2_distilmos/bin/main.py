@@ -31,6 +31,12 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
     "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
+    "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),
+    "prepare-bc19": ("prepare_bc19", "stage 1 of BC19"),
+    "prepare-somos": ("prepare_somos", "stage 1 of SOMOS"),
+    "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
+    "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
+    "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
 }
 
 
