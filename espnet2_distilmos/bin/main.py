@@ -24,6 +24,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
+    "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
 }
 

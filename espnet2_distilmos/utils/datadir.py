@@ -150,6 +150,23 @@ def require_same_ids(files: Mapping[str, Mapping[str, object]]) -> None:
         raise UserError("; ".join(problems))
 
 
+def set_name(folder: PathLike, root: Optional[PathLike] = None) -> str:
+    """What a data directory is called: its path below `root`, e.g. `somos/test`.
+
+    Without `root`, its last component.
+
+    Raises:
+        UserError: not below `root`.
+    """
+    if root is None:
+        return Path(folder).resolve().name
+    # Not resolved: a link below `root` has the name that it has there.
+    path, root = Path(folder).absolute(), Path(root).absolute()
+    if not path.is_relative_to(root):
+        raise UserError(f"{folder}: is not in {root}")
+    return path.relative_to(root).as_posix()
+
+
 @dataclass
 class DataDir:
     """A data directory in memory; every mapping has the same, sorted keys.
@@ -196,16 +213,20 @@ class DataDir:
         return DataDir(*map(pick, (self.wavs, self.mos, self.systems, self.speakers)))
 
     def save(self, folder: PathLike) -> None:
-        """Write the folder's files; `wav.scp` last, as the sign that it is whole."""
+        """Write the folder's files; `wav.scp` last, as the sign that it is whole.
+
+        Labels and systems that an earlier version of the set had are removed.
+        """
         folder = Path(folder)
         speakers = self.speakers or {u: u for u in self.wavs}
         spk2utt: Dict[str, List[str]] = {}
         for utt in sorted(self.wavs, key=str.encode):
             spk2utt.setdefault(speakers[utt], []).append(utt)
-        if self.mos is not None:
-            write_lines(folder / "utt2mos", self.mos)
-        if self.systems is not None:
-            write_lines(folder / "utt2sys", self.systems)
+        for name, values in (("utt2mos", self.mos), ("utt2sys", self.systems)):
+            if values is not None:
+                write_lines(folder / name, values)
+            else:
+                (folder / name).unlink(missing_ok=True)
         write_lines(folder / "utt2spk", speakers)
         write_lines(folder / "spk2utt", {s: " ".join(u) for s, u in spk2utt.items()})
         write_lines(folder / "wav.scp", self.wavs)

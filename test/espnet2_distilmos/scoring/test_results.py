@@ -7,13 +7,12 @@ import pytest
 
 from espnet2_distilmos.scoring import environment
 from espnet2_distilmos.scoring.environment import environment_lines, git_lines
-from espnet2_distilmos.scoring.results import (
+from espnet2_distilmos.scoring.results import render_results, write_results
+from espnet2_distilmos.scoring.rows import (
     experiment_rows,
     read_scores,
     read_set_notes,
     reference_rows,
-    render_results,
-    write_results,
 )
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.errors import UserError
