@@ -9,6 +9,7 @@ from typing import Dict, Optional, Sequence
 COMMANDS: Dict[str, Sequence[str]] = {
     "score": ("score", "score wavs: files, folders or a wav.scp"),
     "info": ("info", "what a model is: upstream, layers, training, licence"),
+    "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
     "import-official": ("import_official", "the authors' released weights as a model"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
