@@ -25,6 +25,20 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--min_seconds", type=float, help="For --drop_sets")
     parser.add_argument("--max_seconds", type=float, help="For --drop_sets")
+    parser.add_argument(
+        "--audio_root",
+        default="",
+        help="Relative paths of wav.scp are relative to this folder",
+    )
+    parser.add_argument(
+        "--level_db",
+        type=float,
+        help="Give each clip this RMS level over its whole length, in dB re full "
+        "scale (a sine of amplitude 1 has -3 dB); peaks over full scale are clipped",
+    )
+    parser.add_argument(
+        "--suffix", default="", help="Put behind the set's name in --output_dir"
+    )
     return parser
 
 
@@ -38,9 +52,11 @@ def main(cmd=None) -> None:
         drop = data_dir.name in args.drop_sets
         format_audio(
             data_dir,
-            Path(args.output_dir) / data_dir.name,
+            Path(args.output_dir) / f"{data_dir.name}{args.suffix}",
             args.min_seconds if drop else None,
             args.max_seconds if drop else None,
+            args.audio_root,
+            args.level_db,
         )
 
 

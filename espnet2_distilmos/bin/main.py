@@ -9,6 +9,7 @@ from typing import Dict, Optional, Sequence
 COMMANDS: Dict[str, Sequence[str]] = {
     "score": ("score", "score wavs: files, folders or a wav.scp"),
     "info": ("info", "what a model is: upstream, layers, training, licence"),
+    "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
     "import-official": ("import_official", "the authors' released weights as a model"),
     "evaluate": ("evaluate_distilmos", "utt2pmos of a TTS decode folder, as in ESPnet"),
     "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
@@ -29,6 +30,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
+    "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
     "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
     "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),

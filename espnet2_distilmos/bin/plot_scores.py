@@ -19,6 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hyp_dir", required=True, help="Predictions: <hyp_dir>/<set>/utt2mos"
     )
+    parser.add_argument(
+        "--root", help="Sets are called by their path below this folder"
+    )
     parser.add_argument("--label_name", default="MOS", help="What the labels are")
     return parser
 
@@ -28,17 +31,18 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.scoring.plots import plot_scatter
-    from espnet2_distilmos.utils.datadir import read_floats, read_words
+    from espnet2_distilmos.utils.datadir import read_floats, read_words, set_name
 
     for ref_dir in map(Path, args.ref_dirs):
-        folder = Path(args.hyp_dir) / ref_dir.name
+        name = set_name(ref_dir, args.root)
+        folder = Path(args.hyp_dir) / name
         systems = ref_dir / "utt2sys"
         plot_scatter(
             folder / "scatter.png",
             read_floats(ref_dir / "utt2mos"),
             read_floats(folder / "utt2mos"),
             read_words(systems) if systems.exists() else None,
-            title=ref_dir.name,
+            title=name,
             label_name=args.label_name,
         )
 

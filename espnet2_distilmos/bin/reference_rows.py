@@ -21,6 +21,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--test_dirs", required=True, nargs="+", help="Data dirs with labels"
     )
+    parser.add_argument(
+        "--root", help="Sets are called by their path below this folder"
+    )
     parser.add_argument("--output_dir", required=True, help="Where the rows go")
     parser.add_argument("--n_jobs", type=int, default=2, help="Threads")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the trees")
@@ -31,9 +34,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Write the rows."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
-    write_reference_rows(
-        args.train_dir, args.test_dirs, args.output_dir, args.n_jobs, args.seed
-    )
+    write_reference_rows(**vars(args))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,14 @@ def get_parser() -> argparse.ArgumentParser:
         default="",
         help='What the labels are, e.g. "objective: PESQ MOS-LQO, not human ratings"',
     )
+    parser.add_argument(
+        "--out_of_domain",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("SET", "LABELS"),
+        help="A set of another corpus and what its labels are; once a set",
+    )
     parser.add_argument("--title", default="RESULTS", help="Heading of the page")
     parser.add_argument("--date", help="Date to write (default: now)")
     parser.add_argument("--output", required=True, help="RESULTS.md to write")
@@ -54,6 +62,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Gather, write and print."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
+    args.out_of_domain = dict(args.out_of_domain)
     print(write_results(**vars(args)), end="")
 
 

@@ -1,12 +1,14 @@
 """Stage 1, second half: audio as 16 kHz mono, clips of bad length left out."""
 
 import logging
+import os
 from pathlib import Path
 
 import soundfile
 import soxr
 from tqdm import tqdm
 
+from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
@@ -19,6 +21,8 @@ def format_audio(
     output_dir: PathLike,
     min_seconds: float | None = None,
     max_seconds: float | None = None,
+    audio_root: PathLike = "",
+    level_db: float | None = None,
 ) -> None:
     """Write a data directory whose audio is 16 kHz mono.
 
@@ -32,6 +36,10 @@ def format_audio(
         output_dir: folder to write.
         min_seconds: shorter clips are dropped; None = none.
         max_seconds: longer clips are dropped; None = none.
+        audio_root: folder that relative paths are relative to, e.g. the recipe folder
+            that another corpus was prepared in; "" = the current one.
+        level_db: see :func:`~espnet2_distilmos.corpora.level.level_gain`;
+            `utt2gain_db` tells what was done to each clip. None = nothing.
 
     Raises:
         UserError: an unreadable file, or nothing left.
@@ -46,13 +54,19 @@ def format_audio(
         "min_seconds": min_seconds,
         "max_seconds": max_seconds,
     }
+    if audio_root or level_db is not None:
+        request |= {"audio_root": str(audio_root), "level_db": level_db}
     if is_whole(output_dir / "format.yaml", request):
         return
     data = DataDir.load(data_dir)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}
+    levelling = Levelling(level_db)
     for utt, path in tqdm(data.wavs.items(), desc=str(output_dir), disable=None):
-        data.wavs[utt], n_samples[utt] = _format_clip(utt, path, output_dir / "audio")
+        path = os.path.join(audio_root, path)
+        data.wavs[utt], n_samples[utt] = _format_clip(
+            utt, path, output_dir / "audio", levelling
+        )
         seconds = n_samples[utt] / SAMPLE_RATE
         if min_seconds is not None and seconds < min_seconds:
             dropped[utt] = f"{seconds:.3f} s is shorter than {min_seconds} s"
@@ -65,6 +79,7 @@ def format_audio(
             f"{min_seconds} s or longer than {max_seconds} s"
         )
     data = data.subset(kept)
+    levelling.report(output_dir, kept)
     write_text(
         output_dir / "dropped.txt", "".join(f"{u} {w}\n" for u, w in dropped.items())
     )
@@ -76,6 +91,9 @@ def format_audio(
         write_lines(
             output_dir / "utt2sys_id", {u: ids[s] for u, s in data.systems.items()}
         )
+    else:  # left by an earlier version of the set
+        for name in ("sys2id", "utt2sys_id"):
+            (output_dir / name).unlink(missing_ok=True)
     if data.ratings is None:  # left by an earlier version of the set
         (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
@@ -87,16 +105,19 @@ def format_audio(
     )
 
 
-def _format_clip(utt: str, path: str, folder: Path):
+def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
     """Return the path of a 16 kHz mono version, and its number of samples."""
     try:
         info = soundfile.info(path)
     except (OSError, soundfile.SoundFileError) as e:
         raise UserError(f"{utt}: {path}: cannot be read as audio ({e})") from e
-    if info.samplerate == SAMPLE_RATE and info.channels == 1 and info.frames > 0:
+    as_it_is = levelling.level_db is None and info.frames > 0
+    if as_it_is and info.samplerate == SAMPLE_RATE and info.channels == 1:
         return path, info.frames
     samples, rate = read_audio(path)
     samples = soxr.resample(samples, rate, SAMPLE_RATE)
+    if levelling.level_db is not None:
+        samples = levelling(utt, samples)
     # An ID may hold a slash; the folders it makes are harmless inside `folder`.
     target = folder / f"{utt.replace('/', '_')}.flac"
     with atomic_path(target) as tmp:

@@ -1,6 +1,6 @@
 """Seeded percentile bootstrap (Efron & Tibshirani 1993, ch. 13)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,13 +9,13 @@ LEVEL = 0.95
 Interval = list[float] | None
 
 
-def bootstrap_intervals(
+def bootstrap_samples(
     n_units: int,
     statistic: Callable[[np.ndarray], Mapping[str, float | None]],
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, Interval]:
-    """95 % intervals of several figures at once, from the same resamples.
+) -> dict[str, list[float | None]]:
+    """Several figures on the same resamples; all of the project's come from here.
 
     What is resampled (utterances or systems) is the caller's choice: `statistic` gets
     positions of units. The result depends on nothing but the arguments: units must
@@ -29,24 +29,51 @@ def bootstrap_intervals(
         seed: Seed of the generator.
 
     Returns:
-        Name -> [low, high], the 2.5 % and 97.5 % percentiles of the resamples in which
-        the figure is defined; None where it is undefined in more than half of them
-        (then the rest would be a biased choice), with fewer than two units, and
-        without resamples.
+        Name -> value in each resample; no values with fewer than two units.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    samples: dict[str, list[float]] = {name: [] for name in statistic(np.arange(0))}
+    samples: dict[str, list] = {name: [] for name in statistic(np.arange(0))}
     if n_units >= 2:
         for _ in range(n_bootstrap):
             for name, value in statistic(rng.integers(n_units, size=n_units)).items():
-                if value is not None:
-                    samples[name].append(value)
-    return {name: _interval(x, n_bootstrap) for name, x in samples.items()}
+                samples[name].append(value)
+    return samples
 
 
-def _interval(samples: list[float], n_bootstrap: int) -> Interval:
-    if not samples or 2 * len(samples) < n_bootstrap:
+def bootstrap_intervals(
+    n_units: int,
+    statistic: Callable[[np.ndarray], Mapping[str, float | None]],
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """95 % intervals of several figures at once, from the same resamples.
+
+    Args:
+        n_units: See :func:`bootstrap_samples`.
+        statistic: Likewise.
+        n_bootstrap: Likewise.
+        seed: Likewise.
+
+    Returns:
+        Name -> :func:`percentile_interval`.
+    """
+    samples = bootstrap_samples(n_units, statistic, n_bootstrap, seed)
+    return {name: percentile_interval(x) for name, x in samples.items()}
+
+
+def percentile_interval(samples: Sequence[float | None]) -> Interval:
+    """[low, high], the 2.5 % and 97.5 % percentiles of the resamples.
+
+    Args:
+        samples: Value in each resample, None where undefined.
+
+    Returns:
+        None without resamples, and where the figure is undefined in more than half of
+        them: the rest would be a biased choice.
+    """
+    defined = [x for x in samples if x is not None]
+    if not defined or 2 * len(defined) < len(samples):
         return None
     tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(samples, [tail, 100 - tail])
+    low, high = np.percentile(defined, [tail, 100 - tail])
     return [float(low), float(high)]

@@ -15,7 +15,7 @@ import scipy.signal
 from threadpoolctl import threadpool_limits
 
 from espnet2_distilmos.utils.audio import read_16k
-from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.datadir import DataDir, set_name, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file, write_text
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
@@ -176,15 +176,17 @@ def write_reference_rows(
     output_dir: PathLike,
     n_jobs: int = 2,
     seed: int = 0,
+    root: PathLike | None = None,
 ) -> None:
     """Write `output_dir`/<row>/<set>/utt2mos and `output_dir`/<row>/NOTE.txt.
 
     Args:
         train_dir: data directory that the trees learn from.
-        test_dirs: data directories to predict; their last component names the set.
+        test_dirs: data directories to predict.
         output_dir: one folder a row is made in it.
         n_jobs: threads for the trees; changes no result.
         seed: of the trees.
+        root: sets are called by their path below it (:func:`set_name`).
 
     Raises:
         UserError: a folder without labels, two sets of one name, unreadable audio.
@@ -201,7 +203,7 @@ def write_reference_rows(
         return
     tests: dict[str, DataDir] = {}
     for folder in map(Path, test_dirs):
-        name = folder.resolve().name
+        name = set_name(folder, root)
         if name in tests:
             raise UserError(f"{folder}: another test set is called {name} too")
         tests[name] = _load(folder)

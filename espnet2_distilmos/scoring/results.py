@@ -1,22 +1,27 @@
 """RESULTS.md: every model and reference row on every test set."""
 
-import json
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from espnet2_distilmos.scoring.environment import environment_lines
+from espnet2_distilmos.scoring.rows import (
+    Row,
+    base_of,
+    experiment_rows,
+    read_set_notes,
+    reference_rows,
+)
 from espnet2_distilmos.scoring.tables import (
     HEADER,
     LEVELS,
+    NONE,
     bootstrap_note,
+    figure,
     level_cells,
     markdown_table,
 )
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
+from espnet2_distilmos.utils.files import PathLike, write_text
 
 LEGEND = """\
 - utterance: over single clips
@@ -27,133 +32,19 @@ their number of clips; MSE after removing each system's own bias; \
 n counts these systems and, in parentheses, those in which correlations are defined
 - in brackets: {intervals}; resampled are clips (utterance) or systems (the other two)
 """
-
-
-@dataclass
-class Row:
-    """One predictor and its scores.
-
-    Attributes:
-        name: Experiment folder or reference row.
-        tag: Inference folder; empty for a reference.
-        note: One line on what a reference is; may be empty.
-        scores: Test set -> content of its `scores.json`.
-    """
-
-    name: str
-    tag: str = ""
-    note: str = ""
-    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether this is a yardstick and not a model of ours."""
-        return not self.tag
-
-
-def read_scores(path: PathLike) -> dict[str, Any]:
-    """Read a `scores.json` written by `score_mos`.
-
-    Raises:
-        UserError: unreadable, not JSON or without the expected keys.
-    """
-    try:
-        scores = json.loads(Path(path).read_text(encoding="utf-8"))
-        bootstrap_note(scores)
-        for level in LEVELS:
-            level_cells(scores, level)
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
-    except (ValueError, KeyError, TypeError, IndexError) as e:
-        raise UserError(
-            f"{path}: not the scores.json of this version's score_mos; score again "
-            f"({type(e).__name__}: {e})"
-        ) from e
-    return scores
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    return sorted(p for p in folder.iterdir() if p.is_dir())
-
-
-def _sets(folder: Path) -> dict[str, dict[str, Any]]:
-    """`<set>/scores.json` of a folder: set -> scores."""
-    return {
-        s.name: read_scores(s / "scores.json")
-        for s in _subfolders(folder)
-        if (s / "scores.json").is_file()
-    }
-
-
-def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
-    """One row for every `<exp>/<inference_tag>/` with `<set>/scores.json` in it.
-
-    An experiment without any is skipped with a warning: one that is still training
-    must not keep the others from being shown.
-
-    Raises:
-        UserError: no scores at all, no such folder, or two folders of the same name.
-    """
-    rows: list[Row] = []
-    seen: dict[str, PathLike] = {}
-    # Resolved, so that "." has a name and a folder given twice counts once.
-    for exp, given in {Path(e).resolve(): e for e in exps}.items():
-        if exp.name in seen:
-            raise UserError(
-                f"{seen[exp.name]} and {given} have the same name; rename one of them"
-            )
-        seen[exp.name] = given
-        tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
-        found = [Row(exp.name, tag, scores=s) for tag, s in tags.items() if s]
-        if not found:
-            logging.warning(f"{given}: skipped, not scored yet")
-        rows += found
-    if not rows:
-        raise UserError(
-            f"no <inference_tag>/<set>/scores.json in {', '.join(map(str, exps))}; "
-            "score first"
-        )
-    return rows
-
-
-def reference_rows(folder: PathLike) -> list[Row]:
-    """One row for every `<folder>/<row>/` with `<set>/scores.json` in it.
-
-    `<row>/NOTE.txt`, if there is one, says in one line what the row is.
-
-    Raises:
-        UserError: no such folder, or a note that cannot be read.
-    """
-    rows = []
-    for row in _subfolders(Path(folder)):
-        scores, note, path = _sets(row), "", row / "NOTE.txt"
-        if path.is_file():
-            try:
-                note = " ".join(path.read_text(encoding="utf-8").split())
-            except (OSError, UnicodeDecodeError) as e:
-                raise UserError(f"{path}: cannot be read ({e})") from e
-        if scores:
-            rows.append(Row(row.name, note=note, scores=scores))
-    return rows
-
-
-def read_set_notes(path: PathLike) -> dict[str, str]:
-    """Read a YAML file `set name: one-line note`.
-
-    Raises:
-        UserError: no YAML mapping, or a note that is not text.
-    """
-    notes = read_yaml(path)
-    for name, note in notes.items():
-        if not isinstance(name, str) or not isinstance(note, str):
-            raise UserError(f"{path}: {name}: `set: note` was expected, both text")
-    return notes
+OUT_OF_DOMAIN = """\
+- out of domain: a set of another corpus, scored with the model as it is; listening \
+tests use the scale differently, so the MSE says less there than the correlations
+"""
+LEVELLED = """\
+- @-26dB and the like behind a model: the same clips at one level. Their RMS over the \
+whole clip, pauses included, was set to so many dB re full scale (not the active \
+speech level of ITU-T P.56 that sv56 sets); peaks over full scale were clipped
+"""
 
 
 def _chosen_sets(rows: Sequence[Row], sets: Sequence[str] | None) -> list[str]:
-    known = sorted({s for row in rows for s in row.scores})
+    known = sorted({base_of(s) for row in rows for s in row.scores})
     if not sets:
         return known
     unknown = [s for s in sets if s not in known]
@@ -164,24 +55,60 @@ def _chosen_sets(rows: Sequence[Row], sets: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(sets))
 
 
+def _scored(
+    name: str, rows: Sequence[Row], labels: Mapping[int, str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Label and scores of each row on a set, then on its variants."""
+    return [
+        (" @".join([labels[id(row)], *s.split("@")[1:]]), row.scores[s])
+        for row in rows
+        for s in sorted(row.scores)
+        if base_of(s) == name
+    ]
+
+
 def _section(
     name: str, rows: Sequence[Row], labels: Mapping[int, str], heading: str, note: str
 ) -> str:
     """One test set: heading, note, table."""
-    scored = [r for r in rows if name in r.scores]
     lines = [
-        [level_name, labels[id(r)], *level_cells(r.scores[name], level)]
+        [level_name, label, *level_cells(scores, level)]
         for level, level_name in LEVELS.items()
-        for r in scored
+        for label, scores in _scored(name, rows, labels)
     ]
     text = f"## {heading}\n\n"
     if note:
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
-    absent = [labels[id(r)] for r in rows if name not in r.scores]
+    absent = [labels[id(r)] for r in rows if name not in map(base_of, r.scores)]
     if absent:
         text += f"\nNot scored on this set: {', '.join(absent)}\n"
     return text
+
+
+def overview(
+    rows: Sequence[Row],
+    sets: Sequence[str],
+    labels: Mapping[int, str],
+    out_of_domain: Collection[str],
+) -> str:
+    """All models on all sets in one table, a row each; the correlations that count."""
+    lines = [
+        [
+            s,
+            "out" if s in out_of_domain else "in",
+            label,
+            str(scores["n_utt"]),
+            figure(scores["utt"]["lcc"]),
+            figure(scores["utt"]["srcc"]),
+            NONE if scores["n_sys"] is None else str(scores["n_sys"]),
+            figure(scores["sys"]["srcc"]),
+        ]
+        for s in sets
+        for label, scores in _scored(s, rows, labels)
+    ]
+    header = ["set", "domain", "model", "clips", "LCC", "SRCC", "systems"]
+    return markdown_table([*header, "system SRCC"], lines)
 
 
 def render_results(
@@ -191,6 +118,8 @@ def render_results(
     label_kind: str = "",
     title: str = "RESULTS",
     environment: Sequence[str] = (),
+    out_of_domain: Mapping[str, str] | None = None,
+    made_by: str = "python -m espnet2_distilmos.bin.show_results",
 ) -> tuple[str, str]:
     """The text of a RESULTS.md.
 
@@ -199,11 +128,15 @@ def render_results(
 
     Args:
         rows: From :func:`reference_rows` and :func:`experiment_rows`.
-        sets: Sets to show, in this order; None for all, by name.
+        sets: Sets to show, in this order; None for all, by name. Variants of a set
+            (:func:`base_of`) stand in its table.
         set_notes: Set -> note under its heading.
         label_kind: What the labels are, said at the top and in every heading.
         title: Heading of the page.
         environment: List items of :func:`environment_lines`.
+        out_of_domain: Set of another corpus -> what *its* labels are. These are
+            marked, and all sets stand in one table first.
+        made_by: Command that the page comes from.
 
     Returns:
         The head (title, environment, legend) and the body (one table a set, then what
@@ -212,6 +145,7 @@ def render_results(
     Raises:
         UserError: a set that no row has.
     """
+    out_of_domain = out_of_domain or {}
     rows = sorted(rows, key=lambda r: not r.is_reference)  # stable
     sets = _chosen_sets(rows, sets)
     tags = {r.tag for r in rows if not r.is_reference}
@@ -222,29 +156,38 @@ def render_results(
     items = list(environment)
     if len(tags) == 1:
         items.append(f"- inference: `{tags.pop()}`")
-    intervals = dict.fromkeys(
-        bootstrap_note(r.scores[s]) for s in sets for r in rows if s in r.scores
-    )
-    head = "<!-- Generated by python -m espnet2_distilmos.bin.show_results -->\n"
+    shown = [x for s in sets for x in _scored(s, rows, names)]
+    intervals = dict.fromkeys(bootstrap_note(scores) for _, scores in shown)
+    head = f"<!-- Generated by {made_by} -->\n"
     head += f"# {title}\n\n"
     if label_kind:
         head += f"Labels: **{label_kind}**\n\n"
     head += "## Environments\n\n" + "".join(f"{i}\n" for i in items)
     head += "\n## How to read\n\n" + LEGEND.format(intervals=" or ".join(intervals))
-    body = "\n".join(
-        _section(
-            s,
-            rows,
-            names,
-            f"{s} ({label_kind})" if label_kind else s,
-            (set_notes or {}).get(s, ""),
-        )
+    if any(s in out_of_domain for s in sets):
+        head += OUT_OF_DOMAIN
+    if any("@" in s for r in rows for s in r.scores if base_of(s) in sets):
+        head += LEVELLED
+    parts = [
+        _section(s, rows, names, heading, (set_notes or {}).get(s, ""))
         for s in sets
-    )
+        for heading in [_heading(s, label_kind, out_of_domain)]
+    ]
+    if any(s in out_of_domain for s in sets):
+        parts.insert(
+            0, "## In one table\n\n" + overview(rows, sets, names, out_of_domain)
+        )
+    body = "\n".join(parts)
     notes = [f"- {names[id(r)]}: {r.note}\n" for r in rows if r.note]
     if notes:
         body += "\n## Reference rows\n\n" + "".join(notes)
     return head, body
+
+
+def _heading(name: str, label_kind: str, out_of_domain: Mapping[str, str]) -> str:
+    if name in out_of_domain:
+        return f"{name} (out of domain; {out_of_domain[name]})"
+    return f"{name} ({label_kind})" if label_kind else name
 
 
 def write_results(
@@ -256,6 +199,7 @@ def write_results(
     label_kind: str = "",
     title: str = "RESULTS",
     date: str | None = None,
+    out_of_domain: Mapping[str, str] | None = None,
 ) -> str:
     """Gather scores and write RESULTS.md.
 
@@ -268,6 +212,7 @@ def write_results(
         label_kind: What the labels are.
         title: Heading of the page.
         date: What to write as the date; None for now.
+        out_of_domain: Set of another corpus -> what its labels are.
 
     Returns:
         The tables, to be printed.
@@ -283,6 +228,7 @@ def write_results(
         label_kind,
         title,
         environment_lines(date),
+        out_of_domain,
     )
     write_text(output, f"{head}\n{body}")
     return body

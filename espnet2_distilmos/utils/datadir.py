@@ -181,6 +181,23 @@ def require_same_ids(files: Mapping[str, Mapping[str, object]]) -> None:
         raise UserError("; ".join(problems))
 
 
+def set_name(folder: PathLike, root: Optional[PathLike] = None) -> str:
+    """What a data directory is called: its path below `root`, e.g. `somos/test`.
+
+    Without `root`, its last component.
+
+    Raises:
+        UserError: not below `root`.
+    """
+    if root is None:
+        return Path(folder).resolve().name
+    # Not resolved: a link below `root` has the name that it has there.
+    path, root = Path(folder).absolute(), Path(root).absolute()
+    if not path.is_relative_to(root):
+        raise UserError(f"{folder}: is not in {root}")
+    return path.relative_to(root).as_posix()
+
+
 @dataclass
 class DataDir:
     """A data directory in memory; every mapping has the same, sorted keys.

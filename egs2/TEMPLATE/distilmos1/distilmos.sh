@@ -32,15 +32,19 @@ seed=0                # Of the frame sample and of k-means (training: train_conf
 # Data
 train_set=            # Name of training set, a folder of data/.
 valid_set=            # Name of validation set, used for model selection.
-test_sets=            # Names of test sets. Multiple items can be specified.
+test_sets=            # Names of test sets. Multiple items can be specified. CORPUS/SET
+                      # is a set of another recipe: ../../CORPUS/distilmos1/data/SET.
 train_sets=           # Joint training: sets to combine as training set, instead of
                       # train_set, e.g. "bvcc/train somos/train" (doc/training.md).
 valid_sets=           # Likewise, instead of valid_set.
+level_sets=auto       # Test sets scored a second time, levelled: auto (those of corpora
+                      # that are not trained on), none, or names.
+level_db=-26          # Level of these clips (RMS, dB re full scale).
 local_data_opts=      # Options to be passed to local/data.sh.
 min_wav_duration=0.1  # Minimum duration in second, for train and valid sets.
 max_wav_duration=20   # Maximum duration in second, for train and valid sets.
 label_name=MOS        # What the labels are, for the axes of plots.
-label_kind=           # The same in a sentence, for RESULTS.md.
+label_kind=           # The same in a sentence, for RESULTS.md (local/label_kind.txt).
 set_notes=            # YAML with a note a set, for RESULTS.md.
 reference_rows=true   # Score the reference rows too (system mean, spectral statistics).
 
@@ -95,6 +99,10 @@ if [ "${num_nodes}" -gt 1 ] && [[ ${cuda_cmd} == *run_local* ]]; then
     fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh"
 fi
 read -r -a test_set_list <<<"${test_sets}"
+own_test_sets=()
+for dset in "${test_set_list[@]}"; do
+    [[ ${dset} == */* ]] || own_test_sets+=("${dset}")
+done
 read -r -a train_arg_list <<<"${train_args}"
 read -r -a inference_arg_list <<<"${inference_args}"
 
@@ -108,6 +116,17 @@ fi
 # Tokens of a joint training do not take the place of the recipe's own.
 ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
 kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
+
+. utils/test_sets.sh
+. utils/scoring.sh
+mapfile -t levelled_list < <(levelled_sets)
+for dset in "${levelled_list[@]}"; do
+    [[ " ${test_set_list[*]} " == *" ${dset} "* ]] ||
+        fail "--level_sets: ${dset} is none of the test sets (${test_sets})"
+done
+if [ -z "${label_kind}" ] && [ -f local/label_kind.txt ]; then
+    label_kind=$(<local/label_kind.txt)
+fi
 
 # Options as a part of a name.
 suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
@@ -139,6 +158,9 @@ if ! "${skip_data_prep}"; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         local/data.sh ${local_data_opts}
+        for dset in ${train_sets} ${valid_sets}; do
+            [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
+        done
         if [ -n "${train_sets}" ]; then
             # shellcheck disable=SC2086
             ${python} -m espnet2_distilmos.bin.combine_sets \
@@ -150,10 +172,11 @@ if ! "${skip_data_prep}"; then
                 --sets ${valid_sets} --output_dir "data/${valid_set}"
         fi
         ${python} -m espnet2_distilmos.bin.format_audio \
-            --data_dirs "data/${train_set}" "data/${valid_set}" "${test_set_list[@]/#/data/}" \
+            --data_dirs "data/${train_set}" "data/${valid_set}" "${own_test_sets[@]/#/data/}" \
             --output_dir "${dumpdir}/raw" \
             --drop_sets "${train_set}" "${valid_set}" \
             --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
+        format_other_sets
     fi
 
     if wanted 2; then
@@ -276,19 +299,6 @@ if ! "${skip_train}"; then
     fi
 fi
 
-# Score the predictions in folder $1 of set $2.
-score() {
-    local ref=${dumpdir}/raw/$2
-    if [ "$1/scores.json" -nt "$1/utt2mos" ] && [ "$1/scores.json" -nt "${ref}/utt2mos" ]; then
-        return
-    fi
-    local opts=()
-    [ ! -f "${ref}/utt2sys" ] || opts+=(--utt2sys "${ref}/utt2sys")
-    ${python} -m espnet2_distilmos.bin.score_mos \
-        --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
-        "${opts[@]}" --output "$1/scores.json" >"$1/scores.txt"
-}
-
 if ! "${skip_eval}"; then
     if wanted 6; then
         if [ -n "${download_model}" ]; then
@@ -298,65 +308,7 @@ if ! "${skip_eval}"; then
         fi
         need "${mos_exp}/${inference_model}" 5
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
-        _ngpu=0
-        _cmd=${decode_cmd}
-        if "${gpu_inference}"; then
-            _ngpu=1
-            _cmd=${cuda_cmd}
-        fi
-        for dset in "${test_set_list[@]}"; do
-            _dir=${mos_exp}/${inference_tag}/${dset}
-            _logdir=${_dir}/logdir
-            _scp=${dumpdir}/raw/${dset}/wav.scp
-            need "${_scp}" 1
-            mkdir -p "${_logdir}"
-            _n=$(wc -l <"${_scp}")
-            _nj=$((inference_nj < _n ? inference_nj : _n))
-            for ((n = 1; n <= _nj; n++)); do
-                awk -v n="${n}" -v nj="${_nj}" 'NR % nj == n % nj' "${_scp}" >"${_logdir}/keys.${n}.scp"
-            done
-            # shellcheck disable=SC2086
-            ${_cmd} --gpu "${_ngpu}" JOB=1:"${_nj}" "${_logdir}/inference.JOB.log" \
-                ${python} -m espnet2_distilmos.bin.distilmos_inference \
-                --config "${inference_config}" --ngpu "${_ngpu}" \
-                --data_path_and_name_and_type "${_scp},speech,sound" \
-                --key_file "${_logdir}/keys.JOB.scp" \
-                --train_config "${mos_exp}/config.yaml" \
-                --model_file "${mos_exp}/${inference_model}" \
-                --output_dir "${_logdir}/output.JOB" "${inference_arg_list[@]}"
-            for name in utt2mos frame_mos.scp; do
-                for ((n = 1; n <= _nj; n++)); do
-                    cat "${_logdir}/output.${n}/${name}"
-                done | sort >"${_logdir}/${name}"
-                # An unchanged file keeps its date, so that it is not scored again.
-                cmp -s "${_logdir}/${name}" "${_dir}/${name}" || mv "${_logdir}/${name}" "${_dir}/${name}"
-            done
-            score "${_dir}" "${dset}"
-        done
-
-        _opts=()
-        if "${reference_rows}"; then
-            _rows=${expdir}/reference_rows
-            ${python} -m espnet2_distilmos.bin.reference_rows \
-                --train_dir "${dumpdir}/raw/${train_set}" \
-                --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
-                --output_dir "${_rows}" --n_jobs "${nj}"
-            for dset in "${test_set_list[@]}"; do
-                for dir in "${_rows}"/*/"${dset}"; do
-                    score "${dir}" "${dset}"
-                done
-            done
-            _opts+=(--reference "${_rows}")
-        fi
-        ${python} -m espnet2_distilmos.bin.plot_scores \
-            --ref_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" \
-            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "${label_name}"
-        [ -z "${set_notes}" ] || _opts+=(--set_notes "${set_notes}")
-        [ -z "${label_kind}" ] || _opts+=(--label_kind "${label_kind}")
-        ${python} -m espnet2_distilmos.bin.show_results \
-            --exp "${expdir}"/mos_*/ --sets "${test_set_list[@]}" "${_opts[@]}" \
-            --output "${expdir}/RESULTS.md"
-        log "Scatter plots: ${mos_exp}/${inference_tag}/*/scatter.png; table: ${expdir}/RESULTS.md"
+        score_test_sets
     fi
 fi
 

@@ -13,6 +13,5 @@ set -o pipefail
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
     --label_name "PESQ MOS-LQO, objective" \
-    --label_kind "objective: wideband PESQ MOS-LQO (ITU-T P.862.2) against the clean original, not human ratings" \
     --set_notes local/set_notes.yaml \
     "$@"

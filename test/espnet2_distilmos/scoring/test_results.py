@@ -7,13 +7,12 @@ import pytest
 
 from espnet2_distilmos.scoring import environment
 from espnet2_distilmos.scoring.environment import environment_lines, git_lines
-from espnet2_distilmos.scoring.results import (
+from espnet2_distilmos.scoring.results import render_results, write_results
+from espnet2_distilmos.scoring.rows import (
     experiment_rows,
     read_scores,
     read_set_notes,
     reference_rows,
-    render_results,
-    write_results,
 )
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.errors import UserError
@@ -223,3 +222,47 @@ def test_environment_lines(monkeypatch):
     assert all("\n" not in line for line in lines)
     assert environment.package_version("no-such-package-here") == "not installed"
     assert environment_lines()[0] != lines[0]
+
+
+def test_sets_of_other_corpora_and_levelled_ones(tmp_path):
+    """Marked, in one table with the others, variants beside the set itself."""
+    sets = ("test", "somos/test", "somos/test@-26dB")
+    exp = experiment(tmp_path, "mos_a", sets=sets)
+    (exp / "inference_valid.srcc.best/test/logdir").mkdir()
+    write_json(tmp_path / "rows/oracle/somos/test/scores.json", scores(error=0.3))
+    output = tmp_path / "RESULTS.md"
+    write_results(
+        output,
+        [exp],
+        tmp_path / "rows",
+        ["test", "somos/test"],
+        label_kind="ratings of bvcc",
+        out_of_domain={"somos/test": "ratings of somos"},
+    )
+    text = output.read_text(encoding="utf-8")
+    assert "- out of domain: " in text and "- @-26dB and the like" in text
+    assert "not the active speech level of ITU-T P.56" in " ".join(text.split())
+    found = tables(text)
+    assert list(found) == [
+        "In one table",
+        "test (ratings of bvcc)",
+        "somos/test (out of domain; ratings of somos)",
+    ]
+    one, test, somos = found.values()
+    assert [row[:4] for row in one] == [
+        ["test", "in", "mos_a", "30"],
+        ["somos/test", "out", "*oracle*", "30"],
+        ["somos/test", "out", "mos_a", "30"],
+        ["somos/test", "out", "mos_a @-26dB", "30"],
+    ]
+    expected = scores()["utt"]["srcc"]
+    low, high = expected["ci95"]
+    assert one[2][5] == f"{expected['value']:.3f} [{low:.3f}, {high:.3f}]"
+    assert [row[1] for row in somos[:3]] == ["*oracle*", "mos_a", "mos_a @-26dB"]
+    assert somos[1][2:] == somos[2][2:]  # the same scores were written
+    assert len(test) == 3 and "Not scored on this set: *oracle*" in text
+
+
+def test_one_corpus_has_no_such_marks(tmp_path):
+    head, body = render_results(experiment_rows([experiment(tmp_path, "a")]))
+    assert "domain" not in head + body and "dB" not in head + body

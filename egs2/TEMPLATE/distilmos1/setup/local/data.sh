@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# shellcheck source-path=SCRIPTDIR/../..
+# Stage 1 of a corpus of your own: data/{train,valid,test} from a CSV.
+set -e
+set -u
+set -o pipefail
+
+log() {
+    local fname=${BASH_SOURCE[1]##*/}
+    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+
+csv=${DISTILMOS_CSV-}  # the table: wav,mos[,system][,split]; run.sh --csv sets it
+data_dir=data          # data dirs are made in it
+scale=1,5              # ends of the rating scale
+valid_fraction=0.1     # shares of the held-out sets, where the CSV has no column split
+test_fraction=0.1
+seed=0                 # of the draws
+skip_bad=false         # leave bad lines out (listed) instead of stopping
+
+help_message="Usage: $0 --csv FILE [--scale LOW,HIGH] [--skip_bad true] ...
+
+Checks the CSV and makes data/train, data/valid and data/test; doc/your_corpus.md says
+what the CSV may look like. The options are the variables at the top of this file."
+
+. ./path.sh
+. utils/parse_options.sh
+
+if [ $# -ne 0 ]; then
+    log "Error: no positional arguments are expected, found: $*"
+    exit 2
+fi
+if [ -z "${csv}" ]; then
+    log "Error: --csv FILE is needed: a table with the columns wav,mos[,system][,split]" >&2
+    exit 2
+fi
+
+python3 -m espnet2_distilmos.bin.prepare_csv \
+    --csv "${csv}" \
+    --data_dir "${data_dir}" \
+    --scale "${scale}" \
+    --valid_fraction "${valid_fraction}" \
+    --test_fraction "${test_fraction}" \
+    --seed "${seed}" \
+    --skip_bad "${skip_bad}"
+
+log "Successfully finished."

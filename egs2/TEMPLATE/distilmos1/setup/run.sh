@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A corpus of your own: ./run.sh --csv FILE    (wav,mos[,system][,split])
+set -e
+set -u
+set -o pipefail
+
+preset=auto   # wavlm: WavLM base+, pretrained, on a GPU.  mini: a tiny upstream with
+              # random weights on the CPU, which shows that all works, and no more.
+              # auto: wavlm where there is a GPU, else mini.
+csv=          # for local/data.sh, like the four options that are collected below
+data_opts=
+
+args=()
+while [ $# -gt 0 ]; do
+    name=${1%%=*}
+    case ${name} in
+    --preset | --csv | --scale | --skip_bad | --valid_fraction | --test_fraction | --local_data_opts)
+        if [[ $1 == *=* ]]; then
+            value=${1#*=}
+        elif [ $# -ge 2 ]; then
+            value=$2
+            shift
+        else
+            echo "run.sh: error: option ${name} needs a value" >&2
+            exit 1
+        fi
+        case ${name} in
+        --preset) preset=${value} ;;
+        --csv) csv=${value} ;;
+        --local_data_opts) data_opts+=" ${value}" ;;
+        *) data_opts+=" ${name}=${value}" ;;
+        esac
+        ;;
+    -h | --help)
+        echo "Usage: $0 --csv FILE [--scale LOW,HIGH] [--skip_bad true] [--valid_fraction F]
+       [--test_fraction F] [--preset auto|mini|wavlm] [options of the stages]
+"
+        args+=(--help)
+        ;;
+    *) args+=("$1") ;;
+    esac
+    shift
+done
+
+if [ "${preset}" = auto ]; then
+    preset=mini
+    if nvidia-smi -L 2>/dev/null | grep -q .; then preset=wavlm; fi
+    echo "run.sh: --preset ${preset}, as this machine has $([ "${preset}" = wavlm ] && echo a || echo no) GPU" >&2
+fi
+case ${preset} in
+mini)
+    echo "run.sh: the upstream has random weights: scores will say little (--preset wavlm for a model to use)" >&2
+    opts=(--ngpu 0 --upstream conf/upstream/mini.yaml --n_clusters 50 --max_frames 60000
+        --train_config conf/tuning/train_distilmos_own_mini.yaml)
+    ;;
+wavlm)
+    opts=(--ngpu 1 --upstream conf/upstream/wavlm_base_plus.yaml
+        --train_config conf/tuning/train_distilmos_own.yaml)
+    ;;
+*)
+    echo "run.sh: error: --preset ${preset}: auto, mini or wavlm was expected" >&2
+    exit 1
+    ;;
+esac
+
+export DISTILMOS_CSV=${csv} # not an option of the stages: a path may hold blanks
+./distilmos.sh \
+    "${opts[@]}" \
+    --train_set train \
+    --valid_set valid \
+    --test_sets "test" \
+    --set_notes data/set_notes.yaml \
+    --local_data_opts="${data_opts# }" \
+    ${args[@]+"${args[@]}"}

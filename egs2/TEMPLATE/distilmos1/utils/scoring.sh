@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# Stage 6. distilmos.sh sources this; the variables are those at its top.
+# shellcheck disable=SC2154
+
+# Score the predictions in folder $1 of set $2.
+score() {
+    local ref=${dumpdir}/raw/$2
+    if [ "$1/scores.json" -nt "$1/utt2mos" ] && [ "$1/scores.json" -nt "${ref}/utt2mos" ]; then
+        return
+    fi
+    local opts=()
+    [ ! -f "${ref}/utt2sys" ] || opts+=(--utt2sys "${ref}/utt2sys")
+    ${python} -m espnet2_distilmos.bin.score_mos \
+        --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
+        "${opts[@]}" --output "$1/scores.json" >"$1/scores.txt"
+}
+
+# Predict set $1, and score the predictions.
+predict() {
+    local dir=${mos_exp}/${inference_tag}/$1
+    local logdir=${dir}/logdir
+    local scp=${dumpdir}/raw/$1/wav.scp
+    local n n_jobs name cmd=${decode_cmd} gpus=0
+    if "${gpu_inference}"; then
+        gpus=1
+        cmd=${cuda_cmd}
+    fi
+    need "${scp}" 1
+    mkdir -p "${logdir}"
+    n_jobs=$(wc -l <"${scp}")
+    n_jobs=$((inference_nj < n_jobs ? inference_nj : n_jobs))
+    for ((n = 1; n <= n_jobs; n++)); do
+        awk -v n="${n}" -v nj="${n_jobs}" 'NR % nj == n % nj' "${scp}" >"${logdir}/keys.${n}.scp"
+    done
+    # shellcheck disable=SC2086
+    ${cmd} --gpu "${gpus}" JOB=1:"${n_jobs}" "${logdir}/inference.JOB.log" \
+        ${python} -m espnet2_distilmos.bin.distilmos_inference \
+        --config "${inference_config}" --ngpu "${gpus}" \
+        --data_path_and_name_and_type "${scp},speech,sound" \
+        --key_file "${logdir}/keys.JOB.scp" \
+        --train_config "${mos_exp}/config.yaml" \
+        --model_file "${mos_exp}/${inference_model}" \
+        --output_dir "${logdir}/output.JOB" "${inference_arg_list[@]}"
+    for name in utt2mos frame_mos.scp; do
+        for ((n = 1; n <= n_jobs; n++)); do
+            cat "${logdir}/output.${n}/${name}"
+        done | sort >"${logdir}/${name}"
+        # An unchanged file keeps its date, so that it is not scored again.
+        cmp -s "${logdir}/${name}" "${dir}/${name}" || mv "${logdir}/${name}" "${dir}/${name}"
+    done
+    score "${dir}" "$1"
+}
+
+# Stage 6: predictions, scores, reference rows, plots and the table.
+score_test_sets() {
+    local dset dir rows name opts=()
+    local scored=("${test_set_list[@]}" "${levelled_list[@]/%/@${level_db}dB}")
+    for dset in "${scored[@]}"; do
+        # A set of another corpus can be named for a model that is trained already.
+        if [[ ${dset} == *[/@]* ]] && [ ! -f "${dumpdir}/raw/${dset}/wav.scp" ]; then
+            format_other_sets
+        fi
+        predict "${dset}"
+    done
+
+    if "${reference_rows}"; then
+        rows=${expdir}/reference_rows
+        ${python} -m espnet2_distilmos.bin.reference_rows \
+            --train_dir "${dumpdir}/raw/${train_set}" \
+            --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
+            --output_dir "${rows}" --n_jobs "${nj}"
+        for dset in "${test_set_list[@]}"; do
+            for dir in "${rows}"/*/"${dset}"; do
+                score "${dir}" "${dset}"
+            done
+        done
+        opts+=(--reference "${rows}")
+    fi
+    for dset in "${scored[@]}"; do
+        name=${label_name}
+        [[ ${dset} != */* ]] || name=${dset%%/*}
+        ${python} -m espnet2_distilmos.bin.plot_scores \
+            --ref_dirs "${dumpdir}/raw/${dset}" --root "${dumpdir}/raw" \
+            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "${name}"
+    done
+    [ -z "${set_notes}" ] || opts+=(--set_notes "${set_notes}")
+    [ -z "${label_kind}" ] || opts+=(--label_kind "${label_kind}")
+    for dset in "${test_set_list[@]}"; do
+        if is_out_of_domain "${dset}"; then
+            opts+=(--out_of_domain "${dset}" "$(label_kind_of "${dset}")")
+        fi
+    done
+    ${python} -m espnet2_distilmos.bin.show_results \
+        --exp "${expdir}"/mos_*/ --sets "${test_set_list[@]}" "${opts[@]}" \
+        --output "${expdir}/RESULTS.md"
+    log "Scatter plots: ${mos_exp}/${inference_tag}/<set>/scatter.png; table: ${expdir}/RESULTS.md"
+}

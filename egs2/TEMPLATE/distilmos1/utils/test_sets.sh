@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Test sets of other corpora, and levelled ones. distilmos.sh sources this; the
+# variables are those at its top.
+#
+#   test             data/test of this recipe
+#   somos/test       data/test of ../../somos/distilmos1, made by its local/data.sh if need be
+#   somos/test@-26dB the same clips levelled (see format_audio --level_db)
+# shellcheck disable=SC2154
+
+# The data dir of set $1.
+data_dir_of() {
+    if [[ $1 == */* ]]; then
+        echo "../../${1%%/*}/distilmos1/data/${1#*/}"
+    else
+        echo "data/$1"
+    fi
+}
+
+# Whether set $1 is of a corpus that the model is not trained on.
+is_out_of_domain() {
+    local name
+    [[ $1 == */* ]] || return 1
+    for name in "$(basename "$(dirname "${PWD}")")/" ${train_set} ${train_sets-}; do
+        if [[ ${name} == */* ]] && [ "${name%%/*}" = "${1%%/*}" ]; then return 1; fi
+    done
+}
+
+# What the labels of set $1 are: as its own recipe says it.
+label_kind_of() {
+    local file
+    if [[ $1 == */* ]]; then
+        file=../../${1%%/*}/distilmos1/local/label_kind.txt
+        if [ -f "${file}" ]; then cat "${file}"; else echo "labels of ${1%%/*}"; fi
+    else
+        echo "${label_kind}"
+    fi
+}
+
+# The test sets that are scored a second time, levelled: a name a line.
+levelled_sets() {
+    local dset
+    case ${level_sets} in
+    none) ;;
+    auto)
+        for dset in "${test_set_list[@]}"; do
+            if is_out_of_domain "${dset}"; then echo "${dset}"; fi
+        done
+        ;;
+    *)
+        for dset in ${level_sets}; do echo "${dset}"; done
+        ;;
+    esac
+}
+
+# Make sure that the data dir of set $1, of another corpus, is there.
+prepare_other_corpus() {
+    local recipe names
+    recipe=../../${1%%/*}/distilmos1
+    [ ! -f "$(data_dir_of "$1")/wav.scp" ] || return 0
+    if [ ! -x "${recipe}/local/data.sh" ]; then
+        names=(../../*/distilmos1/local/data.sh)
+        names=("${names[@]%/distilmos1/local/data.sh}")
+        fail "set $1: no recipe for corpus '${1%%/*}', there are: ${names[*]#../../}"
+    fi
+    log "$(data_dir_of "$1") is not there: ${recipe}/local/data.sh"
+    (cd "${recipe}" && local/data.sh) || fail "set $1: ${recipe}/local/data.sh failed"
+    if [ ! -f "$(data_dir_of "$1")/wav.scp" ]; then
+        names=("${recipe}"/data/*/wav.scp)
+        names=("${names[@]%/wav.scp}")
+        fail "set $1: ${recipe}/local/data.sh makes no such set, there are: ${names[*]#"${recipe}/data/"}"
+    fi
+}
+
+# Format the sets of other corpora and the levelled sets: dump/raw/<set>.
+format_other_sets() {
+    local dset dir out
+    for dset in "${test_set_list[@]}"; do
+        if [[ ${dset} == */* ]]; then
+            prepare_other_corpus "${dset}"
+            dir=$(data_dir_of "${dset}")
+            out=${dumpdir}/raw/${dset}
+            ${python} -m espnet2_distilmos.bin.format_audio \
+                --data_dirs "${dir}" --audio_root "${dir%/data/*}" --output_dir "${out%/*}"
+        fi
+    done
+    for dset in "${levelled_list[@]}"; do
+        out=${dumpdir}/raw/${dset}
+        need "${out}/wav.scp" 1
+        ${python} -m espnet2_distilmos.bin.format_audio \
+            --data_dirs "${out}" --output_dir "${out%/*}" \
+            --level_db "${level_db}" --suffix "@${level_db}dB"
+    done
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Compare models: score several sets with each, test every difference."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Score several sets with several models. Writes tables with 95 %% "
+        "intervals and, for each pair of models and each set, a paired bootstrap test: "
+        "difference, interval, p, and p corrected for the number of tests (Holm).",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="Folder, zip, checkpoint, Hub repository or model zoo tag; NAME=MODEL "
+        "gives it a name",
+    )
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="Data directories with wav.scp, utt2mos and, for system figures, utt2sys; "
+        "NAME=DIR gives a set a name",
+    )
+    parser.add_argument(
+        "--output_dir", default="benchmark", help="Predictions, scores and tables"
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        default=["srcc"],
+        metavar="FIGURE",
+        help="Figures whose differences are tested: mse, lcc, srcc, ktau. Each makes "
+        "more tests to correct for",
+    )
+    parser.add_argument(
+        "--n_bootstrap", type=int, default=10000, help="Resamples of the tests"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--batch_seconds",
+        type=float,
+        help="Seconds of audio a batch, with padding (default: as suits the device)",
+    )
+    parser.add_argument(
+        "--num_workers", type=int, default=2, help="Threads that read audio"
+    )
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and compare."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.inference.benchmark import benchmark
+
+    print(benchmark(**vars(args)), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Make data directories from a CSV of your own: wav,mos[,system][,split]."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def _scale(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"LOW,HIGH was expected, not {text}") from e
+    return low, high
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description="Check a CSV with the columns wav,mos and, if there are any, "
+        "system,split; write DATA_DIR/{train,valid,test}. Paths are relative to the "
+        "CSV. Without a column split, sets are drawn by system where there are 8 or "
+        "more, else by clip.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--csv", required=True, help="The table")
+    parser.add_argument("--data_dir", default="data", help="Parent of the data dirs")
+    parser.add_argument(
+        "--scale",
+        type=_scale,
+        default="1,5",
+        metavar="LOW,HIGH",
+        help="Ends of the rating scale; scores beyond are refused",
+    )
+    parser.add_argument(
+        "--valid_fraction", type=float, default=0.1, help="Share of valid"
+    )
+    parser.add_argument(
+        "--test_fraction", type=float, default=0.1, help="Share of test"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the draws")
+    parser.add_argument(
+        "--skip_bad",
+        choices=("true", "false"),
+        default="false",
+        help="Leave bad lines out and list them, instead of stopping",
+    )
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Prepare."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv
+
+    told = prepare_csv(
+        args.csv,
+        args.data_dir,
+        args.scale,
+        args.valid_fraction,
+        args.test_fraction,
+        args.seed,
+        args.skip_bad == "true",
+    )
+    for line in told:
+        logging.info(line)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,65 @@
+"""Clips at one level: some corpora were levelled (BVCC), others were not (SOMOS)."""
+
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_distilmos.utils.datadir import write_lines
+
+
+def level_gain(samples: np.ndarray, level_db: float) -> float | None:
+    """Factor that brings the RMS of `samples` (N,) to `level_db` dB re full scale.
+
+    The mean runs over the whole clip, pauses included. ITU-T P.56 (sv56, with which
+    BVCC was made) takes it over active speech only: where a share p of a clip is
+    pause, a clip levelled here has an active level 10 log10(1 / (1 - p)) dB higher,
+    1 dB for a fifth.
+
+    Returns:
+        None for a silent clip.
+    """
+    rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
+    return 10 ** (level_db / 20) / rms if rms > 0 else None
+
+
+class Levelling:
+    """Bring clips to one level, and remember what that took.
+
+    Args:
+        level_db: see :func:`level_gain`; None = leave them alone.
+    """
+
+    def __init__(self, level_db: float | None):
+        self.level_db = level_db
+        self.gains: dict[str, float] = {}
+        self.clipped: list[str] = []
+        self.silent: list[str] = []
+
+    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
+        """Level one clip (N,)."""
+        gain = level_gain(samples, self.level_db)
+        if gain is None:
+            self.silent.append(utt)
+            gain = 1.0
+        self.gains[utt] = 20 * math.log10(gain)
+        samples = gain * samples
+        if np.abs(samples).max() > 1:
+            self.clipped.append(utt)
+        return np.clip(samples, -1, 1)
+
+    def report(self, output_dir: Path, kept: list[str]) -> None:
+        """Write `utt2gain_db`; name the clips that could not be levelled well."""
+        if self.level_db is None:
+            return
+        write_lines(output_dir / "utt2gain_db", {u: self.gains[u] for u in kept})
+        for ids, what in (
+            (self.silent, "silent, left as they are"),
+            (self.clipped, "clipped, since their peaks went over full scale"),
+        ):
+            if ids:
+                logging.warning(
+                    f"{output_dir}: {len(ids)} clips {what}: {' '.join(ids[:10])}"
+                    + (" ..." if len(ids) > 10 else "")
+                )

@@ -1,0 +1,210 @@
+"""From one CSV to `data/{train,valid,test}`."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from espnet2_distilmos.corpora.own_csv.split import Split, split_rows
+from espnet2_distilmos.corpora.own_csv.table import Row, Table, check_audio, read_table
+from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    folder_lock,
+    sha256_file,
+    write_text,
+    write_yaml,
+)
+from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+
+# Fewer validation clips choose the best epoch by little more than chance.
+FEW_CLIPS = 30
+SHOWN = 5
+
+
+def prepare_csv(
+    csv_file: PathLike,
+    data_dir: PathLike = "data",
+    scale: tuple[float, float] = (1.0, 5.0),
+    valid_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+    skip_bad: bool = False,
+) -> list[str]:
+    """Write data directories from a CSV `wav,mos[,system][,split]`.
+
+    On disk: the CSV wherever it is, and audio files of any format that libsndfile
+    reads, at any rate, named relative to the CSV's folder (or by absolute paths):
+
+        my_test/scores.csv
+        my_test/wavs/a/0001.wav
+
+    Beside the sets, `data_dir` gets `csv_report.txt` (what was done),
+    `csv_problems.txt` (line, reason; empty if there were none) and `set_notes.yaml`
+    (for the table of results).
+
+    Args:
+        csv_file: the table (:func:`~.table.read_table` says what it may look like).
+        data_dir: parent of the data directories.
+        scale: lowest and highest score that there can be.
+        valid_fraction: see :func:`~.split.split_rows`.
+        test_fraction: likewise.
+        seed: likewise.
+        skip_bad: leave bad rows out instead of stopping.
+
+    Returns:
+        What was done, in sentences.
+
+    Raises:
+        UserError: bad rows, unless they are to be skipped; or nothing to learn from.
+    """
+    csv_file, data_dir = Path(csv_file), Path(data_dir)
+    if not scale[0] < scale[1]:
+        raise UserError(f"--scale: {scale[0]:g} is not below {scale[1]:g}")
+    table = read_table(csv_file, scale)
+    request = {
+        "csv": str(csv_file.resolve()),
+        "sha256": sha256_file(csv_file),
+        "audio": {str(r.wav): _state(r.wav) for r in table.rows},
+        "scale": list(scale),
+        "fractions": [valid_fraction, test_fraction],
+        "seed": seed,
+        "skip_bad": skip_bad,
+    }
+    report = data_dir / "csv_report.txt"
+    with folder_lock(data_dir):
+        if is_whole(data_dir / "csv.yaml", request):
+            return report.read_text(encoding="utf-8").splitlines()
+        seconds = check_audio(table)
+        _require_good(table, csv_file, data_dir, skip_bad)
+        if len({r.mos for r in table.rows}) == 1:
+            raise UserError(
+                f"{csv_file}: all scores are {table.rows[0].mos:g}; there is nothing "
+                "to learn"
+            )
+        _require_distinct(table.rows, csv_file)
+        split = split_rows(table.rows, valid_fraction, test_fraction, seed)
+        _write_sets(split.sets, csv_file.resolve().parent, data_dir)
+        told = _told(csv_file, table, seconds, scale, split)
+        write_yaml(data_dir / "set_notes.yaml", {"test": split.note})
+        write_text(report, "".join(f"{line}\n" for line in told))
+        write_stamp(data_dir / "csv.yaml", request)
+    return told
+
+
+def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
+    """File -> ID: its path below `root` without suffix, `/` and the like as `_`.
+
+    Where this is the same for two files, the later ones by name get `-2`, `-3`...
+    """
+    ids: dict[Path, str] = {}
+    used: set[str] = set()
+    for wav in sorted(wavs, key=lambda w: str(w).encode()):
+        inside = wav.relative_to(root) if wav.is_relative_to(root) else wav
+        name = _word(str(inside.with_suffix("")))
+        utt, n = name, 1
+        while utt in used:
+            n += 1
+            utt = f"{name}-{n}"
+        used.add(utt)
+        ids[wav] = utt
+    return ids
+
+
+def _word(text: str) -> str:
+    """`text` as one word of letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("_") or "_"
+
+
+def _state(wav: Path) -> list[int]:
+    """Size and time of a file, to see that it has changed; [] where there is none."""
+    try:
+        status = wav.stat()
+    except OSError:  # named by check_audio
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _require_good(table: Table, csv_file: Path, data_dir: Path, skip_bad: bool) -> None:
+    """List bad rows in a file; stop unless they are to be skipped."""
+    listed = data_dir / "csv_problems.txt"
+    problems = [f"{csv_file}:{line}: {text}" for line, text in table.problems]
+    write_text(listed, "".join(f"{p}\n" for p in problems))
+    if not problems:
+        return
+    if skip_bad and table.rows:
+        for problem in problems:
+            logging.warning(f"left out: {problem}")
+        return
+    shown = "; ".join(f"line {n}: {text}" for n, text in table.problems[:SHOWN])
+    if len(problems) > SHOWN:
+        shown += f"; and {len(problems) - SHOWN} more"
+    remedy = "" if skip_bad else "; mend them or leave them out with --skip_bad true"
+    raise UserError(
+        f"{csv_file}: {len(problems)} bad lines, {len(table.rows)} good ones: {shown} "
+        f"(all in {listed}){remedy}"
+    )
+
+
+def _require_distinct(rows: Sequence[Row], csv_file: Path) -> None:
+    """Refuse systems that would become one."""
+    names: dict[str, str] = {}
+    for system in sorted({r.system for r in rows if r.system is not None}):
+        other = names.setdefault(_word(system), system)
+        if other != system:
+            raise UserError(
+                f"{csv_file}: the systems {other!r} and {system!r} would both be "
+                f"written {_word(system)}; rename one of them"
+            )
+
+
+def _write_sets(sets: Mapping[str, list[Row]], root: Path, data_dir: Path) -> None:
+    ids = utterance_ids([r.wav for rows in sets.values() for r in rows], root)
+    for name, rows in sets.items():
+        rows = sorted(rows, key=lambda r: ids[r.wav].encode())
+        systems = {ids[r.wav]: _word(r.system) for r in rows if r.system is not None}
+        DataDir(
+            wavs={ids[r.wav]: str(r.wav) for r in rows},
+            mos={ids[r.wav]: r.mos for r in rows},
+            systems=systems or None,
+        ).save(data_dir / name)
+
+
+def _told(
+    csv_file: Path,
+    table: Table,
+    seconds: Mapping[Path, float],
+    scale: tuple[float, float],
+    split: Split,
+) -> list[str]:
+    """What was done, a sentence a line."""
+    scores = [r.mos for r in table.rows]
+    told = [
+        f"{csv_file}: {len(table.rows)} clips, {sum(seconds.values()) / 60:.1f} min, "
+        f"scores {min(scores):g} to {max(scores):g} on a scale of {scale[0]:g} to "
+        f"{scale[1]:g}"
+    ]
+    if table.problems:
+        told.append(f"{len(table.problems)} lines were left out (csv_problems.txt).")
+    if table.unused:
+        told.append(f"Columns that were not used: {', '.join(table.unused)}.")
+    told.append(split.told)
+    for name, rows in split.sets.items():
+        systems = {r.system for r in rows} - {None}
+        told.append(
+            f"{name}: {len(rows)} clips"
+            + (f" of {len(systems)} systems" if systems else "")
+            + f", mean score {sum(r.mos for r in rows) / len(rows):.2f}"
+        )
+    if len(split.sets["valid"]) < FEW_CLIPS:
+        told.append(
+            f"valid has only {len(split.sets['valid'])} clips: which epoch is best is "
+            "decided by little more than chance."
+        )
+    if len(split.sets["test"]) < FEW_CLIPS:
+        told.append(
+            f"test has only {len(split.sets['test'])} clips: read the figures with "
+            "their intervals."
+        )
+    return told

@@ -1,0 +1,209 @@
+"""Reading the CSV: every row is either good or named with its line."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from espnet2_distilmos.utils.audio import read_audio
+from espnet2_distilmos.utils.datadir import to_float
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike
+
+REQUIRED = ("wav", "mos")
+OPTIONAL = ("system", "split")
+SPLITS = {
+    **{name: "train" for name in ("train", "training")},
+    **{name: "valid" for name in ("valid", "validation", "val", "dev")},
+    **{name: "test" for name in ("test", "eval")},
+}
+# One frame of the upstream; shorter clips have no score.
+MIN_SECONDS = 0.025
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip.
+
+    Attributes:
+        line: its line in the CSV.
+        wav: the audio file, absolute.
+        mos: its score, in the units of the CSV.
+        system: the system, or None without such a column.
+        split: `train`, `valid`, `test`, or None without such a column.
+    """
+
+    line: int
+    wav: Path
+    mos: float
+    system: str | None = None
+    split: str | None = None
+
+
+@dataclass
+class Table:
+    """What a CSV holds.
+
+    Attributes:
+        rows: the good rows.
+        problems: (line, what is wrong with it), by line.
+        unused: names of columns that mean nothing here.
+        columns: those that do.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+
+
+def read_table(path: PathLike, scale: tuple[float, float] = (1.0, 5.0)) -> Table:
+    """Read and check a CSV.
+
+    UTF-8 with or without byte order mark; comma, semicolon or tab, as the header has
+    it; any line ends; fields in double quotes or not; blank lines are passed over.
+    Names of columns and splits may be in capitals. Paths are relative to the CSV.
+
+    Args:
+        path: the CSV; its first line names the columns.
+        scale: lowest and highest score that there can be.
+
+    Raises:
+        UserError: the file cannot be read, is no such table, or has no rows at all.
+    """
+    path = Path(path)
+    lines = _lines(_text(path), path)
+    _, names = next(lines, (0, []))
+    columns = _columns(names, path)
+    table = Table(
+        unused=[n for n in names if n and n.lower() not in columns],
+        columns=list(columns),
+    )
+    seen: dict[Path, int] = {}
+    for line, fields in lines:
+        try:
+            row = _row(line, fields, len(names), columns, path.resolve().parent, scale)
+            if row.wav in seen:
+                raise ValueError(
+                    f"{row.wav.name} is on line {seen[row.wav]} already; one line a "
+                    "clip, with the mean of its ratings"
+                )
+            seen[row.wav] = line
+            table.rows.append(row)
+        except ValueError as e:
+            table.problems.append((line, str(e)))
+    if not table.rows and not table.problems:
+        raise UserError(f"{path}: has a header and no clips")
+    return table
+
+
+def check_audio(table: Table) -> dict[Path, float]:
+    """Read all files; move rows whose audio is no good to the problems.
+
+    Returns:
+        Seconds of each good file.
+    """
+    seconds: dict[Path, float] = {}
+    for row in table.rows:
+        try:
+            samples, rate = read_audio(row.wav)
+        except UserError as e:
+            table.problems.append((row.line, str(e)))
+            continue
+        if len(samples) / rate < MIN_SECONDS:
+            text = f"{row.wav}: {len(samples) / rate:.3f} s is too short for a score"
+            table.problems.append((row.line, text))
+        else:
+            seconds[row.wav] = len(samples) / rate
+    table.rows = [row for row in table.rows if row.wav in seconds]
+    table.problems.sort()
+    return seconds
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = content.count(b"\n", 0, e.start) + 1
+        raise UserError(f"{path}:{line}: not UTF-8 text; save it as 'CSV UTF-8'") from e
+
+
+def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and stripped fields of each line that is not blank."""
+    header = next((x for x in text.splitlines() if x.strip()), "")
+    delimiter = max(_DELIMITERS, key=header.count)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
+    line = 1
+    try:
+        for fields in reader:
+            if any(x.strip() for x in fields):
+                yield line, [x.strip() for x in fields]
+            line = reader.line_num + 1
+    except csv.Error as e:
+        raise UserError(
+            f"{path}:{line}: not a CSV line ({e}); is a quote left open?"
+        ) from e
+
+
+def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
+    """Column -> its place."""
+    lower = [name.lower() for name in names]
+    missing = [name for name in REQUIRED if name not in lower]
+    if missing:
+        raise UserError(
+            f"{path}: the first line must name the columns (wav,mos and, if there are "
+            f"any, system,split); {' and '.join(missing)} not found in: "
+            f"{', '.join(names) or 'an empty file'}"
+        )
+    known = [name for name in lower if name in REQUIRED + OPTIONAL]
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise UserError(f"{path}: two columns are called {twice[0]}")
+    return {name: lower.index(name) for name in known}
+
+
+def _row(
+    line: int,
+    fields: list[str],
+    n_columns: int,
+    columns: dict[str, int],
+    folder: Path,
+    scale: tuple[float, float],
+) -> Row:
+    """One row, or ValueError with the reason."""
+    while len(fields) > n_columns and not fields[-1]:
+        fields.pop()
+    if len(fields) != n_columns:
+        hint = "; 3,5 is written 3.5" if len(fields) > n_columns else ""
+        raise ValueError(f"{len(fields)} fields, the header has {n_columns}{hint}")
+    values = {name: fields[place] for name, place in columns.items()}
+    for name, value in values.items():
+        if not value:
+            raise ValueError(f"no {name}")
+        if len(value.splitlines()) > 1:
+            raise ValueError(f"{name}: a line break in a field; is a quote left open?")
+    mos = to_float(values["mos"])
+    low, high = scale
+    if not low <= mos <= high:
+        raise ValueError(
+            f"score {mos:g} is outside the scale, {low:g} to {high:g} (--scale)"
+        )
+    split = values.get("split")
+    if split is not None:
+        if split.lower() not in SPLITS:
+            raise ValueError(f"split {split!r} is none of train, valid, test")
+        split = SPLITS[split.lower()]
+    # resolve: one file may be named in two ways.
+    wav = (folder / values["wav"]).resolve()
+    return Row(line, wav, mos, values.get("system"), split)

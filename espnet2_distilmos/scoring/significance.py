@@ -1,0 +1,115 @@
+"""Is one predictor better than another? Paired bootstrap tests, corrected by Holm.
+
+Predictors are compared on the *same* resamples of the same clips (or systems): what
+makes a set easy or hard for all of them cancels out, so that a difference can be clear
+where the two intervals overlap widely. Sources: Efron & Tibshirani 1993, ch. 13 and 16;
+Holm 1979, Scandinavian Journal of Statistics 6(2).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet2_distilmos.scoring.bootstrap import (
+    Interval,
+    bootstrap_samples,
+    percentile_interval,
+)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Figure of `a` minus figure of `b`.
+
+    Attributes:
+        a: Name of the one.
+        b: Name of the other.
+        difference: a - b on the data as they are; None where one is undefined.
+        ci95: Its percentile interval, or None.
+        p: Two-sided p-value of "no difference", or None.
+    """
+
+    a: str
+    b: str
+    difference: float | None
+    ci95: Interval
+    p: float | None
+
+
+def paired_tests(
+    n_units: int,
+    statistic: Callable[[np.ndarray], Mapping[str, float | None]],
+    pairs: Sequence[tuple[str, str]],
+    n_bootstrap: int = 10000,
+    seed: int = 0,
+) -> list[PairedTest]:
+    """Test pairs of figures on the same resamples.
+
+    Args:
+        n_units: Number N of units (utterances or systems) that are resampled.
+        statistic: Takes positions (N,) and returns name -> figure, e.g. model -> SRCC,
+            or None where undefined (:func:`~.bootstrap.bootstrap_samples`).
+        pairs: Names to compare.
+        n_bootstrap: Number of resamples; p cannot be below 2 / (n_bootstrap + 1).
+        seed: Seed of the resampling.
+
+    Returns:
+        One test a pair. The interval runs over resamples in which both figures are
+        defined and is None, as is p, where that is less than half of them.
+    """
+    observed = statistic(np.arange(n_units))
+    samples = bootstrap_samples(n_units, statistic, n_bootstrap, seed)
+    tests = []
+    for a, b in pairs:
+        differences = [_minus(x, y) for x, y in zip(samples[a], samples[b])]
+        interval = percentile_interval(differences)
+        difference = _minus(observed[a], observed[b])
+        if difference is None or interval is None:
+            tests.append(PairedTest(a, b, difference, None, None))
+        else:
+            p = two_sided_p(differences)
+            tests.append(PairedTest(a, b, difference, interval, p))
+    return tests
+
+
+def _minus(x: float | None, y: float | None) -> float | None:
+    return None if x is None or y is None else x - y
+
+
+def two_sided_p(differences: Sequence[float | None]) -> float:
+    """p-value of "the difference is zero", from its bootstrap distribution.
+
+    Twice the share of resamples on the far side of zero (zeros count for both sides),
+    at most 1. It belongs to the percentile interval: p falls below 0.05 where the
+    interval begins to exclude zero. One is added to both counts, as in permutation
+    tests, since a finite number of resamples never shows that p is 0.
+
+    Args:
+        differences: One a resample; None where undefined (these do not count).
+    """
+    values = np.array([d for d in differences if d is not None])
+    smaller = min(int((values <= 0).sum()), int((values >= 0).sum()))
+    return min(1.0, 2 * (smaller + 1) / (len(values) + 1))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number (Holm's step-down method).
+
+    Controls the chance that any of the tests errs, whatever their dependence. The
+    smallest of m is multiplied by m, the next by m - 1, and so on; none may be
+    smaller than its predecessor.
+
+    Args:
+        p_values: One a test; None where there was none, which does not count.
+
+    Returns:
+        Corrected p-values, in the same order, at most 1.
+    """
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        corrected[i] = largest
+    return corrected

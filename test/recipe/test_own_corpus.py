@@ -1,0 +1,179 @@
+"""A CSV of one's own from setup.sh to RESULTS.md, and sets of other corpora.
+
+The tests run in the order of the file: later ones go on where the first run ended.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from espnet2_distilmos.utils.datadir import DataDir
+
+REPO = Path(__file__).parents[2]
+SETUP = REPO / "egs2/TEMPLATE/distilmos1/setup.sh"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+UPSTREAM = {
+    "upstream": "wavlm_local",
+    "path_or_url": "downloads/tiny.pt",
+    "random_init": {
+        "seed": 1,
+        "config": {
+            "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
+            "encoder_layers": 2,
+            "encoder_embed_dim": 16,
+            "encoder_ffn_embed_dim": 32,
+            "encoder_attention_heads": 2,
+            "conv_pos": 8,
+            "conv_pos_groups": 4,
+        },
+    },
+}
+
+
+def write_clip(path: Path, i: int, rate: int = 16000) -> float:
+    """Noise in bursts, louder with `i`; returns a score between 1 and 5."""
+    rng = np.random.default_rng(i)
+    t = np.arange(int(0.8 * rate)) / rate
+    x = 0.01 * (1 + i % 10) * rng.standard_normal(len(t))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, x * (np.sin(2 * np.pi * 3 * t) > 0), rate)
+    return round(1 + 4 * (i % 10) / 9, 2)
+
+
+@pytest.fixture(scope="module")
+def top(tmp_path_factory):
+    """A folder with a CSV of 30 clips, and two other corpora beside the new one.
+
+    `ready` has data dirs with relative paths; `lazy` makes its own when asked.
+    """
+    top = tmp_path_factory.mktemp("own")
+    lines = ["wav,mos"]
+    for i in range(30):
+        mos = write_clip(top / f"my wavs/clip {i}.wav", i, (16000, 22050)[i % 2])
+        lines.append(f"my wavs/clip {i}.wav,{mos}")
+    (top / "scores.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    for corpus in ("ready", "lazy"):
+        recipe = top / f"egs2/{corpus}/distilmos1"
+        wavs = {f"{corpus}{i:02d}": f"downloads/{i}.wav" for i in range(20)}
+        mos = {u: write_clip(recipe / p, i) for i, (u, p) in enumerate(wavs.items())}
+        systems = {u: f"s{i % 10}" for i, u in enumerate(wavs)}
+        (recipe / "local").mkdir()
+        made = recipe / ("data" if corpus == "ready" else "kept")
+        DataDir(wavs, mos, systems).save(made / "test")
+        script = recipe / "local/data.sh"
+        script.write_text("#!/bin/sh\ncp -r kept data\n")
+        script.chmod(0o755)
+    (top / "egs2/lazy/distilmos1/local/label_kind.txt").write_text("objective\n")
+    done = subprocess.run(
+        [SETUP, "egs2/mine/distilmos1"], cwd=top, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (top / "egs2/mine/distilmos1/tiny.yaml").write_text(yaml.safe_dump(UPSTREAM))
+    return top
+
+
+def run(top, *args):
+    options = {
+        "preset": "mini",
+        "upstream": "tiny.yaml",
+        "n_clusters": "10",
+        "train_args": "--max_epoch 2 --num_workers 0 --predictor_conf hidden_size=16",
+        "tag": "tiny",
+    }
+    cmd = [x for name, value in options.items() for x in (f"--{name}", value)]
+    return subprocess.run(
+        ["./run.sh", *cmd, *args],
+        cwd=top / "egs2/mine/distilmos1",
+        env={**os.environ, "DISTILMOS_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_thirty_clips_train_score_and_report(top):
+    done = run(top, "--csv", str(top / "scores.csv"))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    logs = done.stdout + done.stderr
+    assert "scores.csv: 30 clips, 0.4 min, scores 1 to 5" in logs
+    assert "test and valid were drawn by clip, spread over the scores" in logs
+    recipe = top / "egs2/mine/distilmos1"
+    results = (recipe / "exp/RESULTS.md").read_text()
+    assert "## test (ratings of mine)" in results
+    assert "| utterance      | mos_tiny" in results
+    scores = recipe / "exp/mos_tiny/inference_valid.srcc.best/test/scores.json"
+    assert json.loads(scores.read_text())["n_utt"] == 5
+
+
+def test_sets_of_other_corpora_are_scored_with_the_model_as_it_is(top):
+    """A trained model, stage 6 alone: sets are made, formatted, levelled, marked."""
+    sets = "test ready/test lazy/test"
+    done = run(top, "--stage", "6", "--stop_stage", "6", "--test_sets", sets)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "../../lazy/distilmos1/data/test is not there: " in done.stdout
+    recipe = top / "egs2/mine/distilmos1"
+    results = (recipe / "exp/RESULTS.md").read_text()
+    assert "## ready/test (out of domain; labels of ready)" in results
+    assert "## lazy/test (out of domain; objective)" in results
+    rows = results[results.index("## In one table") :].split("\n\n")[1].splitlines()
+    cells = [[c.strip() for c in r.strip("|").split(" | ")] for r in rows[2:]]
+    ours = [r[:4] for r in cells if "*" not in r[2]]
+    assert ours == [
+        ["test", "in", "mos_tiny", "5"],
+        ["ready/test", "out", "mos_tiny", "20"],
+        ["ready/test", "out", "mos_tiny @-26dB", "20"],
+        ["lazy/test", "out", "mos_tiny", "20"],
+        ["lazy/test", "out", "mos_tiny @-26dB", "20"],
+    ]
+    assert all(r[6] == "10" and r[7] != "–" for r in cells if r[0] != "test")
+    exp = recipe / "exp/mos_tiny/inference_valid.srcc.best"
+    for dset in ("ready/test", "ready/test@-26dB"):
+        assert (exp / dset / "scatter.png").stat().st_size > 0
+    # The same audio in both corpora: the same scores, wherever it lies.
+    first, second = (
+        [line.split()[1] for line in (exp / d / "utt2mos").read_text().splitlines()]
+        for d in ("ready/test", "lazy/test")
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--stage", "1"], "--csv FILE is needed"),
+        (["--csv", "none.csv"], "none.csv: cannot be read"),
+        (
+            ["--stage", "6", "--test_sets", "nobody/test"],
+            "no recipe for corpus 'nobody', there are: lazy mine ready",
+        ),
+        (
+            ["--stage", "6", "--test_sets", "lazy/dev"],
+            "../../lazy/distilmos1/local/data.sh makes no such set, there are: test",
+        ),
+        (
+            ["--stage", "6", "--level_sets", "ready/test"],
+            "--level_sets: ready/test is none of the test sets (test)",
+        ),
+    ],
+)
+def test_mistakes_are_named(top, args, message):
+    done = run(top, *args)
+    assert done.returncode != 0
+    assert message in done.stderr, done.stderr[-2000:]
+
+
+def test_a_bad_csv_is_one_line(top):
+    (top / "bad.csv").write_text("wav,mos\nmy wavs/clip 0.wav,n/a\nnone.wav,3\n")
+    done = run(top, "--csv", str(top / "bad.csv"))
+    assert done.returncode != 0
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert "2 bad lines, 0 good ones: line 2: 'n/a' is not a number" in line
+    assert "line 3: " in line and "none.wav: cannot be read" in line
+    assert "Traceback" not in done.stderr
