@@ -95,7 +95,8 @@ def main(cmd=None) -> None:
     """Parse the options and score."""
     args = get_parser().parse_args(cmd)
     set_up_verbosity(args.verbose)
-    from espnet2_distilmos.tts.evaluate import evaluate, merge
+    from espnet2_distilmos.tts.evaluate import evaluate
+    from espnet2_distilmos.tts.merge import merge
 
     places = (args.outdir, args.jsonl)
     if args.merge:

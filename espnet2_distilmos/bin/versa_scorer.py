@@ -1,14 +1,25 @@
 #!/usr/bin/env python3
 """VERSA's scorer (`python -m versa.bin.scorer`), with the metric `distilmos` in it."""
 
+import argparse
 import sys
 
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.errors import UserError
 
 
+def get_parser() -> argparse.ArgumentParser:
+    """The command's only option; all others are VERSA's."""
+    return argparse.ArgumentParser(
+        description="VERSA's scorer with the metric `distilmos` in it. All options are "
+        "those of `python -m versa.bin.scorer`: --pred, --score_config, --io, "
+        "--output_file..."
+    )
+
+
 def main(cmd=None) -> None:
     """Hand all options over to VERSA."""
+    _, options = get_parser().parse_known_args(cmd)
     try:
         from espnet2_distilmos.tts.versa_metric import add_to_versa
 
@@ -16,7 +27,7 @@ def main(cmd=None) -> None:
         from versa.bin import scorer
     except ImportError as e:
         raise UserError(str(e)) from e
-    sys.argv = ["versa.bin.scorer", *(sys.argv[1:] if cmd is None else cmd)]
+    sys.argv = ["versa.bin.scorer", *options]
     scorer.main()
 
 

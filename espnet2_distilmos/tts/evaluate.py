@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional
@@ -18,7 +18,6 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     folder_lock,
-    read_yaml,
     sha256_file,
     write_text,
 )
@@ -86,8 +85,7 @@ class Scores:
     def save(self, folder: PathLike, jsonl: Optional[PathLike] = None) -> None:
         """Write `utt2pmos`, `pmos_avg_result.txt` and, if asked, VERSA's JSON lines.
 
-        Raises:
-            UserError: no clip has a score.
+        Without any score the first two are not there, not even older ones.
         """
         if jsonl is not None:
             lines = [
@@ -96,10 +94,9 @@ class Scores:
             ]
             write_text(jsonl, "".join(f"{line}\n" for line in lines))
         if not self.mos:
-            raise UserError(
-                f"none of {len(self.failed)} utterances could be scored: "
-                f"{next(iter(self.failed.values()), 'there are none')}"
-            )
+            for name in (SCORES, AVERAGE):
+                (Path(folder) / name).unlink(missing_ok=True)
+            return
         lines = [f"{utt} {self.mos[utt]:.4f}\n" for utt in sorted(self.mos)]
         write_text(Path(folder) / SCORES, "".join(lines))
         text = f"#utterances: {len(self.mos)}\n{self.average}\n"
@@ -172,7 +169,7 @@ class Evaluator:
         """
         outdir = default_outdir(path) if outdir is None else Path(outdir)
         files = utterances(path)
-        request = {**self.identity, "audio": _fingerprint(files)}
+        request = {**self.identity, "audio": fingerprint(files)}
         with folder_lock(outdir):
             made = [outdir / SCORES, outdir / AVERAGE, *([jsonl] if jsonl else [])]
             if is_whole(outdir / PROVENANCE, request) and all(
@@ -242,7 +239,8 @@ def finish(
     if scores.failed:  # then no later request is the same: it is tried again
         request = {**request, "failed": len(scores.failed)}
     write_stamp(outdir / PROVENANCE, request, model=model, failed=scores.failed)
-    logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
+    if scores.mos:
+        logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
     if scores.failed:
         utt, error = next(iter(scores.failed.items()))
         raise UserError(
@@ -251,7 +249,7 @@ def finish(
         )
 
 
-def _fingerprint(files: Mapping[str, str]) -> str:
+def fingerprint(files: Mapping[str, str]) -> str:
     """A hash of IDs, paths, sizes and times: new wavs under old names are noticed."""
     digest = hashlib.sha256()
     for utt, path in sorted(files.items()):
@@ -262,65 +260,3 @@ def _fingerprint(files: Mapping[str, str]) -> str:
             state = "missing"
         digest.update(f"{utt} {os.path.abspath(path)} {state}\n".encode())
     return digest.hexdigest()
-
-
-def merge(
-    path: PathLike,
-    parts: Sequence[PathLike],
-    outdir: Optional[PathLike] = None,
-    jsonl: Optional[PathLike] = None,
-) -> Path:
-    """Join what several jobs made of parts of a `wav.scp` or folder.
-
-    Args:
-        path: the whole list or folder.
-        parts: JSON lines of the jobs, each beside its provenance.
-        outdir, jsonl: as for :class:`Evaluator`.
-
-    Raises:
-        UserError: parts of different models, or not of this list.
-    """
-    outdir = default_outdir(path) if outdir is None else Path(outdir)
-    files = utterances(path)
-    found: Dict[str, Optional[float]] = {}
-    models: Dict[Path, Dict[str, str]] = {}
-    failures: Dict[str, str] = {}
-    for part in map(Path, parts):
-        try:
-            lines = part.read_text(encoding="utf-8").splitlines()
-        except OSError as e:
-            raise UserError(f"{part}: cannot be read ({e.strerror})") from e
-        stamp = read_yaml(part.parent / PROVENANCE)
-        models[part] = {key: stamp["request"][key] for key in MODEL_KEYS}
-        name = stamp["model"]
-        failures.update(stamp["failed"])
-        rows = [json.loads(line) for line in lines]
-        known = {row["key"]: files.get(row["key"], "") for row in rows}
-        if _fingerprint(known) != stamp["request"]["audio"]:
-            raise UserError(
-                f"{part}: of other audio than {path} lists now; did its job fail?"
-            )
-        for row in rows:
-            if row["key"] in found:
-                raise UserError(f"{part}: {row['key']} is in another part too")
-            found[row["key"]] = row[VERSA_KEY]
-    (first, model), *others = models.items()
-    for part, other in others:
-        if other != model:
-            raise UserError(f"{first} and {part}: scores of different models")
-    wrong = sorted(set(files) ^ set(found))
-    if wrong:
-        which = "in no part" if wrong[0] in files else f"not in {path}"
-        raise UserError(
-            f"{len(wrong)} utterances do not match, e.g. {wrong[0]}: {which}"
-        )
-    scores = Scores()
-    for utt in files:
-        if found[utt] is None:
-            scores.failed[utt] = failures[utt]
-        else:
-            scores.mos[utt] = found[utt]
-    with folder_lock(outdir):
-        request = {**model, "audio": _fingerprint(files)}
-        finish(outdir, scores, request, name, jsonl)
-    return outdir

@@ -153,6 +153,25 @@ def test_merged_parts_are_the_same_as_the_whole(decoded, tiny_model, tmp_path):
         assert (decoded / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
+def test_a_part_of_bad_clips_only(decoded, tiny_model, tmp_path, capsys):
+    """As many jobs as clips: the others' scores are joined all the same."""
+    scp, parts = decoded / "wav.scp", []
+    (decoded / "gen_1.wav").write_text("no audio")  # LJ-2
+    for n, line in enumerate(scp.read_text().splitlines(keepends=True)):
+        (tmp_path / f"{n}.scp").write_text(line)
+        out = tmp_path / str(n)
+        parts.append(out / "scores.jsonl")
+        call = (tmp_path / f"{n}.scp", "--outdir", out, "--jsonl", parts[-1])
+        assert evaluate(*call, "--model_tag", tiny_model) == (n == 2)
+    assert not (tmp_path / "2/utt2pmos").exists()
+    assert evaluate(scp, "--merge", *parts) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: 1 of 4 utterances could not be scored, e.g. LJ-2: ")
+    assert list(read(decoded / "utt2pmos")) == ["LJ-0", "LJ-1", "LJ-3"]
+    assert evaluate(tmp_path / "2.scp", "--outdir", decoded, "--merge", parts[2]) == 1
+    assert not (decoded / "utt2pmos").exists()
+
+
 def test_parts_that_do_not_belong_are_refused(
     decoded, tiny_model, tmp_path, tools, capsys
 ):

@@ -87,7 +87,7 @@ lists() {
     elif [ -f "$1/wav/wav.scp" ]; then
         echo "$1/wav/wav.scp"
     elif [ -d "$1" ]; then
-        find -L "$1" -path '*/wav/wav.scp' -not -path '*/log/*' | sort -V
+        find -L "$1" -mindepth 1 \( -name log -o -name logdir \) -prune -o -path '*/wav/wav.scp' -print | sort -V
     fi
 }
 
