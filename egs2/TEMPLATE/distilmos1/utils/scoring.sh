@@ -51,9 +51,25 @@ predict() {
     score "${dir}" "$1"
 }
 
+# Scatter plots of those of the sets $3... that are this recipe's own, or not ($1); $2
+# is what their labels are called.
+plot() {
+    local dset dirs=()
+    for dset in "${@:3}"; do
+        if { [[ ${dset} != */* ]] && [ "$1" = own ]; } || { [[ ${dset} == */* ]] && [ "$1" = other ]; }; then
+            dirs+=("${dumpdir}/raw/${dset}")
+        fi
+    done
+    if [ ${#dirs[@]} -gt 0 ]; then
+        ${python} -m espnet2_distilmos.bin.plot_scores \
+            --ref_dirs "${dirs[@]}" --root "${dumpdir}/raw" \
+            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "$2"
+    fi
+}
+
 # Stage 6: predictions, scores, reference rows, plots and the table.
 score_test_sets() {
-    local dset dir rows name opts=()
+    local dset dir rows opts=()
     local scored=("${test_set_list[@]}" "${levelled_list[@]/%/@${level_db}dB}")
     for dset in "${scored[@]}"; do
         # A set of another corpus can be named for a model that is trained already.
@@ -76,13 +92,8 @@ score_test_sets() {
         done
         opts+=(--reference "${rows}")
     fi
-    for dset in "${scored[@]}"; do
-        name=${label_name}
-        [[ ${dset} != */* ]] || name=${dset%%/*}
-        ${python} -m espnet2_distilmos.bin.plot_scores \
-            --ref_dirs "${dumpdir}/raw/${dset}" --root "${dumpdir}/raw" \
-            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "${name}"
-    done
+    plot own "${label_name}" "${scored[@]}"
+    plot other "label of that corpus" "${scored[@]}"
     [ -z "${set_notes}" ] || opts+=(--set_notes "${set_notes}")
     [ -z "${label_kind}" ] || opts+=(--label_kind "${label_kind}")
     for dset in "${test_set_list[@]}"; do
