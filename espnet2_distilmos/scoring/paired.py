@@ -1,11 +1,12 @@
 """Two systems scored on the same utterances: is one better, or is it noise?"""
 
 from collections.abc import Sequence
-from typing import List, Tuple
+from typing import Tuple
 
 import numpy as np
 
-from espnet2_distilmos.scoring.bootstrap import LEVEL
+from espnet2_distilmos.scoring.bootstrap import percentile_interval
+from espnet2_distilmos.scoring.significance import two_sided_p
 
 # Resampled values that are held in memory at once.
 _BLOCK = 1 << 22
@@ -43,18 +44,5 @@ def paired_difference(
         count = min(step, n_bootstrap - start)
         drawn = rng.integers(n, size=(count, n))
         means[start : start + count] = differences[drawn].mean(axis=1)
-    tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(means, [tail, 100 - tail])
-    less = min(np.count_nonzero(means <= 0), np.count_nonzero(means >= 0))
-    p = min(1.0, 2 * (less + 1) / (n_bootstrap + 1))
-    return float(differences.mean()), float(low), float(high), p
-
-
-def holm(p_values: Sequence[float]) -> List[float]:
-    """Holm's (1979) adjusted p-values of several comparisons, in the given order."""
-    adjusted = [0.0] * len(p_values)
-    worst = 0.0
-    for rank, i in enumerate(np.argsort(p_values, kind="stable")):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = worst
-    return adjusted
+    low, high = percentile_interval(means)
+    return float(differences.mean()), low, high, two_sided_p(means)

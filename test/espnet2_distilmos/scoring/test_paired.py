@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from espnet2_distilmos.scoring.paired import holm, paired_difference
+from espnet2_distilmos.scoring.paired import paired_difference
+from espnet2_distilmos.scoring.significance import holm
 
 
 def test_agrees_with_the_t_test_where_that_holds():
