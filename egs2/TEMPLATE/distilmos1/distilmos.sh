@@ -45,6 +45,8 @@ reference_rows=true   # Score the reference rows too (system mean, spectral stat
 upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
 max_frames=200000     # Frames a layer that k-means sees, about.
 n_clusters=200        # Clusters a layer (k).
+kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
+batch_seconds=        # Audio a batch in stages 2 and 3 (default: clip by clip; GPU: 100).
 use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
 
 # Training
@@ -91,6 +93,11 @@ read -r -a test_set_list <<<"${test_sets}"
 read -r -a train_arg_list <<<"${train_args}"
 read -r -a inference_arg_list <<<"${inference_args}"
 
+# What stages 2 and 3 share: a job takes one GPU at most.
+token_ngpu=$((ngpu > 0 ? 1 : 0))
+upstream_opts=(--upstream_config "${upstream}" --ngpu "${token_ngpu}")
+[ -z "${batch_seconds}" ] || upstream_opts+=(--batch_seconds "${batch_seconds}")
+
 upstream_name=$(basename "${upstream}" .yaml)
 if [ "${use_tokens}" = auto ]; then
     use_tokens=true
@@ -123,6 +130,16 @@ fi
 
 # Stop where file $1, which stage $2 makes, is not there.
 need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
+# Share the work of command $3 of bin/ out over nj jobs with $1 GPUs each and logs $2.JOB.log;
+# then join what they made.
+array() {
+    local gpus=$1 logs=$2 command=$3 backend=${train_cmd}
+    shift 3
+    [ "${gpus}" -eq 0 ] || backend=${cuda_cmd}
+    ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
+        ${python} -m "espnet2_distilmos.bin.${command}" "$@" --nj "${nj}" --job JOB
+    ${python} -m "espnet2_distilmos.bin.${command}" "$@" --combine
+}
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
@@ -142,12 +159,9 @@ if ! "${skip_data_prep}"; then
         need "${dumpdir}/raw/${train_set}/wav.scp" 1
         if "${use_tokens}"; then
             log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${ssl_dir}/frames"
-            ${train_cmd} --gpu "${ngpu}" "${ssl_dir}/frames/dump.log" \
-                ${python} -m espnet2_distilmos.bin.dump_layers \
-                --data_dir "${dumpdir}/raw/${train_set}" \
-                --output_dir "${ssl_dir}/frames" \
-                --upstream_config "${upstream}" \
-                --max_frames "${max_frames}" --seed "${seed}" --ngpu "${ngpu}"
+            array "${token_ngpu}" "${ssl_dir}/frames/dump" dump_layers \
+                --data_dir "${dumpdir}/raw/${train_set}" --output_dir "${ssl_dir}/frames" \
+                --max_frames "${max_frames}" --seed "${seed}" "${upstream_opts[@]}"
         else
             log "Stage 2: skipped, ${train_config} uses no tokens"
         fi
@@ -158,13 +172,12 @@ if ! "${skip_data_prep}"; then
         if "${use_tokens}"; then
             need "${ssl_dir}/frames/frames.yaml" 2
             log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
-            ${train_cmd} --gpu "${ngpu}" "${kmeans_dir}/tokenize.log" \
-                ${python} -m espnet2_distilmos.bin.tokenize_layers \
-                --frames_dir "${ssl_dir}/frames" \
-                --output_dir "${kmeans_dir}" \
+            array 0 "${kmeans_dir}/kmeans" cluster_layers \
+                --frames_dir "${ssl_dir}/frames" --output_dir "${kmeans_dir}" \
+                --n_clusters "${n_clusters}" --seed "${seed}" --kmeans_backend "${kmeans_backend}"
+            array "${token_ngpu}" "${kmeans_dir}/tokenize" tokenize_layers \
                 --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
-                --upstream_config "${upstream}" \
-                --n_clusters "${n_clusters}" --seed "${seed}" --nj "${nj}" --ngpu "${ngpu}"
+                --kmeans_dir "${kmeans_dir}" "${upstream_opts[@]}"
             log "Perplexity and inertia a layer: ${kmeans_dir}/clusters.png"
         else
             log "Stage 3: skipped, ${train_config} uses no tokens"
