@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+. utils/process_group.sh # what runs ends with this script
 
 log() {
     local fname=${BASH_SOURCE[1]##*/}
@@ -19,7 +20,8 @@ skip_eval=false       # Skip stage 6.
 skip_packing=false    # Skip stage 7.
 skip_upload_hf=false  # Skip stage 8, which runs only with hf_repo.
 ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
-num_nodes=1           # The number of nodes.
+num_nodes=1           # The number of nodes (slurm, sge or pbs: cmd_backend in cmd.sh).
+host=                 # Train on these hosts through ssh, e.g. "host1:0:1,host2:0:1" (GPUs 0, 1).
 cpu_nproc=1           # The number of processes that train where ngpu is 0.
 nj=2                  # The number of parallel jobs in stages 1 to 4.
 inference_nj=2        # The number of parallel jobs in scoring.
@@ -86,8 +88,12 @@ fail() {
 [ -n "${test_sets}" ] || fail "--test_sets is required"
 [ -f "${upstream}" ] || fail "--upstream ${upstream}: no such file; there are: $(echo conf/upstream/*.yaml)"
 [ -f "${train_config}" ] || fail "--train_config ${train_config}: no such file"
-if [ "${num_nodes}" -gt 1 ] && [[ ${cuda_cmd} == *run_local* ]]; then
-    fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh"
+if [ "${num_nodes}" -gt 1 ]; then
+    [ -z "${host}" ] || fail "--num_nodes and --host: give one of them; --host names the nodes"
+    case ${cuda_cmd} in
+    *run_local.py*) fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh, or name the nodes with --host" ;;
+    *ssh.pl*) fail "--num_nodes ${num_nodes}: ESPnet's launcher does not take ssh.pl; name the nodes with --host" ;;
+    esac
 fi
 read -r -a test_set_list <<<"${test_sets}"
 read -r -a train_arg_list <<<"${train_args}"
@@ -249,10 +255,17 @@ if ! "${skip_train}"; then
                 _opts+=(--dist_backend gloo)
                 _spawn=false
             fi
+            _nodes=(--num_nodes "${num_nodes}")
+            if [ -n "${host}" ]; then
+                _nodes=(--host "${host}")
+                for word in "${PWD}" "${_trainer[@]}" "${_opts[@]}"; do
+                    [[ ${word} != *[[:space:]]* ]] || fail "--host: ESPnet's launcher passes no blanks on: ${word}"
+                done
+            fi
             log "Training started... log: '${mos_exp}/train.log'"
             if ! ${python} -m espnet2.bin.launch \
                 --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
-                --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
+                --ngpu "${ngpu}" "${_nodes[@]}" \
                 --init_file_prefix "${mos_exp}/.dist_init_" \
                 --multiprocessing_distributed "${_spawn}" -- \
                 "${_trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \
