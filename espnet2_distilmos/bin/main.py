@@ -19,6 +19,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "tokenize-layers": ("tokenize_layers", "stage 3: tokens of every frame"),
     "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
+    "profile-training": ("profile_training", "where the time of a training went"),
     "plot-scores": ("plot_scores", "scatter plots of predictions"),
     "reference-rows": ("reference_rows", "baselines without any SSL model"),
     "results": ("show_results", "RESULTS.md of several experiments"),
