@@ -25,6 +25,10 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
+    "pretrain-corpus": ("pretrain_corpus", "speech to pretrain a small upstream on"),
+    "pretrain": ("pretrain", "one iteration of masked prediction"),
+    "export-upstream": ("export_upstream", "a pretrained model as a small file"),
+    "probe-layers": ("probe_layers", "what each layer of an upstream knows"),
 }
 
 

@@ -78,7 +78,9 @@ def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
                 rng = generator(seed, "ssl", "plan", name)
                 clean = rng.random() >= config.degraded
                 lead = None if clean else str(rng.choice(families))
-                items.append(Item(name, "valid" if p.name in held else "train", p, lead))
+                items.append(
+                    Item(name, "valid" if p.name in held else "train", p, lead)
+                )
     return sorted(items, key=lambda item: item.name)
 
 

@@ -34,7 +34,10 @@ def write_curve(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     steps = [row["step"] for row in history]
     with canvas(folder / "curve.png", len(_PANELS), (3.6, 3.0)) as (_, axes):
         for ax, (key, title, unit) in zip(axes, _PANELS):
-            for prefix, label, colour in (("", "train", BLUE), ("valid_", "valid", RED)):
+            for prefix, label, colour in (
+                ("", "train", BLUE),
+                ("valid_", "valid", RED),
+            ):
                 ax.plot(steps, [r[prefix + key] for r in history], colour, label=label)
             ax.set_title(title)
             ax.set_xlabel("step")

@@ -14,7 +14,6 @@ from espnet2_distilmos.utils.files import (
     read_yaml,
     sha256_file,
     write_text,
-    write_yaml,
 )
 
 MOST_BYTES = 8 << 20  # of a file that is kept in the repository
@@ -24,13 +23,12 @@ _FP16_RANGE = 65504.0
 def export_upstream(
     model_path: PathLike, config: SSLConfig, corpus_dir: PathLike, path: PathLike
 ) -> None:
-    """Write an upstream's checkpoint, its card and a configuration.
+    """Write an upstream's checkpoint and its model card.
 
     Writes::
 
         <path>                    {"cfg", "model"}, weights fp16
         <path without suffix>.md  model card: figures, speech, licence, sha256
-        <path without suffix>.yaml  upstream configuration with this path
 
     Args:
         model_path: `model.pt` of the last iteration.
@@ -57,10 +55,6 @@ def export_upstream(
         if tmp.stat().st_size > MOST_BYTES:
             raise UserError(f"{path}: more than 8 MB; a smaller model, please")
     write_text(path.with_suffix(".md"), _card(model_path, config, corpus_dir, path))
-    write_yaml(
-        path.with_suffix(".yaml"),
-        {"upstream": "wavlm_local", "path_or_url": str(path)},
-    )
 
 
 def _curve_rows(folder: Path) -> str:
@@ -80,9 +74,7 @@ def _curve_rows(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _card(
-    model_path: Path, config: SSLConfig, corpus_dir: PathLike, path: Path
-) -> str:
+def _card(model_path: Path, config: SSLConfig, corpus_dir: PathLike, path: Path) -> str:
     provenance = read_yaml(Path(corpus_dir) / "provenance.yaml")
     packages = "\n".join(
         f"- {p['package']} {p['version']}, sha256 {p['sha256']}"

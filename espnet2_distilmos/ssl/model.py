@@ -35,8 +35,9 @@ def hidden_states(
     model: torch.nn.Module, x: torch.Tensor, layers: Sequence[int]
 ) -> List[torch.Tensor]:
     """Raw outputs (B, T, D) of blocks, counted from 1, of waveforms (B, N)."""
-    _, results = model.encoder(cnn_features(model, x), layer=None)
-    # Entry 0 is what goes into block 1.
+    # S3PRL counts blocks from 0, and stops after this one; entry 0 of the results is
+    # what goes into the first.
+    _, results = model.encoder(cnn_features(model, x), layer=max(layers) - 1)
     return [results[layer][0].transpose(0, 1) for layer in layers]
 
 

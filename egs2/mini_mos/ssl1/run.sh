@@ -80,7 +80,7 @@ if wanted 5; then
     log "Stage 5: Probes of the layers"
     python3 -m espnet2_distilmos.bin.probe_layers --config "${config}" \
         --corpus_dir "${corpus_dir}" --speech_dir "${speech_dir}" \
-        --upstreams "pretrained=${export_file%.pt}.yaml" "random=${random_upstream}" \
+        --upstreams "pretrained=${export_file}" "random=${random_upstream}" \
         --output_dir "${expdir}/${tag}/probes" --nj "${nj}" --num_threads "${num_threads}"
 fi
 
