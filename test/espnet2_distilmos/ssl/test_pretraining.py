@@ -117,9 +117,7 @@ class Work:
     def export(self, model: str, out: str) -> int:
         options = ["--config", str(self.config), "--corpus_dir", str(self.corpus)]
         options += ["--model", str(self.folder / model)]
-        return run(
-            export_upstream.main, [*options, "--output", str(self.folder / out)]
-        )
+        return run(export_upstream.main, [*options, "--output", str(self.folder / out)])
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +181,9 @@ def test_a_copied_test_recording_is_found(tmp_path, work, capsys):
 
 def test_parts_share_no_prompt(work):
     rows = rows_of(work.corpus)
-    parts = {p: {r["prompt"] for r in rows if r["part"] == p} for p in ("train", "valid")}
+    parts = {
+        p: {r["prompt"] for r in rows if r["part"] == p} for p in ("train", "valid")
+    }
     assert parts["train"] and parts["valid"]
     assert not parts["train"] & parts["valid"]
 
@@ -231,7 +231,9 @@ def test_both_iterations_learn_their_targets(work):
     labels = two(x)
     frames = (x.shape[1] - 400) // 320 + 1
     assert labels.shape == (2, frames, 6)
-    assert torch.equal(labels[..., :4], one(0.25 * x))  # the level does not count
+    # The level does not count, where there is no digital silence.
+    x = x + 0.01 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(two(x)[..., :4], one(0.5 * x))
     assert all(labels[..., j].unique().numel() > 1 for j in range(6))
     with open(work.folder / "exp_it2/curve.tsv") as f:
         curve = list(csv.DictReader(f, delimiter="\t"))
