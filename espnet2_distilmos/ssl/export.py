@@ -85,28 +85,32 @@ def _card(model_path: Path, config: SSLConfig, corpus_dir: PathLike, path: Path)
     size = path.stat().st_size
     saved = torch.load(path, weights_only=True)
     n = sum(v.numel() for v in saved["model"].values())
+    cfg, hours = saved["cfg"], provenance["hours"]
     return f"""# {path.name}
 
-A small WavLM, pretrained by masked prediction with `egs2/mini_mos/ssl1` of
-espnet2-distilmos {__version__}. {n / 1e6:.2f} M parameters,
-{saved["cfg"]["encoder_layers"]} layers of {saved["cfg"]["encoder_embed_dim"]}
-channels, 20 ms frames, 16 kHz; {size / 1e6:.1f} MB, fp16, S3PRL's format
-(`upstream: wavlm_local`); no code in the file.
+A small WavLM, pretrained by masked prediction with `egs2/mini_mos/ssl1`
+(espnet2-distilmos {__version__}). No code is in the file.
 
-sha256: `{sha256_file(path)}`
+| | |
+|---|---|
+| parameters | {n / 1e6:.2f} M |
+| layers x channels | {cfg["encoder_layers"]} x {cfg["encoder_embed_dim"]} |
+| input, frames | 16 kHz, 20 ms |
+| format | S3PRL's WavLM (`upstream: wavlm_local`), fp16, {size / 1e6:.1f} MB |
+| sha256 | `{sha256_file(path)}` |
 
-It is weak: {provenance["hours"]["train"]:.1f} h of speech, of few voices, and a few
-thousand steps of 20 s. It knows spectra, noise and a little of the voice, not words.
-It is there so that the recipe has something pretrained to fine-tune; for scores that
-matter take an SSL model of the usual size.
+It is weak: it has heard {hours["train"]:.1f} h of few voices, for a few thousand steps.
+What its layers know, against random weights: `egs2/mini_mos/ssl1/RESULTS.md`. It is
+there so that the recipe has something pretrained to fine-tune; for scores that matter
+take an SSL model of the usual size.
 
 ## Speech
 
-{provenance["clips"]} clips, {provenance["hours"]["train"]:.2f} h to train and
-{provenance["hours"]["valid"]:.2f} h for the curves;
-{config.corpus.degraded:.0%} of the clips go through the *training* degradations of
-mini_mos. Prompts, speakers and degradations of that corpus' other sets are not in it
-(`exclusion.yaml` of the recipe), and no synthetic voice is.
+{provenance["clips"]} clips: {hours["train"]:.2f} h to train, {hours["valid"]:.2f} h for
+the curves. {config.corpus.degraded:.0%} of them go through the *training* degradations
+of mini_mos. Prompts, speakers and degradations of that corpus' other sets are not in
+it (`exclusion.yaml` of the recipe), and no synthetic voice is. Packages (the prompts
+of it and ru only tell what to leave out):
 
 {packages}
 
@@ -114,16 +118,17 @@ Licences of the speech:
 
 {licences}
 
-No recording is in the file, nor can one be had back from it. The weights are our own
-work, licence Apache-2.0, as all of this project.
+No recording is in the file. The weights are our own work, licence Apache-2.0, as all
+of this project. Whether a licence of recordings reaches a model trained on them is
+not settled; who needs to be sure can run the recipe on speech of their own.
 
 ## Training
 
-Targets: {targets.bands} bands of the log-mel spectrum of the clip as it is heard,
-{targets.band_clusters} clusters each; from iteration 2 on also {targets.layer_clusters}
-clusters of each of the layers {", ".join(map(str, targets.layers))} of the iteration
-before. Loss on masked and on other frames. Validation at the end (accuracy: mean over
-the code books; the iterations' code books differ):
+Targets: {targets.bands} bands of the log-mel spectrum of the clip as it is heard, with
+{targets.band_clusters} clusters each; from iteration 2 on also the layers
+{", ".join(map(str, targets.layers))} of the iteration before, with
+{targets.layer_clusters} clusters each. Loss on masked and on other frames. Validation
+at the end (accuracy: mean over the code books, which differ between iterations):
 
 | iteration | steps | loss | masked accuracy | unmasked accuracy |
 |---|---|---|---|---|
