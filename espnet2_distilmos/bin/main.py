@@ -41,6 +41,10 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
     "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
     "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
+    "pretrain-corpus": ("pretrain_corpus", "speech to pretrain a small upstream on"),
+    "pretrain": ("pretrain", "one iteration of masked prediction"),
+    "export-upstream": ("export_upstream", "a pretrained model as a small file"),
+    "probe-layers": ("probe_layers", "what each layer of an upstream knows"),
 }
 
 

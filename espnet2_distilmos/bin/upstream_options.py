@@ -10,6 +10,11 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upstream_config", required=True, help="conf/upstream/NAME.yaml"
     )
+    add_device_options(parser)
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--ngpu` and `--num_threads`."""
     parser.add_argument(
         "--ngpu", type=int, default=0, help="The number of GPUs; 0 = CPU"
     )

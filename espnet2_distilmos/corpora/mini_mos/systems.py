@@ -97,7 +97,7 @@ def family_names(held_out: bool) -> list[str]:
     return sorted(n for n, f in FAMILIES.items() if f.held_out == held_out)
 
 
-def _draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
+def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
     """`lead` alone, or with a second family of its kind before or behind it."""
     chosen, weights = [lead], [1.0]
     if rng.random() < PAIRED:
@@ -138,7 +138,7 @@ def make_system(
         rng = generator(seed, name, attempt)
         if attempt >= _LEAD_TRIES:
             lead = str(rng.choice(family_names(held_out)))
-        chain = _draw_chain(rng, lead)
+        chain = draw_chain(rng, lead)
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
             severity = (low + high) / 2

@@ -8,10 +8,12 @@ import torch
 
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import build_network
-from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.files import read_yaml, sha256_file
 
-FOLDER = Path(__file__).parents[4] / "conf/upstream"
-# The family and style of the released model. A model of mini's kind is made as it says.
+REPO = Path(__file__).parents[4]
+FOLDER = REPO / "conf/upstream"
+# The family and style of the released model. mini's own file is in the repository;
+# mini_random's is made as it says.
 FAMILIES = {
     "wavlm_base": ("wavlm", "post", "WavLMAdapter"),
     "wavlm_base_plus": ("wavlm", "post", "WavLMAdapter"),
@@ -23,6 +25,7 @@ FAMILIES = {
     "data2vec_base_960": ("data2vec", "post", "Data2VecAdapter"),
     "espnet_hubert": ("espnet_hubert", "post", "ESPnetHuBERTAdapter"),
     "mini": (None, None, "WavLMAdapter"),
+    "mini_random": (None, None, "WavLMAdapter"),
     "fbank": (None, None, "ClipwiseAdapter"),
 }
 
@@ -42,8 +45,10 @@ def test_builds_and_trains(name, tmp_path):
     if family is not None:
         # A path beside a name with weights of its own: nothing is downloaded.
         conf["path_or_url"] = tiny.make(family, tmp_path, style)["path_or_url"]
-    elif "path_or_url" in conf:
+    elif "random_init" in conf:
         conf["path_or_url"] = str(tmp_path / "mini.pt")
+    elif "path_or_url" in conf:
+        conf["path_or_url"] = str(REPO / conf["path_or_url"])
     torch.manual_seed(0)
     network = build_network(conf, "distilmos", {"hidden_size": 16}, 5, name)
     assert type(network.upstream).__name__ == adapter
@@ -73,3 +78,15 @@ def test_builds_and_trains(name, tmp_path):
     assert not any(
         n in changed and not p.requires_grad for n, p in network.named_parameters()
     )
+
+
+def test_mini_is_what_its_card_says():
+    path = REPO / read_yaml(FOLDER / "mini.yaml")["path_or_url"]
+    assert path.stat().st_size <= 8 << 20
+    assert sha256_file(path) in path.with_suffix(".md").read_text()
+    content = torch.load(path, weights_only=True)
+    assert set(content) == {"cfg", "model"}
+    random = read_yaml(FOLDER / "mini_random.yaml")["random_init"]["config"]
+    drops = {"dropout", "attention_dropout", "encoder_layerdrop", "feature_grad_mult"}
+    same = set(random) - drops
+    assert {k: content["cfg"][k] for k in same} == {k: random[k] for k in same}

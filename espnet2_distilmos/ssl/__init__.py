@@ -1,0 +1,1 @@
+"""Pretraining of the small SSL model that comes with the project."""
