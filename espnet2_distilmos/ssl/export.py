@@ -1,5 +1,6 @@
 """The trained model as a small file that S3PRL loads, with its model card."""
 
+import io
 from pathlib import Path
 from typing import Any, Dict
 
@@ -51,7 +52,11 @@ def export_upstream(
         weights[name] = value.to(torch.float16).contiguous()
     with atomic_path(path) as tmp:
         cfg = {**saved["cfg"], **config.finetune}
-        torch.save({"cfg": cfg, "model": weights}, tmp)
+        # Into memory first: torch writes the (temporary) file's name into the file,
+        # and the same model must give the same bytes.
+        content = io.BytesIO()
+        torch.save({"cfg": cfg, "model": weights}, content)
+        tmp.write_bytes(content.getvalue())
         if tmp.stat().st_size > MOST_BYTES:
             raise UserError(f"{path}: more than 8 MB; a smaller model, please")
     write_text(path.with_suffix(".md"), _card(model_path, config, corpus_dir, path))
