@@ -5,9 +5,10 @@
 #   slurm sge pbs ssh  on a cluster, by the scripts that ESPnet and Kaldi bring along
 #
 # Choose here, or in the environment (cmd_backend=slurm ./run.sh). The cluster scripts
-# are looked for on the PATH and in the checkouts that $MAIN_ROOT (ESPnet) and
-# $KALDI_ROOT name; their own settings go to conf/slurm.conf, conf/queue.conf (sge) or
-# conf/pbs.conf of the recipe, as everywhere in ESPnet.
+# are looked for on the PATH and in the checkouts that $MAIN_ROOT (ESPnet; path.sh sets
+# it where the recipe stands in one) and $KALDI_ROOT name; their own settings go to
+# conf/slurm.conf, conf/queue.conf (sge) or conf/pbs.conf of the recipe, as everywhere
+# in ESPnet.
 #
 # train_cmd: CPU jobs.  cuda_cmd: training.  decode_cmd: scoring.
 # An option that all jobs need can be added, e.g. train_cmd="... --mem 8G".

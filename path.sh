@@ -5,8 +5,9 @@
 # To use an environment of your own instead (it is checked, never changed):
 #   export DISTILMOS_PYTHON=/path/to/environment/bin/python
 #
-# MAIN_ROOT, if set, is an ESPnet checkout; only cmd.sh looks there, for the scripts
-# that submit to a cluster.
+# A recipe may stand in an ESPnet checkout (egs2/TEMPLATE/distilmos1/into_espnet.sh), or
+# MAIN_ROOT may name one; only cmd.sh looks there, for the scripts that submit to a
+# cluster.
 
 if [ -z "${BASH_VERSION-}" ]; then
     echo "path.sh: error: source this from bash" >&2
@@ -29,6 +30,12 @@ else
     export VIRTUAL_ENV=${_distilmos_root}/.venv
     unset PYTHONHOME
 fi
+# ESPNET/egs2/CORPUS/distilmos1: by the names in PWD, since any of them may be a link.
+_distilmos_espnet=$(dirname "$(dirname "$(dirname "${PWD}")")")
+if [ -z "${MAIN_ROOT-}" ] && [ -d "${_distilmos_espnet}/espnet2" ] &&
+    [ -d "${_distilmos_espnet}/egs2/TEMPLATE/asr1" ]; then
+    export MAIN_ROOT=${_distilmos_espnet}
+fi
 case "${PATH}:" in
 "${_distilmos_bin}:"*) ;;
 *) export PATH="${_distilmos_bin}:${PATH}" ;;
@@ -43,4 +50,4 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # OpenMP threads that wait by spinning take the core from those that have work: on a
 # busy machine a training step of two threads then takes ten times as long.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
-unset -v _distilmos_root _distilmos_bin
+unset -v _distilmos_root _distilmos_bin _distilmos_espnet

@@ -46,6 +46,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch_seconds", type=float, help="Seconds of audio a batch, with padding"
     )
+    parser.add_argument(
+        "--corpus",
+        metavar="NAME",
+        help="Of a model with corpus offsets: score on the scale of this training "
+        "corpus; else the mean of all",
+    )
     parser.add_argument("--num_threads", type=int, default=1, help="On the CPU")
     parser.add_argument("--log_level", default="INFO")
     return parser
@@ -68,6 +74,8 @@ def main(cmd=None) -> None:
         if not Path(name).is_file():
             raise UserError(f"{name}: no such file")
     request = {name: sha256_file(name) for name in filter(None, files)}
+    if args.corpus is not None:
+        request["corpus"] = args.corpus
     if is_whole(Path(args.output_dir) / "inference.yaml", request):
         return
 
@@ -83,6 +91,7 @@ def main(cmd=None) -> None:
         args.model_file,
         "cuda" if args.ngpu > 0 else "cpu",
         batch_seconds=args.batch_seconds,
+        corpus=args.corpus,
     )
     score_scp(model, wav_scp, args.output_dir, request, args.key_file)
 

@@ -11,9 +11,14 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "info": ("info", "what a model is: upstream, layers, training, licence"),
     "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
     "import-official": ("import_official", "the authors' released weights as a model"),
+    "evaluate": ("evaluate_distilmos", "utt2pmos of a TTS decode folder, as in ESPnet"),
+    "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
+    "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
+    "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
     "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
+    "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
     "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
     "dump-layers": ("dump_layers", "stage 2: frames of every layer of the upstream"),
     "tokenize-layers": ("tokenize_layers", "stage 3: k-means and tokens"),
@@ -27,6 +32,13 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
     "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
+    "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
+    "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),
+    "prepare-bc19": ("prepare_bc19", "stage 1 of BC19"),
+    "prepare-somos": ("prepare_somos", "stage 1 of SOMOS"),
+    "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
+    "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
+    "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
 }
 
 

@@ -52,6 +52,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--num_workers", type=int, default=2, help="Threads that read audio"
     )
+    parser.add_argument(
+        "--corpus",
+        metavar="NAME",
+        help="Of a model with corpus offsets: score on the scale of this training "
+        "corpus (default: the mean of all)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--log_level", default="INFO")
     return parser
@@ -73,6 +79,7 @@ def main(cmd=None) -> None:
         device=args.device,
         batch_seconds=args.batch_seconds,
         num_workers=args.num_workers,
+        corpus=args.corpus,
     )
 
 

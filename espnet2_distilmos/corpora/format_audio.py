@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
-from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file, write_text
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
@@ -48,7 +48,7 @@ def format_audio(
     request = {
         "files": {
             name: sha256_file(data_dir / name)
-            for name in ("wav.scp", "utt2mos", "utt2sys", "utt2spk")
+            for name in DATA_FILES
             if (data_dir / name).exists()
         },
         "min_seconds": min_seconds,
@@ -94,6 +94,8 @@ def format_audio(
     else:  # left by an earlier version of the set
         for name in ("sys2id", "utt2sys_id"):
             (output_dir / name).unlink(missing_ok=True)
+    if data.ratings is None:  # left by an earlier version of the set
+        (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
     write_stamp(output_dir / "format.yaml", request)
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600

@@ -31,6 +31,7 @@ def score_paths(
     device: str = "auto",
     batch_seconds: Optional[float] = None,
     num_workers: int = 2,
+    corpus: Optional[str] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -44,6 +45,7 @@ def score_paths(
         device: `auto`, `cpu` or `cuda`.
         batch_seconds: seconds of audio a batch.
         num_workers: threads that read audio.
+        corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
@@ -54,7 +56,7 @@ def score_paths(
     from espnet2_distilmos.inference.engine import DistilMOSInference
 
     engine = DistilMOSInference.from_pretrained(
-        model, device=device, batch_seconds=batch_seconds
+        model, device=device, batch_seconds=batch_seconds, corpus=corpus
     )
     results: List[Dict[str, Any]] = []
     scored = engine.score_files([clip.path for clip in clips], num_workers)

@@ -1,10 +1,11 @@
 """What a model is, from its files alone: no upstream is loaded."""
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet2_distilmos.inference.load import PREFIX, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.inference.pack import FACTS
+from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.files import read_yaml
@@ -30,14 +31,17 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
     conf = config.get("upstream_conf") or {}
     packed = "upstream_sha256" in config
     loss = config.get("loss_conf") or {}
+    predictor = dict(config.get("predictor_conf") or {})
+    raters = _raters(
+        predictor.pop("corpora", None), predictor.pop("listeners", None), states
+    )
     shown = {
         "checkpoint": str(model_file),
         "self-contained": "yes" if packed else "no (stage 7 or pack-model makes it so)",
-        "predictor": _words(
-            config.get("predictor"), config.get("predictor_conf") or {}
-        ),
+        "predictor": _words(config.get("predictor"), predictor),
+        **raters,
         "upstream": _upstream(conf, config),
-        "layers": _layers(conf, config.get("predictor_conf") or {}, states),
+        "layers": _layers(conf, predictor, states),
         "sampling rate": f"{SAMPLE_RATE} Hz (other rates are resampled)",
         "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
         "clusters": _clusters(config),
@@ -54,6 +58,23 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
 def _words(name: Any, options: Mapping[str, Any]) -> str:
     listed = ", ".join(f"{key} {value}" for key, value in options.items())
     return f"{name} ({listed})" if listed else str(name)
+
+
+def _raters(
+    corpora: Optional[Sequence[str]],
+    listeners: Optional[Sequence[str]],
+    states: Mapping[str, Any],
+) -> Dict[str, str]:
+    shown = {}
+    if corpora:
+        offset = CorpusOffset(corpora)
+        offset.raw.data = states[f"{PREFIX}predictor.corpus_offset.raw"]
+        pairs = zip(offset.names, offset.values().tolist())
+        listed = ", ".join(f"{name} {value:+.3f}" for name, value in pairs)
+        shown["corpus offsets"] = f"{listed} (scored on their mean unless named)"
+    if listeners:
+        shown["listeners"] = f"{len(listeners)}; the mean listener scores"
+    return shown
 
 
 def _upstream(conf: Mapping[str, Any], config: Mapping[str, Any]) -> str:

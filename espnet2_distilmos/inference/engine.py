@@ -9,7 +9,11 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.load import load_network, skip_unused_layers
+from espnet2_distilmos.inference.load import (
+    corpus_number,
+    load_network,
+    skip_unused_layers,
+)
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
@@ -34,11 +38,15 @@ class DistilMOSInference:
         device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any.
         batch_seconds: seconds of audio a batch, with padding; None = as suits the
             device. Has no influence on scores.
+        batch_size: clips (windows) a batch, instead of `batch_seconds`.
         window_seconds: longer clips are scored in windows
             (:mod:`espnet2_distilmos.inference.windows`); None = always whole.
+        corpus: of a model with corpus offsets: the training corpus on whose scale to
+            score; None = their mean.
 
     Raises:
-        UserError: a file cannot be read, or the two do not belong together.
+        UserError: a file cannot be read, the two do not belong together, or there is
+            no such corpus.
 
     Example:
         >>> model = DistilMOSInference("exp/x/config.yaml", "exp/x/valid.srcc.best.pth")
@@ -52,6 +60,8 @@ class DistilMOSInference:
         device: str = "cpu",
         batch_seconds: Optional[float] = None,
         window_seconds: Optional[float] = WINDOW,
+        corpus: Optional[str] = None,
+        batch_size: Optional[int] = None,
     ):
         if model_file is None:
             raise UserError(
@@ -62,10 +72,12 @@ class DistilMOSInference:
             train_config = Path(model_file).parent / "config.yaml"
         self.device = choose_device(device)
         self.network = load_network(train_config, model_file).to(self.device)
+        self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
         self.frame_shift = self.network.frame_shift
         seconds = batch_seconds or BATCH_SECONDS[self.device.type]
         self.batch_samples = int(seconds * SAMPLE_RATE)
+        self.batch_size = batch_size
         self.windows = Windows(
             unit=round(self.frame_shift * SAMPLE_RATE),
             size=int((window_seconds or 1e9) * SAMPLE_RATE),
@@ -172,7 +184,7 @@ class DistilMOSInference:
     def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
         """Score one clip that is too long to hold: (n,) blocks of it at 16 kHz."""
         scored, waiting = [], []
-        size = max(self.batch_samples // self.windows.size, 1)
+        size = self.batch_size or max(self.batch_samples // self.windows.size, 1)
 
         def flush() -> None:
             scores = self._score_windows([piece for _, piece in waiting])
@@ -232,7 +244,8 @@ class DistilMOSInference:
         order = sorted(range(len(windows)), key=lambda i: -len(windows[i]))
         scores: List[Optional[Score]] = [None] * len(windows)
         while order:
-            count = max(self.batch_samples // len(windows[order[0]]), 1)
+            longest = len(windows[order[0]])
+            count = self.batch_size or max(self.batch_samples // longest, 1)
             batch, order = order[:count], order[count:]
             for i, score in zip(batch, self._fit([windows[i] for i in batch])):
                 scores[i] = score
@@ -256,7 +269,9 @@ class DistilMOSInference:
         tensors = [torch.from_numpy(np.ascontiguousarray(clip)) for clip in clips]
         speech = pad_sequence(tensors, batch_first=True).to(self.device)
         lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
-        prediction = self.network(speech, lengths)
+        prediction = self.network(
+            speech, lengths, corpus=torch.full_like(lengths, self._corpus)
+        )
         frames = prediction.frame_mos.float().cpu().numpy()
         return [
             (mos, frames[i, :n].copy())

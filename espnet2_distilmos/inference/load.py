@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, Optional
 
 import torch
 
+from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS
 from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -121,6 +122,26 @@ def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str,
             yield conf
     else:
         yield conf
+
+
+def corpus_number(network: MOSNetwork, name: Optional[str]) -> int:
+    """The number of a training corpus; that of the mean corpus for None.
+
+    Raises:
+        UserError: no such corpus, or a model without corpus offsets.
+    """
+    if name is None:
+        return MEAN_CORPUS
+    offset = network.predictor.corpus_offset
+    if offset is None:
+        raise UserError(
+            f"corpus {name}: this model has no corpus offsets; leave the corpus out"
+        )
+    if name not in offset.names:
+        raise UserError(
+            f"corpus {name}: the model was trained on {', '.join(offset.names)}"
+        )
+    return offset.names.index(name)
 
 
 def skip_unused_layers(network: MOSNetwork) -> int:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -73,16 +73,27 @@ def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> N
     write_text(path, "seconds,mos\n" + "".join(lines))
 
 
-def mean_interval(values: Sequence[float]) -> str:
-    """Mean, standard deviation and the mean's 95 % interval (Student's t), as text."""
-    n, mean = len(values), float(np.mean(values))
-    if n < 2:
-        return f"{mean:7.3f}        -                 -"
+def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
+    """Standard deviation, and both ends of the mean's 95 % interval (Student's t).
+
+    Args:
+        values: two or more.
+    """
     from scipy.special import stdtrit
 
+    n, mean = len(values), float(np.mean(values))
     deviation = float(np.std(values, ddof=1))
     half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
-    return f"{mean:7.3f}  {deviation:7.3f}  [{mean - half:.3f}, {mean + half:.3f}]"
+    return deviation, mean - half, mean + half
+
+
+def mean_interval(values: Sequence[float]) -> str:
+    """Mean, standard deviation and the mean's 95 % interval (Student's t), as text."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:7.3f}        -                 -"
+    deviation, low, high = student_interval(values)
+    return f"{mean:7.3f}  {deviation:7.3f}  [{low:.3f}, {high:.3f}]"
 
 
 def summary(clips: Sequence[Clip], results: Results) -> str:

@@ -1,6 +1,6 @@
 """The model as ESPnet's trainer sees it."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -9,6 +9,7 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -20,6 +21,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         loss: MOS regression and token loss.
         n_tokens: number of k-means clusters (k); 0 where tokens take no part.
         token_columns: the column of each target layer in the token matrices.
+        corpora: names of the corpora in the order of their numbers, for the trainer.
         extract_feats_in_collect_stats: read by ESPnet before the model is built;
             false, since statistics need only lengths and no upstream.
     """
@@ -31,6 +33,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         loss: DistilMOSLoss,
         n_tokens: int = 0,
         token_columns: Optional[List[int]] = None,
+        corpora: Sequence[str] = (),
         extract_feats_in_collect_stats: bool = False,
     ):
         super().__init__()
@@ -38,6 +41,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.loss = loss
         self.n_tokens = n_tokens
         self.token_columns = token_columns
+        self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
 
     def forward(
@@ -48,6 +52,9 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         tokens: Optional[torch.Tensor] = None,
         tokens_lengths: Optional[torch.Tensor] = None,
         system: Optional[torch.Tensor] = None,
+        corpus: Optional[torch.Tensor] = None,
+        ratings: Optional[torch.Tensor] = None,
+        ratings_lengths: Optional[torch.Tensor] = None,
         utt_id: Optional[List[str]] = None,
     ) -> Dict[str, Any]:
         """Compute the loss of a batch.
@@ -59,6 +66,10 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             tokens: (B, T, L) token IDs of all layers, one row an upstream frame.
             tokens_lengths: (B,) frames.
             system: (B, 1) system numbers; read by the trainer, not here.
+            corpus: (B, 1) corpus numbers; needed in training with corpus offsets.
+            ratings: (B, R, 2) listener numbers and their scores; needed in training
+                with listener modelling, not looked at in eval mode.
+            ratings_lengths: (B,) numbers of ratings.
             utt_id: IDs of the clips, for errors.
 
         Returns:
@@ -68,7 +79,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
 
         Raises:
             UserError: tokens are missing, too short or too long, or not IDs of k
-                clusters; names the clip.
+                clusters (names the clip); corpora or ratings are missing.
         """
         with_tokens = self.loss.token_weight > 0
         if with_tokens and tokens is None:
@@ -76,7 +87,14 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "the token loss needs `tokens` data; give tokens.scp or set "
                 "loss_conf token_weight to 0"
             )
-        prediction = self.network(speech, speech_lengths, with_tokens)
+        rated = self._ratings(ratings, ratings_lengths)
+        prediction = self.network(
+            speech,
+            speech_lengths,
+            with_tokens,
+            self._corpus(corpus),
+            None if rated is None else rated.pairs,
+        )
         targets = None
         if with_tokens:
             names = utt_id or [f"clip {i}" for i in range(len(speech))]
@@ -86,7 +104,12 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             # With strides a step takes the token of its first frame.
             targets = tokens[:, :: self.network.predictor.stride, self.token_columns]
         loss, stats = self.loss(
-            prediction.mos, mos.flatten(), prediction.token_logits, targets
+            prediction.mos,
+            mos.flatten(),
+            prediction.token_logits,
+            targets,
+            rated,
+            prediction.listener_mos,
         )
         if with_tokens and not self.training:
             accuracies = token_accuracies(prediction.token_logits, targets)
@@ -103,6 +126,35 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         if not self.training:
             retval["predicted"] = prediction.mos
         return retval
+
+    def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
+        """(B,) numbers where there are offsets."""
+        if self.network.predictor.corpus_offset is None:
+            return None
+        if corpus is None:
+            if self.training:
+                raise UserError(
+                    "corpus offsets need `corpus` data; give utt2corpus or set "
+                    "--corpus_offset false"
+                )
+            return None
+        return corpus.flatten()
+
+    def _ratings(
+        self, ratings: Optional[torch.Tensor], lengths: Optional[torch.Tensor]
+    ) -> Optional[Ratings]:
+        """What is to be predicted besides the mean scores.
+
+        Nothing in eval mode, so that validation depends on no draw of listeners.
+        """
+        if self.network.predictor.listeners is None or not self.training:
+            return None
+        if ratings is None:
+            raise UserError(
+                "listener modelling needs `ratings` data; give utt2ratings or set "
+                "--listeners false"
+            )
+        return pick_ratings(ratings, lengths, self.loss.ratings_per_clip)
 
     def _check_tokens(self, names, tokens, lengths, upstream_lengths) -> None:
         for name, n, expected in zip(

@@ -1,4 +1,4 @@
-"""Losses: MOS regression, pairs of clips, and tokens as self-distillation."""
+"""Losses: MOS regression, pairs of clips, ratings, and tokens as self-distillation."""
 
 from typing import Dict, List, Optional, Tuple, Type
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from espnet2_distilmos.model.collectives import many_processes, rows_of_processes
+from espnet2_distilmos.model.ratings import Ratings
 
 # Target of a frame that takes no part in the token loss.
 IGNORE_TOKEN = -1
@@ -27,11 +28,17 @@ class L1Loss(torch.nn.Module):
             raise ValueError("margin must not be negative")
         self.margin = margin
 
-    def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """(B,) scores, (B,) labels -> () loss."""
+    def forward(
+        self,
+        predicted: torch.Tensor,
+        target: torch.Tensor,
+        weights: Optional[torch.Tensor] = None,
+    ) -> torch.Tensor:
+        """(B,) scores, (B,) labels -> () mean, or the sum with (B,) `weights`."""
         error = (predicted - target).abs()
         value = self._value(error)
-        return torch.where(error > self.margin, value, torch.zeros_like(value)).mean()
+        value = torch.where(error > self.margin, value, torch.zeros_like(value))
+        return value.mean() if weights is None else (weights * value).sum()
 
     def _value(self, error: torch.Tensor) -> torch.Tensor:
         return error
@@ -132,6 +139,10 @@ class DistilMOSLoss(torch.nn.Module):
         label_smoothing: of the token loss (see :class:`TokenLoss`).
         contrastive_weight: weight of :class:`ContrastiveLoss`; 0 = none (published).
         contrastive_margin: its margin.
+        listener_weight: with listener modelling, weight of the same regression on the
+            ratings of single listeners.
+        ratings_per_clip: of more ratings than these a clip, as many are drawn anew for
+            every batch; None = all are used.
     """
 
     def __init__(
@@ -142,17 +153,23 @@ class DistilMOSLoss(torch.nn.Module):
         label_smoothing: float = 0.0,
         contrastive_weight: float = 0.0,
         contrastive_margin: float = 0.1,
+        listener_weight: float = 1.0,
+        ratings_per_clip: Optional[int] = 8,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
             raise ValueError(f"regression must be l1 or mse, not {regression!r}")
-        if min(token_weight, contrastive_weight) < 0:
+        if min(token_weight, contrastive_weight, listener_weight) < 0:
             raise ValueError("weights of losses must not be negative")
+        if ratings_per_clip is not None and ratings_per_clip < 1:
+            raise ValueError("ratings_per_clip must be at least 1, or null for all")
         self.regression = REGRESSIONS[regression](margin)
         self.contrastive = ContrastiveLoss(contrastive_margin)
         self.tokens = TokenLoss(label_smoothing)
         self.token_weight = token_weight
         self.contrastive_weight = contrastive_weight
+        self.listener_weight = listener_weight
+        self.ratings_per_clip = ratings_per_clip
 
     def forward(
         self,
@@ -160,6 +177,8 @@ class DistilMOSLoss(torch.nn.Module):
         target: torch.Tensor,
         logits: Optional[List[torch.Tensor]] = None,
         tokens: Optional[torch.Tensor] = None,
+        ratings: Optional[Ratings] = None,
+        listener_mos: Optional[torch.Tensor] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
@@ -168,11 +187,13 @@ class DistilMOSLoss(torch.nn.Module):
             target: (B,) labels in MOS units.
             logits: one (B, T, k) tensor a target layer; needed if token_weight > 0.
             tokens: (B, T, L) token IDs; needed if token_weight > 0.
+            ratings: of single listeners, or None.
+            listener_mos: (P,) scores predicted for them.
 
         Returns:
             () loss, and detached stats: `loss`, `mos_loss`, `contrastive_loss` if
-            that is used and, with tokens, `token_loss` (nats) and `token_acc`, in
-            [0, 1].
+            that is used, with ratings `listener_loss` and, with tokens, `token_loss`
+            (nats) and `token_acc`, in [0, 1].
         """
         mos_loss = self.regression(predicted, target)
         stats = {"mos_loss": mos_loss.detach()}
@@ -181,6 +202,10 @@ class DistilMOSLoss(torch.nn.Module):
             contrastive = self.contrastive(predicted, target)
             loss = loss + self.contrastive_weight * contrastive
             stats["contrastive_loss"] = contrastive.detach()
+        if ratings is not None:
+            listener = self.regression(listener_mos, ratings.scores, ratings.weights)
+            loss = loss + self.listener_weight * listener
+            stats["listener_loss"] = listener.detach()
         if self.token_weight > 0:
             tokens_loss = self.tokens(logits, tokens)
             loss = loss + self.token_weight * tokens_loss

@@ -1,6 +1,6 @@
 """Upstream and predictor in one module, built without ESPnet."""
 
-from typing import Any, Dict, Mapping, Type
+from typing import Any, Dict, Mapping, Optional, Type
 
 import torch
 
@@ -39,11 +39,19 @@ class MOSNetwork(torch.nn.Module):
         return self.upstream.frame_shift * self.predictor.stride
 
     def forward(
-        self, speech: torch.Tensor, lengths: torch.Tensor, with_tokens: bool = False
+        self,
+        speech: torch.Tensor,
+        lengths: torch.Tensor,
+        with_tokens: bool = False,
+        corpus: Optional[torch.Tensor] = None,
+        pairs: Optional[torch.Tensor] = None,
     ) -> Prediction:
-        """(B, N) waveforms at 16 kHz, (B,) samples -> :class:`Prediction`."""
+        """(B, N) waveforms at 16 kHz, (B,) samples -> :class:`Prediction`.
+
+        The other arguments: see :class:`AbsPredictor`.
+        """
         states, frame_lengths = self.upstream(speech, lengths)
-        return self.predictor(states, frame_lengths, with_tokens)
+        return self.predictor(states, frame_lengths, with_tokens, corpus, pairs)
 
 
 def build_network(

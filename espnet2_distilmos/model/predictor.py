@@ -6,9 +6,11 @@ from typing import List, Optional, Sequence
 
 import torch
 
+from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.decoder import MOSDecoder, mean_of_frames, scale_output
 from espnet2_distilmos.model.frame_encoder import FrameEncoder
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
+from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.pooling import POOLINGS
 from espnet2_distilmos.model.token_heads import TokenHeads
 
@@ -23,6 +25,7 @@ class Prediction:
         lengths: (B,) numbers of frames.
         token_logits: one (B, T, k) tensor a target layer, or None.
         upstream_lengths: (B,) frames of the upstream, before any stride.
+        listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
     """
 
     mos: torch.Tensor
@@ -30,6 +33,7 @@ class Prediction:
     lengths: torch.Tensor
     token_logits: Optional[List[torch.Tensor]] = None
     upstream_lengths: Optional[torch.Tensor] = None
+    listener_mos: Optional[torch.Tensor] = None
 
 
 class AbsPredictor(torch.nn.Module, ABC):
@@ -38,10 +42,17 @@ class AbsPredictor(torch.nn.Module, ABC):
     Attributes:
         target_layers: layer numbers that the token heads predict; empty = no heads.
         stride: upstream frames a frame of the prediction.
+        corpus_offset: offsets of the training corpora, or None.
+        listeners: what is known of single listeners, or None.
     """
 
     target_layers: Sequence[int] = ()
     stride: int = 1
+
+    def __init__(self):
+        super().__init__()
+        self.corpus_offset: Optional[CorpusOffset] = None
+        self.listeners: Optional[ListenerEmbedding] = None
 
     @abstractmethod
     def forward(
@@ -49,12 +60,56 @@ class AbsPredictor(torch.nn.Module, ABC):
         states: List[torch.Tensor],
         lengths: torch.Tensor,
         with_tokens: bool = False,
+        corpus: Optional[torch.Tensor] = None,
+        pairs: Optional[torch.Tensor] = None,
     ) -> Prediction:
-        """L tensors (B, T, D) and (B,) frame counts -> :class:`Prediction`."""
+        """Score a batch, as the mean listener does, and for single listeners.
+
+        Args:
+            states: L tensors (B, T, D).
+            lengths: (B,) frame counts.
+            with_tokens: whether `token_logits` are wanted.
+            corpus: (B,) numbers of the corpora whose scale is meant; None = the mean
+                scale, which is that of any model without offsets.
+            pairs: (P, 2) rows of the batch and listener numbers, scored besides; only
+                with `listeners`.
+        """
 
     def layer_weights(self) -> Optional[torch.Tensor]:
         """(L,) weights of the layers, or None where they are not learned."""
         return None
+
+    def _add_raters(
+        self,
+        corpora: Optional[Sequence[str]],
+        listeners: Optional[Sequence[str]],
+        size: int,
+    ) -> None:
+        """Make `corpus_offset` and `listeners` (of `size` channels) if there are any.
+
+        They draw no random numbers, so the other parts start as without them.
+        """
+        if corpora:
+            self.corpus_offset = CorpusOffset(corpora)
+        if listeners:
+            self.listeners = ListenerEmbedding(listeners, size)
+
+    def _offset(
+        self, frame_mos: torch.Tensor, corpus: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """(B, T) frame scores on the scale of their corpora."""
+        if self.corpus_offset is None or corpus is None:
+            return frame_mos
+        return frame_mos + self.corpus_offset(corpus).unsqueeze(1)
+
+
+def for_pairs(
+    pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
+) -> List[Optional[torch.Tensor]]:
+    """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
+    if pairs is None:
+        return list(values)
+    return [v if v is None else torch.cat([v, v[pairs[:, 0]]]) for v in values]
 
 
 class DistilMOSPredictor(AbsPredictor):
@@ -71,6 +126,9 @@ class DistilMOSPredictor(AbsPredictor):
         dropout: in the decoder.
         layer_weighting: `entmax` (published) or `softmax`.
         pooling: of frame scores, `mean` (published) or `attention`.
+        corpora: names of the training corpora, for an offset each; None = no offsets.
+        listeners: names of the listeners, for a vector each that is added to every
+            frame before the decoder; None = no listener modelling.
     """
 
     def __init__(
@@ -85,6 +143,8 @@ class DistilMOSPredictor(AbsPredictor):
         dropout: float = 0.1,
         layer_weighting: str = "entmax",
         pooling: str = "mean",
+        corpora: Optional[Sequence[str]] = None,
+        listeners: Optional[Sequence[str]] = None,
     ):
         super().__init__()
         for name, value, known in (
@@ -110,14 +170,26 @@ class DistilMOSPredictor(AbsPredictor):
             self.token_heads = TokenHeads(
                 len(self.target_layers), hidden_size, n_tokens
             )
+        self._add_raters(corpora, listeners, hidden_size)
 
-    def forward(self, states, lengths, with_tokens=False):
+    def forward(self, states, lengths, with_tokens=False, corpus=None, pairs=None):
         """See :class:`AbsPredictor`."""
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
-        frame_mos = self.decoder(frames, steps)
         logits = self.token_heads(frames) if with_tokens and self.token_heads else None
-        mos = self.pooling(frame_mos, frames, steps)
-        return Prediction(mos, frame_mos, steps, logits, lengths)
+        n_clips = len(frames)
+        heard, n_heard, corpus = for_pairs(pairs, frames, steps, corpus)
+        if self.listeners is not None:
+            heard = heard + self.listeners(n_clips, pairs).unsqueeze(1)
+        frame_mos = self._offset(self.decoder(heard, n_heard), corpus)
+        mos = self.pooling(frame_mos, heard, n_heard)
+        return Prediction(
+            mos[:n_clips],
+            frame_mos[:n_clips],
+            steps,
+            logits,
+            lengths,
+            None if pairs is None else mos[n_clips:],
+        )
 
     def layer_weights(self) -> torch.Tensor:
         """(L,) weights; they sum to 1."""
@@ -127,18 +199,39 @@ class DistilMOSPredictor(AbsPredictor):
 class SSLMOSPredictor(AbsPredictor):
     """Plain SSL-MOS (arXiv 2110.02635): linear on the mean of the last layer.
 
-    Args: see :class:`DistilMOSPredictor`; tokens are refused, there are no heads.
+    Args: see :class:`DistilMOSPredictor`; tokens are refused, there are no heads. A
+        listener is a number that is added to the score.
     """
 
-    def __init__(self, layers: Sequence[int], input_size: int, n_tokens: int):
+    def __init__(
+        self,
+        layers: Sequence[int],
+        input_size: int,
+        n_tokens: int,
+        corpora: Optional[Sequence[str]] = None,
+        listeners: Optional[Sequence[str]] = None,
+    ):
         super().__init__()
         if n_tokens > 0:
             raise ValueError("SSL-MOS has no token heads; set token_weight to 0")
         self.output = scale_output(input_size)
+        self._add_raters(corpora, listeners, 1)
 
-    def forward(self, states, lengths, with_tokens=False):
+    def forward(self, states, lengths, with_tokens=False, corpus=None, pairs=None):
         """See :class:`AbsPredictor`."""
         # The mean of linear values is the linear value of the mean.
         frame_mos = self.output(states[-1]).squeeze(-1)
-        mos = mean_of_frames(frame_mos, lengths)
-        return Prediction(mos, frame_mos, lengths, None, lengths)
+        n_clips = len(frame_mos)
+        frame_mos, n_heard, corpus = for_pairs(pairs, frame_mos, lengths, corpus)
+        if self.listeners is not None:
+            frame_mos = frame_mos + self.listeners(n_clips, pairs)
+        frame_mos = self._offset(frame_mos, corpus)
+        mos = mean_of_frames(frame_mos, n_heard)
+        return Prediction(
+            mos[:n_clips],
+            frame_mos[:n_clips],
+            lengths,
+            None,
+            lengths,
+            None if pairs is None else mos[n_clips:],
+        )

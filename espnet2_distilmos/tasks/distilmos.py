@@ -9,16 +9,18 @@ from espnet2.tasks.abs_task import AbsTask, optim_classes
 from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import float_or_none, str_or_none
+from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from typeguard import typechecked
 
 from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import PREDICTORS, build_network
 from espnet2_distilmos.model.predictor import AbsPredictor
+from espnet2_distilmos.tasks.raters import name_raters, path_of
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.optimizer import build_optimizer
+from espnet2_distilmos.train.preprocessor import RaterPreprocessor
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -69,6 +71,26 @@ class DistilMOSTask(AbsTask):
             action=NestedDictAction,
             default=dict(),
             help="Content of token_provenance; filled in by the task",
+        )
+        group.add_argument(
+            "--corpus_offset",
+            type=str2bool,
+            default=False,
+            help="Learn an offset a corpus; needs `corpus` data (utt2corpus)",
+        )
+        group.add_argument(
+            "--corpora",
+            nargs="*",
+            default=None,
+            help="Names of the corpora in the order of their numbers; filled in by the "
+            "task from the `corpus` data of the training set",
+        )
+        group.add_argument(
+            "--listeners",
+            type=str2bool,
+            default=False,
+            help="Model single listeners; needs `ratings` data (utt2ratings). The "
+            "names go into predictor_conf",
         )
         group.add_argument(
             "--upstream_lr",
@@ -126,8 +148,21 @@ class DistilMOSTask(AbsTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
-        """None: stage 1 has formatted the audio, stage 3 the tokens."""
-        return None
+        """Names of corpora and listeners to numbers, where the data has any.
+
+        All else is ready: stage 1 has formatted the audio, stage 3 the tokens.
+        """
+        sets = (
+            args.train_data_path_and_name_and_type,
+            args.valid_data_path_and_name_and_type,
+        )
+        if not any(path_of(data, x) for data in sets for x in ("corpus", "ratings")):
+            return None
+        return RaterPreprocessor(
+            train,
+            args.corpora or (),
+            args.predictor_conf.get("listeners") or (),
+        )
 
     @classmethod
     def required_data_names(
@@ -140,8 +175,12 @@ class DistilMOSTask(AbsTask):
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """`tokens` for the token loss, `system` for system correlations."""
-        return () if inference else ("tokens", "system")
+        """What the losses and correlations of this task may need besides.
+
+        `tokens` for the token loss, `system` for system correlations, `corpus` for
+        those a corpus and for offsets, `ratings` for listener modelling.
+        """
+        return () if inference else ("tokens", "system", "corpus", "ratings")
 
     @classmethod
     @typechecked
@@ -149,7 +188,8 @@ class DistilMOSTask(AbsTask):
         """Build the model and copy all that is portable into `args`.
 
         Raises:
-            UserError: no upstream, or tokens that are not those of the upstream.
+            UserError: no upstream, tokens that are not those of the upstream, or no
+                corpora or ratings where they are needed.
         """
         where = "--upstream_conf"
         if args.upstream_config is not None:
@@ -162,6 +202,7 @@ class DistilMOSTask(AbsTask):
         n_tokens = 0
         if loss.token_weight > 0:
             n_tokens = cls._read_token_provenance(args)
+        name_raters(args)
         network = build_network(
             args.upstream_conf, args.predictor, args.predictor_conf, n_tokens, where
         )
@@ -172,7 +213,12 @@ class DistilMOSTask(AbsTask):
         if args.init is not None:
             initialize(network.predictor, args.init)
         return ESPnetDistilMOSModel(
-            network, loss, n_tokens=n_tokens, token_columns=columns, **args.model_conf
+            network,
+            loss,
+            n_tokens=n_tokens,
+            token_columns=columns,
+            corpora=args.corpora or (),
+            **args.model_conf,
         )
 
     @staticmethod

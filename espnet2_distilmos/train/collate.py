@@ -22,7 +22,7 @@ class DistilMOSCollateFn(CommonCollateFn):
         super().__init__(
             float_pad_value=0.0,
             int_pad_value=IGNORE_TOKEN,
-            not_sequence=["mos", "system"],
+            not_sequence=["mos", "system", "corpus"],
         )
 
     def __call__(
@@ -31,7 +31,8 @@ class DistilMOSCollateFn(CommonCollateFn):
         """[(ID, {name: array})] -> IDs and the padded batch.
 
         `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, L) -> (B, T, L),
-        `system` (1,) -> (B, 1), with `speech_lengths` and `tokens_lengths` (B,).
+        `system` and `corpus` (1,) -> (B, 1), `ratings` (R, 2) -> (B, R, 2), with
+        `speech_lengths`, `tokens_lengths` and `ratings_lengths` (B,).
         """
         as_ids = [
             (

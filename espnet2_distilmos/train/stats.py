@@ -2,12 +2,14 @@
 
 import logging
 import statistics
+from collections import Counter
 from pathlib import Path
 from typing import Dict, Optional
 
 from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
+    read_ratings,
     read_words,
     require_same_ids,
     write_lines,
@@ -41,6 +43,17 @@ def collect_stats(
     systems = None
     if (data_dir / "utt2sys").exists():
         files[str(data_dir / "utt2sys")] = systems = read_words(data_dir / "utt2sys")
+    more = {}
+    if (data_dir / "utt2corpus").exists():
+        files[str(data_dir / "utt2corpus")] = found = read_words(
+            data_dir / "utt2corpus"
+        )
+        more["n_clips_of"] = dict(sorted(Counter(found.values()).items()))
+    if (data_dir / "utt2ratings").exists():
+        found = read_ratings(data_dir / "utt2ratings")
+        files[str(data_dir / "utt2ratings")] = found
+        more["n_ratings"] = sum(map(len, found.values()))
+        more["n_listeners"] = len({who for r in found.values() for who, _ in r})
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)
@@ -59,6 +72,7 @@ def collect_stats(
             "min": min(labels.values()),
             "max": max(labels.values()),
         },
+        **more,
     }
     write_yaml(output_dir / "stats.yaml", summary)
     logging.info(

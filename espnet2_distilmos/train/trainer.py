@@ -1,7 +1,7 @@
 """ESPnet's trainer with correlations over the whole validation set."""
 
 import logging
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ Scores = Dict[str, Tuple[float, float, Optional[int]]]
 class DistilMOSTrainer(Trainer):
     """Adds `srcc`, `lcc`, `sys_srcc` and the layer weights to the validation stats.
 
+    With several corpora also `srcc_NAME` of each, and their offsets if there are any.
+
     A correlation is a figure of the whole set, not a mean over batches, so
     predictions are collected (from all processes) before it is computed.
     """
@@ -51,6 +53,7 @@ class DistilMOSTrainer(Trainer):
         distributed = distributed_option.distributed
         model.eval()
         scores: Scores = {}
+        corpus_of: Dict[str, int] = {}
         # Processes may have unequal numbers of batches; the first to end stops all.
         stop = torch.tensor(0, device=device)
         for utt_ids, batch in iterator:
@@ -77,6 +80,8 @@ class DistilMOSTrainer(Trainer):
                 [None] * len(utt_ids) if systems is None else systems.view(-1).tolist(),
             )
             scores.update({utt: (hyp, ref, s) for utt, hyp, ref, s in columns})
+            if "corpus" in batch:
+                corpus_of.update(zip(utt_ids, batch["corpus"].view(-1).tolist()))
         else:
             if distributed:
                 stop.fill_(1)
@@ -85,9 +90,18 @@ class DistilMOSTrainer(Trainer):
             return
         if distributed:
             parts: list = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(parts, scores)
-            scores = {utt: value for part in parts for utt, value in part.items()}
-        reporter.register({**correlations(scores), **layer_weights(model)})
+            torch.distributed.all_gather_object(parts, (scores, corpus_of))
+            scores = {utt: value for part in parts for utt, value in part[0].items()}
+            corpus_of = {utt: n for part in parts for utt, n in part[1].items()}
+        names = getattr(model, "module", model).corpora
+        reporter.register(
+            {
+                **correlations(scores),
+                **corpus_srcc(scores, corpus_of, names),
+                **layer_weights(model),
+                **corpus_offsets(model),
+            }
+        )
         reporter.next()
 
 
@@ -112,6 +126,33 @@ def correlations(scores: Scores) -> Dict[str, float]:
                 system_means(ref, groups), system_means(hyp, groups)
             )
     return {name: -1.0 if value is None else value for name, value in result.items()}
+
+
+def corpus_srcc(
+    scores: Scores, corpus_of: Dict[str, int], names: Sequence[str]
+) -> Dict[str, float]:
+    """`srcc_NAME` of each corpus that has clips; ranks of different tests do not mix.
+
+    Args:
+        scores: of the whole set.
+        corpus_of: ID -> corpus number.
+        names: of the corpora, in the order of their numbers.
+    """
+    found = {}
+    for number, name in enumerate(names):
+        part = {utt: s for utt, s in scores.items() if corpus_of.get(utt) == number}
+        if part:
+            found[f"srcc_{name}"] = correlations(part)["srcc"]
+    return found
+
+
+def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
+    """`corpus_offset_NAME` of every corpus (MOS units), or nothing without offsets."""
+    offset = getattr(model, "module", model).network.predictor.corpus_offset
+    if offset is None:
+        return {}
+    values = offset.values().tolist()
+    return {f"corpus_offset_{n}": v for n, v in zip(offset.names, values)}
 
 
 def layer_weights(model: torch.nn.Module) -> Dict[str, float]:

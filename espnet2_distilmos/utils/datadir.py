@@ -1,11 +1,12 @@
-"""Kaldi-style data directories: `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt`.
+"""Kaldi-style data directories: `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt`,
+and, where a set has them, `utt2corpus` and `utt2ratings`.
 
 All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 (`LC_ALL=C sort`).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
@@ -13,6 +14,10 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 
 T = TypeVar("T")
+# Who, and the score that he or she gave.
+Rating = Tuple[str, float]
+# Value of a line of `utt2ratings` where nobody's rating is known.
+NO_RATINGS = "-"
 
 
 def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
@@ -102,6 +107,27 @@ def to_audio_path(text: str) -> str:
     return text
 
 
+def to_ratings(text: str) -> List[Rating]:
+    """`listener:score listener:score ...` (`-` = none), or ValueError with the reason.
+
+    What follows a listener's last colon is the score.
+    """
+    if text == NO_RATINGS:
+        return []
+    ratings = []
+    for word in text.split():
+        listener, colon, score = word.rpartition(":")
+        if not colon or not listener:
+            raise ValueError(f"{word!r} is not listener:score (as in L07:4)")
+        ratings.append((listener, to_float(score)))
+    return ratings
+
+
+def from_ratings(ratings: List[Rating]) -> str:
+    """The text of which :func:`to_ratings` makes `ratings`."""
+    return " ".join(f"{who}:{score:g}" for who, score in ratings) or NO_RATINGS
+
+
 def read_floats(path: PathLike) -> Dict[str, float]:
     """Read `utt2mos` and its like: `ID NUMBER`."""
     return read_lines(path, to_float)
@@ -110,6 +136,11 @@ def read_floats(path: PathLike) -> Dict[str, float]:
 def read_words(path: PathLike) -> Dict[str, str]:
     """Read `utt2sys`, `utt2spk` and their like: `ID WORD`."""
     return read_lines(path, to_word)
+
+
+def read_ratings(path: PathLike) -> Dict[str, List[Rating]]:
+    """Read `utt2ratings`: `ID listener:score listener:score ...`, or `ID -`."""
+    return read_lines(path, to_ratings)
 
 
 def read_wav_scp(path: PathLike) -> Dict[str, str]:
@@ -176,16 +207,22 @@ class DataDir:
         mos: ID -> label (MOS units), or None where the set has no labels.
         systems: ID -> system, or None.
         speakers: ID -> speaker, or None (then every utterance is its own speaker).
+        corpora: ID -> corpus, or None (one corpus).
+        ratings: ID -> ratings of single listeners, or None.
     """
 
     wavs: Dict[str, str]
     mos: Optional[Dict[str, float]] = None
     systems: Optional[Dict[str, str]] = None
     speakers: Optional[Dict[str, str]] = None
+    corpora: Optional[Dict[str, str]] = None
+    ratings: Optional[Dict[str, List[Rating]]] = None
 
     @classmethod
     def load(cls, folder: PathLike) -> "DataDir":
         """Read and check a folder; files other than `wav.scp` may be absent.
+
+        Clips that are not in `utt2ratings` have no ratings.
 
         Raises:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
@@ -193,16 +230,14 @@ class DataDir:
         folder = Path(folder)
         contents = {
             name: reader(folder / name)
-            for name, reader in (
-                ("wav.scp", read_wav_scp),
-                ("utt2mos", read_floats),
-                ("utt2sys", read_words),
-                ("utt2spk", read_words),
-            )
+            for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
+        if "utt2ratings" in contents:
+            none = {utt: [] for utt in contents["wav.scp"]}
+            contents["utt2ratings"] = {**none, **contents["utt2ratings"]}
         require_same_ids({str(folder / n): c for n, c in contents.items()})
-        return cls(*map(contents.get, ("wav.scp", "utt2mos", "utt2sys", "utt2spk")))
+        return cls(*map(contents.get, _READERS))
 
     def subset(self, ids: List[str]) -> "DataDir":
         """The same with only `ids`."""
@@ -210,23 +245,45 @@ class DataDir:
         def pick(values):
             return None if values is None else {u: values[u] for u in ids}
 
-        return DataDir(*map(pick, (self.wavs, self.mos, self.systems, self.speakers)))
+        return DataDir(*(pick(getattr(self, f.name)) for f in fields(self)))
 
     def save(self, folder: PathLike) -> None:
         """Write the folder's files; `wav.scp` last, as the sign that it is whole.
 
-        Labels and systems that an earlier version of the set had are removed.
+        Labels, systems and corpora that an earlier version of the set had are removed.
+        `utt2ratings` is not, since not every writer goes through this class.
         """
         folder = Path(folder)
         speakers = self.speakers or {u: u for u in self.wavs}
         spk2utt: Dict[str, List[str]] = {}
         for utt in sorted(self.wavs, key=str.encode):
             spk2utt.setdefault(speakers[utt], []).append(utt)
-        for name, values in (("utt2mos", self.mos), ("utt2sys", self.systems)):
+        ratings = None
+        if self.ratings is not None:
+            ratings = {u: from_ratings(r) for u, r in self.ratings.items()}
+        for name, values in (
+            ("utt2mos", self.mos),
+            ("utt2sys", self.systems),
+            ("utt2corpus", self.corpora),
+            ("utt2ratings", ratings),
+        ):
             if values is not None:
                 write_lines(folder / name, values)
-            else:
+            elif name != "utt2ratings":
                 (folder / name).unlink(missing_ok=True)
         write_lines(folder / "utt2spk", speakers)
         write_lines(folder / "spk2utt", {s: " ".join(u) for s, u in spk2utt.items()})
         write_lines(folder / "wav.scp", self.wavs)
+
+
+# File -> how it is read, in the order of DataDir's fields.
+_READERS: Dict[str, Callable[[PathLike], Dict]] = {
+    "wav.scp": read_wav_scp,
+    "utt2mos": read_floats,
+    "utt2sys": read_words,
+    "utt2spk": read_words,
+    "utt2corpus": read_words,
+    "utt2ratings": read_ratings,
+}
+# What makes a data directory, to see whether one has changed.
+DATA_FILES = tuple(_READERS)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.signal
 import soundfile
 import yaml
+from made_speech import speech_like
 
 REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"
@@ -38,20 +38,6 @@ UPSTREAM = {
     },
 }
 SIZES = "--n_train 40 --n_valid 12 --n_test 12 --n_test_speaker 4 --n_test_system 8"
-
-
-def speech_like(seed: int) -> np.ndarray:
-    """A second of gliding harmonics through two resonances, with pauses."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(1.1 * 16000)) / 16000
-    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * t))
-    x = scipy.signal.sawtooth(2 * np.pi * np.cumsum(pitch) / 16000)
-    x += 0.3 * rng.standard_normal(len(t))
-    for hz in rng.uniform(300, 3000, 2):
-        b, a = scipy.signal.iirpeak(hz, 4, fs=16000)
-        x += 3 * scipy.signal.lfilter(b, a, x)
-    x *= np.maximum(0, np.sin(2 * np.pi * rng.uniform(2, 4) * t)) ** 0.5
-    return 0.3 * x / np.abs(x).max()
 
 
 class Recipe:

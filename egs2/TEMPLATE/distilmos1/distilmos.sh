@@ -34,6 +34,9 @@ train_set=            # Name of training set, a folder of data/.
 valid_set=            # Name of validation set, used for model selection.
 test_sets=            # Names of test sets. Multiple items can be specified. CORPUS/SET
                       # is a set of another recipe: ../../CORPUS/distilmos1/data/SET.
+train_sets=           # Joint training: sets to combine as training set, instead of
+                      # train_set, e.g. "bvcc/train somos/train" (doc/training.md).
+valid_sets=           # Likewise, instead of valid_set.
 level_sets=auto       # Test sets scored a second time, levelled: auto (those of corpora
                       # that are not trained on), none, or names.
 level_db=-26          # Level of these clips (RMS, dB re full scale).
@@ -83,6 +86,10 @@ fail() {
     exit 1
 }
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
+# Sets that are combined make a set of this recipe, named after all of them.
+joined() { echo "$1" | xargs | tr ' /' '+_'; }
+[ -z "${train_sets}" ] || train_set=$(joined "${train_sets}")
+[ -z "${valid_sets}" ] || valid_set=$(joined "${valid_sets}")
 [ -n "${train_set}" ] || fail "--train_set is required"
 [ -n "${valid_set}" ] || fail "--valid_set is required"
 [ -n "${test_sets}" ] || fail "--test_sets is required"
@@ -106,7 +113,8 @@ if [ "${use_tokens}" = auto ]; then
         use_tokens=false
     fi
 fi
-ssl_dir=${dumpdir}/ssl/${upstream_name}
+# Tokens of a joint training do not take the place of the recipe's own.
+ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
 kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
 
 . utils/test_sets.sh
@@ -127,7 +135,7 @@ suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
     ! "${use_tokens}" || tag+=_k${n_clusters}
-    tag+=$(suffix "${train_args}")
+    tag+=${train_sets:+_${train_set}}$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/stats_${train_set}_${valid_set}
@@ -150,6 +158,19 @@ if ! "${skip_data_prep}"; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         local/data.sh ${local_data_opts}
+        for dset in ${train_sets} ${valid_sets}; do
+            [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
+        done
+        if [ -n "${train_sets}" ]; then
+            # shellcheck disable=SC2086
+            ${python} -m espnet2_distilmos.bin.combine_sets \
+                --sets ${train_sets} --output_dir "data/${train_set}"
+        fi
+        if [ -n "${valid_sets}" ]; then
+            # shellcheck disable=SC2086
+            ${python} -m espnet2_distilmos.bin.combine_sets \
+                --sets ${valid_sets} --output_dir "data/${valid_set}"
+        fi
         ${python} -m espnet2_distilmos.bin.format_audio \
             --data_dirs "data/${train_set}" "data/${valid_set}" "${own_test_sets[@]/#/data/}" \
             --output_dir "${dumpdir}/raw" \
@@ -221,6 +242,11 @@ if ! "${skip_train}"; then
             if [ -f "${dumpdir}/raw/${dset}/utt2sys_id" ]; then
                 _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2sys_id,system,text_int")
             fi
+            for _more in utt2corpus,corpus,text utt2ratings,ratings,text; do
+                if [ -f "${dumpdir}/raw/${dset}/${_more%%,*}" ]; then
+                    _opts+=("${_data}" "${dumpdir}/raw/${dset}/${_more}")
+                fi
+            done
             if "${use_tokens}"; then
                 _opts+=("${_data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
             fi
@@ -292,7 +318,7 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --corpus "$(basename "$(dirname "${PWD}")")" --label_kind "${label_kind}" \
+        --corpus "${train_sets:-$(basename "$(dirname "${PWD}")")}" --label_kind "${label_kind}" \
         --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
 fi
 

@@ -7,12 +7,11 @@ each speaker.
 """
 
 import logging
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from espnet2_distilmos.corpora.debian import download, field, unpack
 from espnet2_distilmos.corpora.mini_mos.speech import have_programs
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
@@ -33,45 +32,10 @@ def package(language: str) -> str:
     return f"asterisk-core-sounds-{language}-g722"
 
 
-def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
-    # LC_ALL: messages are shown to the user and searched for in reports.
-    env = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
-
-
-def _private_apt(folder: Path) -> list[str]:
-    """Options that keep apt's state in `folder`, so that any user may update it."""
-    lists, cache = folder / "lists", folder / "cache"
-    for made in (lists / "partial", cache / "archives" / "partial"):
-        made.mkdir(parents=True, exist_ok=True)
-    return ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
-
-
-def _download(names: list[str], folder: Path) -> None:
-    """Bring the newest `names` into `folder`; apt checks the signatures."""
-    if _run(["apt-get", "download", *names], folder).returncode == 0:
-        return
-    # The system's package lists are missing or too old (containers have none).
-    options = _private_apt(folder / "apt")
-    update = _run(["apt-get", *options, "update"], folder)
-    done = _run(["apt-get", *options, "download", *names], folder)
-    if done.returncode != 0:
-        lines = f"{update.stderr}\n{done.stderr}".split("\n")
-        errors = [line[3:] for line in lines if line.startswith("E: ")]
-        reason = errors[-1] if errors else f"apt-get exit code {done.returncode}"
-        raise UserError(
-            f"the clean speech ({package('*')}) cannot be downloaded: {reason}; "
-            f"{_REMEDY}"
-        )
-
-
 def _unpack(deb: Path, language: str, folder: Path) -> dict:
     """Unpack one package to `folder`/<language>; return what is worth recording."""
     root = deb.parent / f"root_{language}"
-    done = _run(["dpkg-deb", "-x", str(deb), str(root)], deb.parent)
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.split())
-        raise UserError(f"{deb.name}: damaged package, run again ({reason})")
+    unpack(deb, root)
     voices = [p for p in (root / "usr/share/asterisk/sounds").iterdir() if p.is_dir()]
     voice = max(voices, key=lambda p: sum(1 for _ in p.rglob("*.g722")))
     shutil.copy(root / f"usr/share/doc/{package(language)}/copyright", voice)
@@ -79,10 +43,9 @@ def _unpack(deb: Path, language: str, folder: Path) -> dict:
     if target.exists():  # of a run that was killed before packages.yaml
         shutil.rmtree(target)
     shutil.move(voice, target)
-    field = _run(["dpkg-deb", "-f", str(deb), "Version"], deb.parent)
     return {
         "package": package(language),
-        "version": field.stdout.strip(),
+        "version": field(deb, "Version"),
         "sha256": sha256_file(deb),
         "voice": voice.name,
     }
@@ -108,7 +71,8 @@ def debian_speech(folder: Path) -> dict[str, dict]:
     logging.info(f"Downloading clean speech of {len(LANGUAGES)} languages (55 MB)")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp") as name:
         tmp = Path(name).resolve()
-        _download([package(language) for language in LANGUAGES], tmp)
+        names = [package(language) for language in LANGUAGES]
+        download(names, tmp, f"the clean speech ({package('*')})", _REMEDY)
         packages = {}
         for language in LANGUAGES:
             (deb,) = tmp.glob(f"{package(language)}_*.deb")

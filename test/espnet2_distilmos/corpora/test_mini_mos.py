@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.signal
 import soundfile
+from made_speech import speech_like
 
 from espnet2_distilmos.bin import prepare_mini_mos as command
+from espnet2_distilmos.corpora import debian as packages
 from espnet2_distilmos.corpora.mini_mos import debian, speech
 from espnet2_distilmos.corpora.mini_mos.families import FAMILIES
 from espnet2_distilmos.corpora.mini_mos.label import pesq_mos
@@ -36,20 +37,6 @@ from espnet2_distilmos.utils.files import read_yaml
 
 SMALL = "--n_train 20 --n_valid 6 --n_test 8 --n_test_speaker 8 --n_test_system 8"
 SYSTEMS = "--n_systems 6"
-
-
-def speech_like(seed: int, seconds: float, rate: int = 16000) -> np.ndarray:
-    """Syllables: gliding harmonics through two resonances, with pauses (T,)."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(seconds * rate)) / rate
-    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * t))
-    x = scipy.signal.sawtooth(2 * np.pi * np.cumsum(pitch) / rate)
-    x += 0.3 * rng.standard_normal(len(t))
-    for hz in rng.uniform(300, 3000, 2):
-        b, a = scipy.signal.iirpeak(hz, 4, fs=rate)
-        x += 3 * scipy.signal.lfilter(b, a, x)
-    x *= np.maximum(0, np.sin(2 * np.pi * rng.uniform(2, 4) * t)) ** 0.5
-    return 0.3 * x / np.max(np.abs(x))
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +297,7 @@ def test_packages_that_cannot_be_had(tmp_path, capsys, monkeypatch):
         return subprocess.CompletedProcess(args, 100, "", "W: x\nE: no network\n")
 
     monkeypatch.setattr(debian, "have_programs", lambda *names: True)
-    monkeypatch.setattr(debian, "_run", refuse)
+    monkeypatch.setattr(packages, "run", refuse)
     monkeypatch.chdir(tmp_path)
     assert run(command.main, []) == 1
     error = capsys.readouterr().err.splitlines()[-1]

@@ -6,6 +6,7 @@ from espnet2_distilmos.utils.datadir import (
     DataDir,
     read_floats,
     read_lines,
+    read_ratings,
     read_wav_scp,
     read_words,
     require_same_ids,
@@ -142,3 +143,41 @@ def test_subset():
     assert list(part.wavs) == ["c", "a"]
     assert part.mos == {"c": 3.5, "a": 1.5} and part.systems == {"c": "s1", "a": "s1"}
     assert DataDir({"a": "x"}).subset(["a"]).mos is None
+
+
+def test_ratings_of_single_listeners(file, tmp_path):
+    path = file("a L1:3 L:2:4.5\nb -\n")
+    found = {"a": [("L1", 3.0), ("L:2", 4.5)], "b": []}
+    assert read_ratings(path) == found
+    wavs = dict.fromkeys("abc", "x.wav")
+    ratings = {**found, "c": [("L1", 0.25)]}
+    DataDir(wavs, ratings=ratings, corpora=dict.fromkeys("abc", "bvcc")).save(tmp_path)
+    text = (tmp_path / "utt2ratings").read_text()
+    assert text == "a L1:3 L:2:4.5\nb -\nc L1:0.25\n"
+    loaded = DataDir.load(tmp_path)
+    assert loaded.ratings == ratings
+    assert loaded.corpora == dict.fromkeys("abc", "bvcc")
+    assert loaded.subset(["b"]).ratings == {"b": []}
+
+
+def test_clips_that_are_not_rated_may_be_left_out_but_none_made_up(tmp_path):
+    DataDir(dict.fromkeys("ab", "x.wav")).save(tmp_path)
+    (tmp_path / "utt2ratings").write_text("b L1:3\n")
+    assert DataDir.load(tmp_path).ratings == {"a": [], "b": [("L1", 3.0)]}
+    (tmp_path / "utt2ratings").write_text("b L1:3\nc L1:3\n")
+    with pytest.raises(UserError, match="1 IDs of .*utt2ratings are missing in .*: c"):
+        DataDir.load(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["L1", ":3", "L1:", "L1:x", "L1:3 L2", "L1:nan"])
+def test_bad_ratings_name_file_and_line(file, value):
+    with pytest.raises(UserError, match="/utt2x:1: ID a: .*(listener:score|number)"):
+        read_ratings(file(f"a {value}\n"))
+
+
+def test_a_set_that_has_lost_its_systems_and_corpora_keeps_none(tmp_path):
+    wavs = {"a": "x.wav"}
+    DataDir(wavs, {"a": 3.0}, {"a": "s"}, corpora={"a": "c"}).save(tmp_path)
+    DataDir(wavs).save(tmp_path)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"wav.scp", "utt2spk", "spk2utt"}

@@ -60,14 +60,14 @@ prepare_other_corpus() {
     if [ ! -x "${recipe}/local/data.sh" ]; then
         names=(../../*/distilmos1/local/data.sh)
         names=("${names[@]%/distilmos1/local/data.sh}")
-        fail "test set $1: no recipe for corpus '${1%%/*}', there are: ${names[*]#../../}"
+        fail "set $1: no recipe for corpus '${1%%/*}', there are: ${names[*]#../../}"
     fi
     log "$(data_dir_of "$1") is not there: ${recipe}/local/data.sh"
-    (cd "${recipe}" && local/data.sh) || fail "test set $1: ${recipe}/local/data.sh failed"
+    (cd "${recipe}" && local/data.sh) || fail "set $1: ${recipe}/local/data.sh failed"
     if [ ! -f "$(data_dir_of "$1")/wav.scp" ]; then
         names=("${recipe}"/data/*/wav.scp)
         names=("${names[@]%/wav.scp}")
-        fail "test set $1: ${recipe}/local/data.sh makes no such set, there are: ${names[*]#"${recipe}/data/"}"
+        fail "set $1: ${recipe}/local/data.sh makes no such set, there are: ${names[*]#"${recipe}/data/"}"
     fi
 }
 

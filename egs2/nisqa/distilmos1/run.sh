@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The NISQA corpus: transmitted speech. db.sh says where the corpus lies.
+set -e
+set -u
+set -o pipefail
+
+./distilmos.sh \
+    --upstream conf/upstream/wavlm_base_plus.yaml \
+    --train_config conf/train_distilmos.yaml \
+    --train_set train \
+    --valid_set valid \
+    --test_sets "test_for test_p501 test_livetalk" \
+    --label_kind "human: MOS of transmitted speech, crowdsourced" \
+    --set_notes local/set_notes.yaml \
+    "$@"

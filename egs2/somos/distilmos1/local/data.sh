@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Stage 1 of SOMOS: data/{train,valid,test} from the corpus that db.sh names.
+set -e
+set -u
+set -o pipefail
+
+log() {
+    local fname=${BASH_SOURCE[1]##*/}
+    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+
+data_dir=data          # data dirs are made in it
+subset=clean           # or full: ratings of all listeners; sets train_full...
+listeners=false        # true: ratings of single listeners too
+strict=false           # true: other counts than published are an error
+
+help_message="Usage: $0 [--OPTION VALUE]...
+
+Writes the data directories of SOMOS; db.sh says where it lies (SOMOS=).
+
+  --subset clean|full    labels of trustworthy listeners (sets train, valid, test), or
+                         of all (sets train_full, valid_full, test_full)
+  --listeners true|false write the ratings of single listeners too: data/<set>/utt2ratings
+  --data_dir DIR         data dirs are made in it (default: ${data_dir})
+  --strict true|false    other counts than published are an error (default: a warning)"
+
+. ./path.sh
+. ./db.sh
+. utils/parse_options.sh
+
+if [ $# -ne 0 ]; then
+    log "Error: no positional arguments are expected, found: $*" >&2
+    exit 2
+fi
+if [ -z "${SOMOS}" ]; then
+    log "Error: fill the value of 'SOMOS' of db.sh (how to get the corpus: README.md)" >&2
+    exit 1
+fi
+
+python3 -m espnet2_distilmos.bin.prepare_somos \
+    --corpus_dir "${SOMOS}" \
+    --data_dir "${data_dir}" \
+    --subset "${subset}" \
+    --listeners "${listeners}" \
+    --strict "${strict}"
+
+log "Successfully finished."

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SOMOS: neural TTS of one voice. db.sh says where the corpus lies.
+#
+# ./run.sh [--subset clean|full] [options of distilmos.sh]
+set -e
+set -u
+set -o pipefail
+
+subset=clean # published comparisons use clean
+local_data_opts=
+args=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --subset | --local[-_]data[-_]opts) pair=("$1" "${2-}") && shift ;;
+    --subset=* | --local[-_]data[-_]opts=*) pair=("${1%%=*}" "${1#*=}") ;;
+    *) pair=() && args+=("$1") ;;
+    esac
+    case ${pair[0]-} in
+    --subset) subset=${pair[1]} ;;
+    --local*) local_data_opts=${pair[1]} ;;
+    esac
+    shift || break
+done
+sets=("train" "valid" "test")
+opts=()
+case ${subset} in
+clean) ;;
+full) # beside the results of clean, which has other labels
+    sets=("${sets[@]/%/_full}")
+    opts=(--dumpdir dump/full --expdir exp/full)
+    ;;
+*)
+    echo "run.sh: error: --subset is clean or full, found '${subset}'" >&2
+    exit 1
+    ;;
+esac
+
+./distilmos.sh \
+    --upstream conf/upstream/wavlm_base_plus.yaml \
+    --train_config conf/train_distilmos.yaml \
+    --train_set "${sets[0]}" \
+    --valid_set "${sets[1]}" \
+    --test_sets "${sets[2]}" \
+    --label_kind "human: MOS of SOMOS ${subset}" \
+    ${opts[@]+"${opts[@]}"} \
+    ${args[@]+"${args[@]}"} \
+    --local_data_opts "--subset ${subset} ${local_data_opts}"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Stage 1: TTS engines of Debian say the sentences of local/text; human prompts.
+set -e
+set -u
+set -o pipefail
+
+. ./path.sh
+python3 -m espnet2_distilmos.bin.prepare_tts_engines \
+    --text local/text --exp_dir exp --download_dir downloads

@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Stage 1: combine sets of several corpora into one, for joint training."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        required=True,
+        help="SET of this recipe or CORPUS/SET of the recipe ../../CORPUS",
+    )
+    parser.add_argument("--output_dir", required=True, help="Data directory to write")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and combine."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.corpora.combine import combine_sets
+
+    combine_sets(args.sets, args.output_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""A table over several decode folders that have been scored."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils.command import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Show the mean MOS of decode folders, with its 95 % interval, one "
+        "row a model, checkpoint and set, in the given order."
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="utt2pmos, its folder, a decoded set, or any folder above",
+    )
+    parser.add_argument("--output", metavar="FILE", help="Default: stdout")
+    parser.add_argument("--format", default="text", choices=("text", "markdown"))
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and show the table."""
+    args = get_parser().parse_args(cmd)
+    from espnet2_distilmos.tts.compare import load_decoded, table
+    from espnet2_distilmos.utils.files import write_text
+
+    folders = load_decoded(args.paths)
+    text = table(folders, args.format)
+    text += f"\nScores of: {folders[0].judge_name}\n"
+    if args.output:
+        write_text(args.output, text)
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""MOS of decoded speech, with the habits of ESPnet's evaluate_pseudomos.py."""
+
+import argparse
+import logging
+import sys
+from typing import Any, Dict
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def positive_int(text: str) -> int:
+    """A whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of all commands that score."""
+    parser.add_argument(
+        "--model_tag",
+        help="Folder, zip, Hub repository or ESPnet model zoo tag (default, without "
+        "--model_file: the WavLM weights that the method's authors released)",
+    )
+    parser.add_argument(
+        "--train_config", help="config.yaml of the model (default: beside model_file)"
+    )
+    parser.add_argument("--model_file", help="A checkpoint")
+    parser.add_argument(
+        "--device",
+        default="cuda:0",
+        help="cpu, cuda:0... (default: %(default)s; without a GPU the CPU)",
+    )
+    parser.add_argument(
+        "--batchsize",
+        type=positive_int,
+        help="Utterances a batch (default: as suits the device); changes no score",
+    )
+    parser.add_argument(
+        "--num_workers", type=positive_int, default=2, help="Threads that read audio"
+    )
+    parser.add_argument(
+        "--verbose", type=int, default=1, help="Verbosity: 0, 1 or 2 (default: 1)"
+    )
+
+
+def model_arguments(args: argparse.Namespace) -> Dict[str, Any]:
+    """What these options say, as arguments of the package's `Evaluator`."""
+    return {
+        "model_tag": args.model_tag,
+        "train_config": args.train_config,
+        "model_file": args.model_file,
+        "device": args.device,
+        "batch_size": args.batchsize,
+        "num_workers": args.num_workers,
+    }
+
+
+def set_up_verbosity(verbose: int) -> None:
+    """ESPnet's levels."""
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    set_up_logging(levels.get(max(verbose, 0), logging.DEBUG))
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Predict the MOS of decoded speech. Writes utt2pmos and "
+        "pmos_avg_result.txt."
+    )
+    parser.add_argument(
+        "gen_wavdir_or_wavscp", help="Folder of wavs, or wav.scp; any sampling rates"
+    )
+    parser.add_argument(
+        "--outdir", help="Folder for the results (default: that of the wavs or wav.scp)"
+    )
+    parser.add_argument(
+        "--jsonl",
+        metavar="FILE",
+        help="Write JSON lines as VERSA does, too: key, distilmos",
+    )
+    parser.add_argument(
+        "--merge",
+        nargs="+",
+        metavar="JSONL",
+        help="Score nothing: join what jobs wrote for parts of the list",
+    )
+    add_model_options(parser)
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and score."""
+    args = get_parser().parse_args(cmd)
+    set_up_verbosity(args.verbose)
+    from espnet2_distilmos.tts.evaluate import evaluate, merge
+
+    places = (args.outdir, args.jsonl)
+    if args.merge:
+        merge(args.gen_wavdir_or_wavscp, args.merge, *places)
+    else:
+        evaluate(args.gen_wavdir_or_wavscp, *places, **model_arguments(args))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

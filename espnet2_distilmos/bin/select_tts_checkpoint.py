@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""The best of several TTS checkpoints, by the MOS of what they decoded."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.bin.evaluate_distilmos import (
+    add_model_options,
+    model_arguments,
+    positive_int,
+    set_up_verbosity,
+)
+from espnet2_distilmos.utils.command import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Score the wavs that several TTS checkpoints decoded from the same "
+        "texts; name the best, with the interval of the difference to the second. "
+        "Folders that are scored already are not scored again."
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="wav.scp, its folder, a decoded set, or any folder above",
+    )
+    parser.add_argument("--dset", help="Only decoded sets of this name, e.g. dev")
+    parser.add_argument("--output", metavar="FILE", help="Write the choice as JSON")
+    parser.add_argument("--n_bootstrap", type=positive_int, default=10000)
+    parser.add_argument("--seed", type=int, default=0, help="Of the bootstrap")
+    add_model_options(parser)
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options, score and choose."""
+    args = get_parser().parse_args(cmd)
+    set_up_verbosity(args.verbose)
+    from espnet2_distilmos.tts.select import select
+    from espnet2_distilmos.utils.files import write_json
+
+    table, choice = select(
+        args.paths,
+        dset=args.dset,
+        n_bootstrap=args.n_bootstrap,
+        seed=args.seed,
+        **model_arguments(args),
+    )
+    print(table)
+    print(choice.text(), end="")
+    if args.output:
+        write_json(args.output, choice.as_dict())
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

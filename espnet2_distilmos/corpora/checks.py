@@ -1,0 +1,204 @@
+"""What a corpus lists, checked clip by clip: nothing is dropped without a word."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import soundfile
+
+from espnet2_distilmos.utils.datadir import to_float
+
+SCALE = (1.0, 5.0)  # absolute category rating, ITU-T P.800
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clip as a corpus lists it, not yet checked.
+
+    Attributes:
+        utt: ID, without blanks (:func:`clean_id`).
+        wav: where its audio should lie.
+        mos: the label's text; empty = none.
+        system: ID of the system, without blanks; empty = none.
+        where: FILE:LINE.
+        more: further labels, name -> text (NISQA's dimensions).
+    """
+
+    utt: str
+    wav: Path
+    mos: str
+    system: str
+    where: str
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip that has passed; attributes as in :class:`Entry`, labels as numbers."""
+
+    utt: str
+    wav: str
+    mos: float
+    system: str
+    more: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be, a line of `skipped.txt`.
+
+    Attributes:
+        dset: set, or `-`.
+        item: ID of the clip, or name of the file.
+        kind: what it is, in words that many findings share; for counting.
+        detail: what exactly.
+        known: it belongs to the corpus as published and is no reason to worry.
+        kept: the clip is used nevertheless.
+    """
+
+    dset: str
+    item: str
+    kind: str
+    detail: str = ""
+    known: bool = False
+    kept: bool = False
+
+    def line(self) -> str:
+        """The line: set, item, what became of it, kind, detail; tabs between."""
+        state = "kept" if self.kept else "skipped"
+        detail = " ".join(self.detail.split())
+        return f"{self.dset}\t{self.item}\t{state}\t{self.kind}\t{detail}\n"
+
+
+def clean_id(text: str) -> str:
+    """`text` with underscores for blanks: IDs are words."""
+    return re.sub(r"\s+", "_", text.strip())
+
+
+def check_sets(
+    sets: Mapping[str, Sequence[Entry]],
+    known: Mapping[str, str] | None = None,
+    scale: tuple[float, float] = SCALE,
+) -> tuple[dict[str, list[Clip]], list[Finding]]:
+    """Check every clip of every set.
+
+    Left out, each with a finding: clips known to be of no use, without label, with a
+    label that is no number or outside the scale, without system, listed twice with
+    different labels, without audio file, with a file that libsndfile cannot open or
+    that holds no samples (headers are read, not samples), and clips that a later set
+    has too (test sets come last, so a leak costs the training set a clip).
+
+    Args:
+        sets: name of the set -> its clips; training set first, test sets last.
+        known: ID -> reason why the published clip is left out.
+        scale: lowest and highest label (MOS).
+
+    Returns:
+        Clips of each set, sorted by the bytes of the ID, and the findings.
+    """
+    known = known or {}
+    owner: dict[str, str] = {}
+    clips: dict[str, list[Clip]] = {}
+    findings: list[Finding] = []
+    for dset in reversed(sets):
+        listed: dict[str, list[Entry]] = {}
+        for entry in sets[dset]:
+            listed.setdefault(entry.utt, []).append(entry)
+        clips[dset] = []
+        for utt in sorted(listed, key=str.encode):
+            entries = listed[utt]
+            if utt in known:
+                findings.append(Finding(dset, utt, known[utt], known=True))
+                continue
+            if utt in owner:
+                detail = f"{owner[utt]} has it; {entries[0].where}"
+                findings.append(Finding(dset, utt, "in two sets", detail))
+                continue
+            owner[utt] = dset
+            clip = _check_clip(dset, entries, scale, findings)
+            if clip is not None:
+                clips[dset].append(clip)
+    return {dset: clips[dset] for dset in sets}, findings
+
+
+def _check_clip(
+    dset: str, entries: Sequence[Entry], scale, findings: list[Finding]
+) -> Clip | None:
+    entry = entries[0]
+
+    def leave_out(kind: str, detail: str) -> None:
+        findings.append(Finding(dset, entry.utt, kind, f"{detail}; {entry.where}"))
+
+    if len(entries) > 1:
+        places = ", ".join(e.where for e in entries)
+        if len({(e.mos, e.system, e.wav) for e in entries}) > 1:
+            values = ", ".join(e.mos for e in entries)
+            findings.append(
+                Finding(
+                    dset, entry.utt, "listed twice, differently", f"{values}; {places}"
+                )
+            )
+            return None
+        findings.append(
+            Finding(dset, entry.utt, "listed twice, the same", places, kept=True)
+        )
+    if not entry.mos:
+        return leave_out("no label", "empty")
+    try:
+        mos = to_float(entry.mos)
+    except ValueError as e:
+        return leave_out("label is no number", str(e))
+    low, high = scale
+    if not low <= mos <= high:
+        return leave_out(f"label outside {low:g} to {high:g}", entry.mos)
+    if not entry.system:
+        return leave_out("no system", "empty")
+    if not entry.wav.is_file():
+        return leave_out("no audio file", str(entry.wav))
+    try:
+        if soundfile.info(entry.wav).frames == 0:
+            return leave_out("audio without samples", str(entry.wav))
+    except (OSError, soundfile.SoundFileError) as e:
+        return leave_out("unreadable audio", f"{entry.wav} ({e})")
+    more = {}
+    for name, text in entry.more.items():
+        try:
+            more[name] = to_float(text)
+        except ValueError:
+            detail = f"{text!r}; {entry.where}"
+            findings.append(
+                Finding(dset, entry.utt, f"no number as {name}", detail, kept=True)
+            )
+    return Clip(entry.utt, str(entry.wav), mos, entry.system, more)
+
+
+def unlabelled(
+    folder: Path, entries: Iterable[Entry], known: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """A finding for every wav in `folder` that no entry names.
+
+    Args:
+        folder: audio, not looked at below.
+        entries: all clips of all sets.
+        known: name of the file -> why it has no label.
+    """
+    known = known or {}
+    named = {e.wav for e in entries}
+    return [
+        Finding(
+            "-",
+            path.name,
+            known.get(path.name, "audio without label"),
+            str(path),
+            known=path.name in known,
+        )
+        for path in sorted(folder.glob("*.wav"))
+        if path not in named
+    ]
+
+
+def count_kinds(findings: Iterable[Finding]) -> dict[str, int]:
+    """Number of findings of each kind, most frequent first."""
+    return dict(Counter(f.kind for f in findings).most_common())

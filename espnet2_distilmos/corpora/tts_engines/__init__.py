@@ -1,0 +1,1 @@
+"""Speech of the TTS engines that Debian ships, to try the scoring of TTS on."""

@@ -1,0 +1,46 @@
+"""Corpora and listeners: names in the data, numbers in the batch."""
+
+from typing import Dict, Sequence, Union
+
+import numpy as np
+from espnet2.train.preprocessor import AbsPreprocessor
+
+from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS
+from espnet2_distilmos.utils.datadir import to_ratings
+
+
+class RaterPreprocessor(AbsPreprocessor):
+    """Turn the texts of `utt2corpus` and `utt2ratings` into arrays.
+
+    A corpus without a number counts as none in particular; ratings of listeners
+    without a number are left out, and so are data for which there are no names.
+
+    Args:
+        train: whether the set is for training; ratings are used only there.
+        corpora: names in the order of their numbers, from 0.
+        listeners: names in the order of their numbers, from 1 (0 is the mean listener).
+    """
+
+    def __init__(
+        self, train: bool, corpora: Sequence[str] = (), listeners: Sequence[str] = ()
+    ):
+        super().__init__(train)
+        self.corpora = {name: number for number, name in enumerate(corpora)}
+        self.listeners = {name: number for number, name in enumerate(listeners, 1)}
+
+    def __call__(
+        self, uid: str, data: Dict[str, Union[str, np.ndarray]]
+    ) -> Dict[str, np.ndarray]:
+        """`corpus` text -> (1,); `ratings` text -> (R, 2) numbers and scores."""
+        data = dict(data)
+        corpus, ratings = data.pop("corpus", None), data.pop("ratings", None)
+        if corpus is not None and self.corpora:
+            data["corpus"] = np.array([self.corpora.get(corpus, MEAN_CORPUS)])
+        if ratings is not None and self.listeners and self.train:
+            rows = [
+                (self.listeners[who], score)
+                for who, score in to_ratings(ratings)
+                if who in self.listeners
+            ]
+            data["ratings"] = np.array(rows, np.float32).reshape(-1, 2)
+        return data

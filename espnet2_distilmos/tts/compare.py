@@ -1,0 +1,276 @@
+"""Scores of several decode folders side by side, and which checkpoint is the best."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from espnet2_distilmos.inference.report import student_interval
+from espnet2_distilmos.scoring.paired import holm, paired_difference
+from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES
+from espnet2_distilmos.utils.datadir import read_floats
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
+
+FORMATS = ("text", "markdown")
+COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
+_NUMBERS = ("n", "mean", "std")
+
+
+def find_decoded(paths: Sequence[PathLike], name: str) -> List[Path]:
+    """Files `name` of decode folders, in the order of `paths`, each once.
+
+    A path is such a file, its folder, a decoded set (with `wav/` in it), or anything
+    above: an inference folder, an experiment, `exp`. Below a path, names are sorted
+    with numbers as numbers: 9epoch before 10epoch. Logs are not looked at.
+
+    Raises:
+        UserError: a path without such a file.
+    """
+    found: Dict[Path, Path] = {}
+    for path in map(Path, paths):
+        near = [path / name, path / "wav" / name]
+        if path.is_file():
+            files = [path]
+        elif any(map(Path.is_file, near)):
+            files = [next(filter(Path.is_file, near))]
+        else:
+            files = sorted(
+                (
+                    file
+                    for file in path.rglob(f"wav/{name}")
+                    if not {"log", "logdir"} & set(file.relative_to(path).parts)
+                ),
+                key=_natural,
+            )
+        if not files:
+            raise UserError(f"{path}: no {name} in it, in wav/, or in a wav/ below")
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _natural(path: Path) -> List[Any]:
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Scores of one decode folder.
+
+    Attributes:
+        folder: where they lie.
+        mos: ID -> score.
+        judge: hashes of the MOS model, or None where the scores do not say.
+        judge_name: how it was called.
+        failed: clips that have no score.
+    """
+
+    folder: Path
+    mos: Dict[str, float]
+    judge: Optional[Tuple[str, ...]] = None
+    judge_name: str = "unknown"
+    failed: int = 0
+
+    @classmethod
+    def load(cls, file: PathLike) -> "Decoded":
+        """Read `utt2pmos` and, beside it, which model it is of.
+
+        Raises:
+            UserError: not such a file.
+        """
+        file = Path(file)
+        mos = read_floats(file)
+        stamp = file.parent / PROVENANCE
+        if not stamp.exists():  # of another tool
+            return cls(file.parent, mos)
+        made = read_yaml(stamp)
+        judge = tuple(made["request"][key] for key in MODEL_KEYS)
+        return cls(file.parent, mos, judge, made["model"], len(made["failed"]))
+
+    @property
+    def labels(self) -> Tuple[str, str, str]:
+        """Model, checkpoint and set, of `MODEL/CHECKPOINT/SET/wav`.
+
+        Any other folder is a model by its own name.
+        """
+        # absolute, not resolved: names are those that the user gave.
+        parts = self.folder.absolute().parts
+        if parts[-1] == "wav" and len(parts) > 4:
+            return parts[-4], parts[-3], parts[-2]
+        return parts[-1], "-", "-"
+
+    @property
+    def label(self) -> str:
+        """The same as one text."""
+        return "/".join(part for part in self.labels if part != "-")
+
+
+def load_decoded(paths: Sequence[PathLike]) -> List[Decoded]:
+    """Load the scores of decode folders; see :func:`find_decoded`.
+
+    Raises:
+        UserError: no scores, or scores of different MOS models.
+    """
+    folders = [Decoded.load(file) for file in find_decoded(paths, SCORES)]
+    for other in folders[1:]:
+        if other.judge != folders[0].judge:
+            raise UserError(
+                f"{folders[0].folder} and {other.folder}: scores of different models "
+                f"({folders[0].judge_name}, {other.judge_name}) do not compare; "
+                "score both with one"
+            )
+    return folders
+
+
+def table(folders: Sequence[Decoded], form: str = "text") -> str:
+    """One row a decode folder, in the given order: mean and its 95 % interval.
+
+    Args:
+        folders: decode folders.
+        form: `text` or `markdown`.
+    """
+    rows = [dict(zip(COLUMNS, COLUMNS)), *map(_cells, folders)]
+    if not any(row["checkpoint"] != "-" for row in rows[1:]):
+        for row in rows:
+            del row["checkpoint"], row["set"]
+    names = list(rows[0])
+    least = 3 if form == "markdown" else 0  # for the rule below the names
+    width = {name: max(least, *(len(row[name]) for row in rows)) for name in names}
+    lines = [
+        [
+            row[name].rjust(width[name])
+            if name in _NUMBERS
+            else row[name].ljust(width[name])
+            for name in names
+        ]
+        for row in rows
+    ]
+    if form == "markdown":
+        rule = [
+            "-" * (width[n] - 1) + ":" if n in _NUMBERS else "-" * width[n]
+            for n in names
+        ]
+        lines.insert(1, rule)
+        text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    else:
+        text = "".join("  ".join(line).rstrip() + "\n" for line in lines)
+    for folder in folders:
+        if folder.failed:
+            text += f"{folder.label}: {folder.failed} utterances have no score\n"
+    return text
+
+
+def _cells(folder: Decoded) -> Dict[str, str]:
+    values = list(folder.mos.values())
+    interval, deviation = "-", "-"
+    if len(values) > 1:
+        std, low, high = student_interval(values)
+        interval, deviation = f"[{low:.3f}, {high:.3f}]", f"{std:.3f}"
+    cells = (*folder.labels, str(len(values)), f"{np.mean(values):.3f}")
+    return dict(zip(COLUMNS, (*cells, interval, deviation)))
+
+
+@dataclass
+class Choice:
+    """The best of several checkpoints, and how sure that is.
+
+    Attributes:
+        order: checkpoints, best mean first.
+        means: label -> mean over the shared utterances.
+        versus: one a checkpoint after the best: `label`, `difference` (best minus it),
+            `ci95`, `p` (of this pair) and `p_holm` (adjusted for all pairs).
+        n_utterances: number of shared utterances.
+        left_out: label -> utterances of it that others lack.
+    """
+
+    order: List[Decoded]
+    means: Dict[str, float]
+    versus: List[Dict[str, Any]]
+    n_utterances: int
+    left_out: Dict[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Plain types, for JSON."""
+        return {
+            "best": self.order[0].label,
+            "second": self.order[1].label,
+            "n_utterances": self.n_utterances,
+            "left_out": self.left_out,
+            "means": self.means,
+            "best_versus": self.versus,
+        }
+
+    def text(self) -> str:
+        """What to read: the best, the second, and whom it cannot be told from."""
+        best, second = self.order[:2]
+        first = self.versus[0]
+        low, high = first["ci95"]
+        lines = [
+            f"best:   {best.label} ({self.means[best.label]:.3f})",
+            f"second: {second.label} ({self.means[second.label]:.3f})",
+            f"difference: {first['difference']:.3f}, 95 % interval "
+            f"[{low:.3f}, {high:.3f}], p = {first['p']:.4f} "
+            f"({self.n_utterances} shared utterances)",
+        ]
+        alike = [x for x in self.versus if x["p_holm"] >= 0.05]
+        if alike:
+            names = ", ".join(f"{x['label']} (p = {x['p_holm']:.3f})" for x in alike)
+            lines.append(f"not told apart from the best: {names}")
+        else:
+            lines.append("better than every other (p < 0.05, Holm)")
+        lines += [
+            f"{label}: {n} utterances left out, others lack them"
+            for label, n in self.left_out.items()
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def choose(
+    folders: Sequence[Decoded], n_bootstrap: int = 10000, seed: int = 0
+) -> Choice:
+    """Name the best of several checkpoints that decoded the same utterances.
+
+    The difference to each other one is taken utterance by utterance. The best of many
+    is partly the luckiest, so p-values are adjusted for all comparisons (Holm).
+
+    Raises:
+        UserError: one folder only, two with one label, or fewer than two utterances
+            in common.
+    """
+    if len(folders) < 2:
+        raise UserError("two decode folders or more are needed to choose from")
+    labels = [folder.label for folder in folders]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"two decode folders are called {label}; rename one")
+    shared = [
+        utt for utt in folders[0].mos if all(utt in other.mos for other in folders)
+    ]
+    if len(shared) < 2:
+        raise UserError(
+            f"{labels[0]} and the others share {len(shared)} utterance IDs; "
+            "checkpoints are compared on the same utterances"
+        )
+    scores = {f.label: [f.mos[utt] for utt in shared] for f in folders}
+    means = {label: float(np.mean(values)) for label, values in scores.items()}
+    # Stable: of equal ones, the first that was given.
+    order = sorted(folders, key=lambda folder: -means[folder.label])
+    best = scores[order[0].label]
+    versus: List[Dict[str, Any]] = []
+    for other in order[1:]:
+        difference, low, high, p = paired_difference(
+            best, scores[other.label], n_bootstrap, seed
+        )
+        row = {"label": other.label, "difference": difference, "ci95": [low, high]}
+        versus.append({**row, "p": p})
+    for row, p in zip(versus, holm([row["p"] for row in versus])):
+        row["p_holm"] = p
+    left_out = {f.label: len(f.mos) - len(shared) for f in folders}
+    return Choice(
+        order, means, versus, len(shared), {k: n for k, n in left_out.items() if n}
+    )

@@ -1,0 +1,326 @@
+"""Scores of one decode folder, in the files of ESPnet's `evaluate_pseudomos.py`."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+import numpy as np
+
+from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.locate import locate_model
+from espnet2_distilmos.utils.datadir import read_wav_scp
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    folder_lock,
+    read_yaml,
+    sha256_file,
+    write_text,
+)
+from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+
+if TYPE_CHECKING:
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+SCORES = "utt2pmos"
+AVERAGE = "pmos_avg_result.txt"
+# Which model the scores are of, and of which audio.
+PROVENANCE = "pmos_provenance.yaml"
+# What tells models apart, in its `request`.
+MODEL_KEYS = ("config_sha256", "model_sha256")
+# Key of the score in VERSA's JSON lines.
+VERSA_KEY = "distilmos"
+
+
+def utterances(path: PathLike) -> Dict[str, str]:
+    """ID -> audio file, of a folder or of a `wav.scp`.
+
+    In a folder (with all below it) the ID is the file's name without its suffix.
+
+    Raises:
+        UserError: no such path, no audio, two files with one ID, or an ID with blanks.
+    """
+    if not Path(path).is_dir():
+        return read_wav_scp(path)
+    files: Dict[str, str] = {}
+    for clip in collect_clips([path]):
+        utt = Path(clip.path).stem
+        if utt in files:
+            raise UserError(
+                f"{files[utt]} and {clip.path}: both would be {utt}; give a wav.scp"
+            )
+        if len(utt.split()) != 1:
+            raise UserError(f"{clip.path}: an ID has no blanks; give a wav.scp")
+        files[utt] = clip.path
+    return files
+
+
+def default_outdir(path: PathLike) -> Path:
+    """Where results go: the folder itself, or the one that holds the `wav.scp`."""
+    return Path(path) if Path(path).is_dir() else Path(path).parent
+
+
+@dataclass
+class Scores:
+    """What is known of the clips of one decode folder.
+
+    Attributes:
+        mos: ID -> score (MOS units, not clipped).
+        failed: ID -> why there is no score.
+    """
+
+    mos: Dict[str, float] = field(default_factory=dict)
+    failed: Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def average(self) -> str:
+        """The line that ESPnet's script writes: mean and population deviation."""
+        values = list(self.mos.values())
+        return f"Average: {np.mean(values):.4f} ± {np.std(values):.4f}"
+
+    def save(self, folder: PathLike, jsonl: Optional[PathLike] = None) -> None:
+        """Write `utt2pmos`, `pmos_avg_result.txt` and, if asked, VERSA's JSON lines.
+
+        Raises:
+            UserError: no clip has a score.
+        """
+        if jsonl is not None:
+            lines = [
+                json.dumps({"key": utt, VERSA_KEY: self.mos.get(utt)})
+                for utt in sorted([*self.mos, *self.failed])
+            ]
+            write_text(jsonl, "".join(f"{line}\n" for line in lines))
+        if not self.mos:
+            raise UserError(
+                f"none of {len(self.failed)} utterances could be scored: "
+                f"{next(iter(self.failed.values()), 'there are none')}"
+            )
+        lines = [f"{utt} {self.mos[utt]:.4f}\n" for utt in sorted(self.mos)]
+        write_text(Path(folder) / SCORES, "".join(lines))
+        text = f"#utterances: {len(self.mos)}\n{self.average}\n"
+        write_text(Path(folder) / AVERAGE, text)
+
+
+class Evaluator:
+    """Scores decode folders with one model, which is loaded when first needed.
+
+    Args:
+        model_tag: see :func:`espnet2_distilmos.inference.locate.locate_model`.
+        train_config: `config.yaml` of `model_file`; None = beside it.
+        model_file: a checkpoint, instead of `model_tag`.
+        device: as for the engine; where there is no CUDA, the CPU is taken instead, as
+            ESPnet's script does.
+        batch_size: clips a batch; None = as suits the device. Changes no score.
+        num_workers: threads that read audio.
+
+    Raises:
+        UserError: no such model, or both ways to name one.
+    """
+
+    def __init__(
+        self,
+        model_tag: Optional[str] = None,
+        train_config: Optional[PathLike] = None,
+        model_file: Optional[PathLike] = None,
+        device: str = "auto",
+        batch_size: Optional[int] = None,
+        num_workers: int = 2,
+    ):
+        if model_file is None:
+            if train_config is not None:
+                raise UserError("--train_config needs --model_file")
+            self.model = locate_model(model_tag)
+        elif model_tag is not None:
+            raise UserError("--model_tag and --model_file: only one of them, please")
+        else:
+            config = train_config or Path(model_file).parent / "config.yaml"
+            self.model = Path(config), Path(model_file)
+        for file in self.model:
+            if not file.is_file():
+                raise UserError(f"{file}: no such file")
+        self.name = str(model_tag or model_file or "the authors' released weights")
+        self.identity = {
+            "config_sha256": sha256_file(self.model[0]),
+            "model_sha256": sha256_file(self.model[1]),
+        }
+        self.device, self.batch_size, self.num_workers = device, batch_size, num_workers
+        self._engine: Optional[DistilMOSInference] = None
+
+    def __call__(
+        self,
+        path: PathLike,
+        outdir: Optional[PathLike] = None,
+        jsonl: Optional[PathLike] = None,
+    ) -> Path:
+        """Score a folder or a `wav.scp`; what is whole is not made again.
+
+        Args:
+            path: folder of audio, or a Kaldi list of it.
+            outdir: folder for the results; None = :func:`default_outdir`.
+            jsonl: file for VERSA's JSON lines.
+
+        Returns:
+            The folder with the results.
+
+        Raises:
+            UserError: bad input; or, when all else is written, clips without a score.
+        """
+        outdir = default_outdir(path) if outdir is None else Path(outdir)
+        files = utterances(path)
+        request = {**self.identity, "audio": _fingerprint(files)}
+        with folder_lock(outdir):
+            made = [outdir / SCORES, outdir / AVERAGE, *([jsonl] if jsonl else [])]
+            if is_whole(outdir / PROVENANCE, request) and all(
+                map(os.path.exists, made)
+            ):
+                return outdir
+            scores = self.score(files)
+            finish(outdir, scores, request, self.name, jsonl)
+        return outdir
+
+    def score(self, files: Mapping[str, str]) -> Scores:
+        """Score audio files by ID; odd clips and bad ones are logged."""
+        scores = Scores()
+        results = self.engine().score_files(files.values(), self.num_workers)
+        for utt, result in zip(files, results):
+            if result["mos"] is None:
+                scores.failed[utt] = result["error"]
+                logging.error(f"{utt}: not scored: {result['error']}")
+                continue
+            scores.mos[utt] = result["mos"]
+            logging.debug(f"{utt} {result['mos']:.4f}")
+            for text in result["warnings"]:
+                logging.warning(f"{utt}: {text}")
+        return scores
+
+    def engine(self) -> "DistilMOSInference":
+        """The model, loaded at the first call."""
+        if self._engine is None:
+            # Late: torch takes seconds, and there may be nothing to do.
+            import torch
+
+            from espnet2_distilmos.inference.engine import DistilMOSInference
+
+            if self.device.startswith("cuda") and not torch.cuda.is_available():
+                logging.warning(f"{self.device}: no usable GPU here, using the CPU")
+                self.device = "cpu"
+            self._engine = DistilMOSInference(
+                *self.model, device=self.device, batch_size=self.batch_size
+            )
+        return self._engine
+
+
+def evaluate(
+    path: PathLike,
+    outdir: Optional[PathLike] = None,
+    jsonl: Optional[PathLike] = None,
+    **model: Any,
+) -> Path:
+    """Score one folder or list; `model` are arguments of :class:`Evaluator`."""
+    utterances(path)  # before a model is looked for, perhaps on the net
+    return Evaluator(**model)(path, outdir, jsonl)
+
+
+def finish(
+    outdir: Path,
+    scores: Scores,
+    request: Dict[str, Any],
+    model: str,
+    jsonl: Optional[PathLike],
+) -> None:
+    """Write the results, then the provenance; complain of clips without a score.
+
+    Raises:
+        UserError: clips without a score. A later run begins anew.
+    """
+    scores.save(outdir, jsonl)
+    if scores.failed:  # then no later request is the same: it is tried again
+        request = {**request, "failed": len(scores.failed)}
+    write_stamp(outdir / PROVENANCE, request, model=model, failed=scores.failed)
+    logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
+    if scores.failed:
+        utt, error = next(iter(scores.failed.items()))
+        raise UserError(
+            f"{len(scores.failed)} of {len(scores.mos) + len(scores.failed)} "
+            f"utterances could not be scored, e.g. {utt}: {error}"
+        )
+
+
+def _fingerprint(files: Mapping[str, str]) -> str:
+    """A hash of IDs, paths, sizes and times: new wavs under old names are noticed."""
+    digest = hashlib.sha256()
+    for utt, path in sorted(files.items()):
+        try:
+            stat = os.stat(path)
+            state = f"{stat.st_size} {stat.st_mtime_ns}"
+        except OSError:  # scoring will say what is wrong with it
+            state = "missing"
+        digest.update(f"{utt} {os.path.abspath(path)} {state}\n".encode())
+    return digest.hexdigest()
+
+
+def merge(
+    path: PathLike,
+    parts: Sequence[PathLike],
+    outdir: Optional[PathLike] = None,
+    jsonl: Optional[PathLike] = None,
+) -> Path:
+    """Join what several jobs made of parts of a `wav.scp` or folder.
+
+    Args:
+        path: the whole list or folder.
+        parts: JSON lines of the jobs, each beside its provenance.
+        outdir, jsonl: as for :class:`Evaluator`.
+
+    Raises:
+        UserError: parts of different models, or not of this list.
+    """
+    outdir = default_outdir(path) if outdir is None else Path(outdir)
+    files = utterances(path)
+    found: Dict[str, Optional[float]] = {}
+    models: Dict[Path, Dict[str, str]] = {}
+    failures: Dict[str, str] = {}
+    for part in map(Path, parts):
+        try:
+            lines = part.read_text(encoding="utf-8").splitlines()
+        except OSError as e:
+            raise UserError(f"{part}: cannot be read ({e.strerror})") from e
+        stamp = read_yaml(part.parent / PROVENANCE)
+        models[part] = {key: stamp["request"][key] for key in MODEL_KEYS}
+        name = stamp["model"]
+        failures.update(stamp["failed"])
+        rows = [json.loads(line) for line in lines]
+        known = {row["key"]: files.get(row["key"], "") for row in rows}
+        if _fingerprint(known) != stamp["request"]["audio"]:
+            raise UserError(
+                f"{part}: of other audio than {path} lists now; did its job fail?"
+            )
+        for row in rows:
+            if row["key"] in found:
+                raise UserError(f"{part}: {row['key']} is in another part too")
+            found[row["key"]] = row[VERSA_KEY]
+    (first, model), *others = models.items()
+    for part, other in others:
+        if other != model:
+            raise UserError(f"{first} and {part}: scores of different models")
+    wrong = sorted(set(files) ^ set(found))
+    if wrong:
+        which = "in no part" if wrong[0] in files else f"not in {path}"
+        raise UserError(
+            f"{len(wrong)} utterances do not match, e.g. {wrong[0]}: {which}"
+        )
+    scores = Scores()
+    for utt in files:
+        if found[utt] is None:
+            scores.failed[utt] = failures[utt]
+        else:
+            scores.mos[utt] = found[utt]
+    with folder_lock(outdir):
+        request = {**model, "audio": _fingerprint(files)}
+        finish(outdir, scores, request, name, jsonl)
+    return outdir

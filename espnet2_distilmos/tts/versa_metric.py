@@ -1,0 +1,119 @@
+"""DistilMOS as a metric of VERSA (https://github.com/wavlab-speech/versa).
+
+Utterance by utterance, without a reference. VERSA's own registration function is
+:func:`register_distilmos_metric`; :func:`add_to_versa` makes the metric known to every
+registry, so that VERSA's commands take `- name: distilmos` in a score config.
+"""
+
+from typing import Any, Dict, Optional
+
+import numpy as np
+
+try:
+    from versa.definition import (
+        BaseMetric,
+        MetricCategory,
+        MetricMetadata,
+        MetricRegistry,
+        MetricType,
+    )
+except ImportError as e:
+    raise ImportError(
+        f"VERSA is not installed ({e}): see https://github.com/wavlab-speech/versa"
+    ) from e
+
+from espnet2_distilmos.tts.evaluate import VERSA_KEY
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+
+
+class DistilMOSMetric(BaseMetric):
+    """Predicted MOS of one utterance.
+
+    Config:
+        model_tag: packed model (folder, zip, Hub repository, model zoo tag), or
+        train_config, model_file: a checkpoint. Default: the weights that the method's
+            authors released.
+        use_gpu: score with the GPU; set by VERSA.
+    """
+
+    def _setup(self) -> None:
+        from espnet2_distilmos.tts.evaluate import Evaluator
+
+        names = ("model_tag", "train_config", "model_file")
+        model = {name: self.config.get(name) for name in names}
+        device = "cuda" if self.config.get("use_gpu") else "cpu"
+        self.model = Evaluator(**model, device=device).engine()
+
+    def compute(
+        self,
+        predictions: np.ndarray,
+        references: Any = None,
+        metadata: Optional[Dict[str, Any]] = None,
+    ) -> Dict[str, float]:
+        """Score one utterance.
+
+        Args:
+            predictions: (n,) samples; floats in [-1, 1] or integers of full scale.
+            references: not looked at.
+            metadata: `sample_rate` in Hz (default 16000); other rates are resampled.
+
+        Returns:
+            `distilmos`: MOS, the higher the better, not clipped to 1..5.
+
+        Raises:
+            ValueError: no predictions.
+            UserError: too short, or nothing finite in it.
+        """
+        if predictions is None:
+            raise ValueError("distilmos: predictions are needed, an array of samples")
+        metadata = metadata or {}
+        rate = metadata.get("sample_rate") or SAMPLE_RATE
+        result = self.model(predictions, fs=rate)
+        for text in result["warnings"]:
+            self.logger.warning(f"{metadata.get('key', 'utterance')}: {text}")
+        return {VERSA_KEY: result["mos"]}
+
+    def get_metadata(self) -> MetricMetadata:
+        """What VERSA wants to know of the metric."""
+        return _distilmos_metadata()
+
+
+def _distilmos_metadata() -> MetricMetadata:
+    return MetricMetadata(
+        name="distilmos",
+        category=MetricCategory.INDEPENDENT,
+        metric_type=MetricType.FLOAT,
+        requires_reference=False,
+        requires_text=False,
+        gpu_compatible=True,
+        auto_install=False,
+        dependencies=["espnet2_distilmos", "torch", "s3prl"],
+        description="MOS predicted by DistilMOS (layer-wise self-distillation of SSL)",
+        paper_reference="https://arxiv.org/abs/2601.13700",
+        implementation_source="espnet2-distilmos",
+    )
+
+
+def register_distilmos_metric(registry: MetricRegistry) -> None:
+    """Register the metric, as VERSA's own modules do."""
+    registry.register(
+        DistilMOSMetric, _distilmos_metadata(), aliases=["DistilMOS", "distil_mos"]
+    )
+
+
+def add_to_versa() -> None:
+    """Make every registry that is made from now on know the metric.
+
+    VERSA builds its registries from a list of its own modules and has no place for
+    others.
+    """
+    made = MetricRegistry.__init__
+    if getattr(made, "knows_distilmos", False):
+        return
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        register_distilmos_metric(self)
+
+    __init__.knows_distilmos = True
+    MetricRegistry.__init__ = __init__

@@ -1,0 +1,67 @@
+"""Differences between two systems on the same utterances."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from espnet2_distilmos.scoring.paired import holm, paired_difference
+
+
+def test_agrees_with_the_t_test_where_that_holds():
+    rng = np.random.default_rng(0)
+    easy = rng.normal(3, 1, 300)  # what an utterance gives to both
+    a = easy + rng.normal(0.03, 0.2, 300)
+    b = easy + rng.normal(0, 0.2, 300)
+    difference, low, high, p = paired_difference(a, b)
+    expected = stats.ttest_rel(a, b)
+    interval = expected.confidence_interval()
+    assert difference == pytest.approx(np.mean(a) - np.mean(b))
+    assert [low, high] == pytest.approx([interval.low, interval.high], abs=2e-3)
+    assert p == pytest.approx(expected.pvalue, abs=0.01)
+    # Seen as two samples apart, the same data say nothing.
+    assert stats.ttest_ind(a, b).pvalue > 0.3
+    other = paired_difference(b, a)
+    assert other[0] == -difference
+    assert other[3] == pytest.approx(p, abs=0.01)
+
+
+def test_noise_is_covered_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for seed in range(400):
+        a, b = rng.normal(0, 1, (2, 40))
+        _, low, high, p = paired_difference(a, b, n_bootstrap=500, seed=seed)
+        wrong += p < 0.05
+        assert (p < 0.045) <= (not low <= 0 <= high)
+    assert 8 <= wrong <= 36  # 5 % of 400 is 20
+
+
+def test_equal_and_clear():
+    assert paired_difference([1, 2, 3], [1, 2, 3]) == (0, 0, 0, 1)
+    difference, low, high, p = paired_difference([2, 3, 4], [1, 2, 3], 999)
+    assert (difference, low, high) == (1, 1, 1)
+    assert p == 2 / 1000
+
+
+def test_seeded_and_independent_of_block_size(monkeypatch):
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0, 1, (2, 50))
+    whole = paired_difference(a, b, 2000, seed=3)
+    assert paired_difference(a, b, 2000, seed=3) == whole
+    assert paired_difference(a, b, 2000, seed=4) != whole
+    monkeypatch.setattr("espnet2_distilmos.scoring.paired._BLOCK", 999)
+    assert paired_difference(a, b, 2000, seed=3) == whole
+
+
+@pytest.mark.parametrize("a, b", [([1, 2], [1]), ([1], [1]), ([], [])])
+def test_needs_pairs(a, b):
+    with pytest.raises(ValueError, match="two pairs or more"):
+        paired_difference(a, b)
+
+
+def test_holm():
+    # Worked by hand: 4 x 0.01, 3 x 0.013, 2 x 0.03, 1 x 0.05, never falling.
+    found = holm([0.03, 0.01, 0.05, 0.013])
+    assert found == pytest.approx([0.06, 0.04, 0.06, 0.04])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []

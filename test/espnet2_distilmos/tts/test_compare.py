@@ -1,0 +1,151 @@
+"""Tables over decode folders, and the choice of a checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+
+from espnet2_distilmos.bin.main import cli
+from espnet2_distilmos.tts.compare import choose, find_decoded, load_decoded, table
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import write_yaml
+
+
+def write_scores(folder, mos, judge="a", failed=()):
+    """A scored decode folder; `judge` None: of another tool."""
+    folder.mkdir(parents=True)
+    lines = [f"utt{i:03d} {value:.4f}\n" for i, value in enumerate(mos)]
+    (folder / "utt2pmos").write_text("".join(lines))
+    if judge is not None:
+        request = {"config_sha256": judge, "model_sha256": judge, "audio": "x"}
+        made = {"request": request, "model": f"model {judge}", "failed": dict(failed)}
+        write_yaml(folder / "pmos_provenance.yaml", made)
+    return folder
+
+
+@pytest.fixture
+def exp(tmp_path):
+    """Three checkpoints of a TTS model and two sets; the second and third are alike."""
+    rng = np.random.default_rng(0)
+    easy = rng.normal(3, 0.5, 100)
+    exp = tmp_path / "exp"
+    for name, better in (("9epoch", -0.3), ("10epoch", 0.0), ("100epoch", 0.005)):
+        noise = rng.normal(0, 0.1, 100)
+        write_scores(exp / f"tts_vits/{name}/dev/wav", easy + better + noise)
+    write_scores(exp / "tts_vits/10epoch/eval1/wav", easy[:20])
+    write_scores(exp / "tts_vits/10epoch/eval1/log/output.1/wav", easy[:20])
+    return exp
+
+
+def test_table_in_the_order_of_names_with_intervals(exp, capsys):
+    assert cli(["compare-tts", str(exp)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == "model checkpoint set n mean 95 % interval std".split()
+    assert [line.split()[:4] for line in lines[1:5]] == [
+        ["tts_vits", "9epoch", "dev", "100"],
+        ["tts_vits", "10epoch", "dev", "100"],
+        ["tts_vits", "10epoch", "eval1", "20"],
+        ["tts_vits", "100epoch", "dev", "100"],
+    ]
+    assert lines[-1] == "Scores of: model a"
+    values = [
+        float(x.split()[1])
+        for x in open(exp / "tts_vits/10epoch/eval1/wav/utt2pmos", encoding="utf-8")
+    ]
+    half = 2.0930 * np.std(values, ddof=1) / np.sqrt(20)  # t, 19 degrees of freedom
+    mean = np.mean(values)
+    expected = f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
+    assert " ".join(lines[3].split()[4:7]) == expected
+
+
+def test_markdown_of_plain_folders(tmp_path):
+    write_scores(tmp_path / "b", [2.0, 3.0], failed={"utt9": "no audio"})
+    write_scores(tmp_path / "a", [4.0])
+    folders = load_decoded([tmp_path / "b", tmp_path / "a" / "utt2pmos"])
+    assert table(folders, "markdown").splitlines() == [
+        "| model |   n |  mean | 95 % interval   |   std |",
+        "| ----- | --: | ----: | --------------- | ----: |",
+        "| b     |   2 | 2.500 | [-3.853, 8.853] | 0.707 |",
+        "| a     |   1 | 4.000 | -               |     - |",
+        "b: 1 utterances have no score",
+    ]
+
+
+def test_scores_of_different_models_are_not_compared(tmp_path):
+    folders = [
+        write_scores(tmp_path / name, [2.0, 3.0], judge)
+        for name, judge in (("x", "a"), ("y", "b"), ("z", None))
+    ]
+    for pair in (folders[:2], folders[1:]):
+        with pytest.raises(UserError, match="scores of different models"):
+            load_decoded(pair)
+    (alone,) = load_decoded(folders[2:])
+    assert alone.judge_name == "unknown"
+
+
+def test_best_is_named_with_its_difference(exp):
+    folders = [x for x in load_decoded([exp]) if x.labels[2] == "dev"]
+    choice = choose(folders)
+    best, second, last = choice.order
+    assert {best.labels[1], second.labels[1]} == {"10epoch", "100epoch"}
+    assert last.labels[1] == "9epoch"
+    near, far = choice.versus
+    assert near["ci95"][0] < 0 < near["ci95"][1] and near["p_holm"] > 0.05
+    assert far["ci95"][0] > 0.2 and far["p_holm"] < 0.001
+    assert far["difference"] == pytest.approx(0.3, abs=0.05)
+    text = choice.text()
+    assert f"best:   {best.label} (" in text
+    assert f"not told apart from the best: {second.label} (p = " in text
+    assert "9epoch" not in text
+    assert "(100 shared utterances)" in text
+    clear = choose([best, last])
+    assert "better than every other" in clear.text()
+
+
+def test_only_shared_utterances_count(tmp_path):
+    a = write_scores(tmp_path / "a", [3.0, 3.1, 3.2, 5.0])
+    b = write_scores(tmp_path / "b", [2.0, 2.1, 2.2])
+    choice = choose(load_decoded([b, a]))
+    assert choice.means == pytest.approx({"a": 3.1, "b": 2.1})
+    assert choice.left_out == {"a": 1}
+    assert "a: 1 utterances left out, others lack them" in choice.text()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/utt2pmos").write_text("other 3\n")
+    with pytest.raises(UserError, match="share 0 utterance IDs"):
+        choose([*load_decoded([a]), *load_decoded([tmp_path / "c"])])
+    with pytest.raises(UserError, match="two decode folders or more"):
+        choose(load_decoded([a]))
+    with pytest.raises(UserError, match="nothing: no utt2pmos"):
+        find_decoded([tmp_path / "nothing"], "utt2pmos")
+
+
+def test_select_scores_and_chooses(tmp_path, tools, tiny_model, capsys):
+    for epoch in (1, 2, 3):
+        for dset in ("dev", "eval1"):
+            folder = tmp_path / f"exp/tts_x/decode_{epoch}epoch/{dset}/wav"
+            lines = []
+            for i in range(3):
+                path = folder / f"{i}.wav"
+                # Checkpoints 1 and 2 decode the same.
+                tools.wav(path, 0.4 + 0.1 * i, 24000, seed=i + 7 * (epoch == 3))
+                lines.append(f"u{i} {path}\n")
+            (folder / "wav.scp").write_text("".join(lines))
+    exp, out = str(tmp_path / "exp"), tmp_path / "choice.json"
+    common = ["--model_tag", str(tiny_model), "--output", str(out)]
+    assert cli(["select-tts", exp, *common]) == 1
+    assert "choose one with --dset" in capsys.readouterr().err
+    assert cli(["select-tts", exp, "--dset", "none", *common]) == 1
+    assert "0 decode folders of none found" in capsys.readouterr().err
+    assert not out.exists()
+    assert cli(["select-tts", exp, "--dset", "dev", *common]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[1].split()[:3] == ["tts_x", "decode_1epoch", "dev"]
+    choice = json.loads(out.read_text())
+    assert choice["n_utterances"] == 3
+    assert len(choice["means"]) == 3
+    same = [x for x in choice["best_versus"] if x["difference"] == 0]
+    if "3epoch" not in choice["best"]:
+        assert choice["best"] == "tts_x/decode_1epoch/dev"
+        assert same[0]["label"] == "tts_x/decode_2epoch/dev" and same[0]["p"] == 1
+    scored = [p.parent.parent.name for p in tmp_path.rglob("utt2pmos")]
+    assert scored == ["dev"] * 3

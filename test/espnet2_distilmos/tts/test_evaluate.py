@@ -1,0 +1,225 @@
+"""utt2pmos and pmos_avg_result.txt, as ESPnet's evaluate_pseudomos.py writes them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espnet2_distilmos.bin import evaluate_distilmos
+from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.files import read_yaml
+
+TEMPLATE = Path(__file__).parents[3] / "egs2/TEMPLATE/tts1"
+
+
+@pytest.fixture
+def decoded(tmp_path, tools):
+    """A wav folder with a list: IDs unlike file names, three rates."""
+    folder = tmp_path / "dev/wav"
+    ids = {}
+    for i, rate in enumerate((24000, 48000, 16000, 24000)):
+        path = tools.wav(folder / f"gen_{i}.wav", 0.5 + 0.2 * i, rate, seed=i)
+        ids[f"LJ-{3 - i}"] = path
+    lines = [f"{utt} {ids[utt]}\n" for utt in sorted(ids)]
+    (folder / "wav.scp").write_text("".join(lines))
+    return folder
+
+
+def evaluate(*arguments):
+    return run(evaluate_distilmos.main, list(map(str, arguments)))
+
+
+def model_options(folder):
+    return (
+        "--train_config",
+        folder / "config.yaml",
+        "--model_file",
+        folder / "model.pth",
+    )
+
+
+def read(path):
+    return dict(line.split() for line in path.read_text().splitlines())
+
+
+def test_results_lie_beside_the_list_and_have_its_ids(decoded, tiny_model, engine):
+    code = evaluate(decoded / "wav.scp", *model_options(tiny_model))
+    assert code == 0
+    found = read(decoded / "utt2pmos")
+    assert list(found) == ["LJ-0", "LJ-1", "LJ-2", "LJ-3"]
+    assert all(re.fullmatch(r"-?\d+\.\d{4}", value) for value in found.values())
+    paths = [decoded / f"gen_{i}.wav" for i in (3, 2, 1, 0)]
+    expected = [result["mos"] for result in engine.score_files(paths)]
+    assert [float(x) for x in found.values()] == pytest.approx(expected, abs=1e-4)
+    mean, std = np.mean(expected), np.std(expected)
+    assert (decoded / "pmos_avg_result.txt").read_text() == (
+        f"#utterances: 4\nAverage: {mean:.4f} ± {std:.4f}\n"
+    )
+    made = read_yaml(decoded / "pmos_provenance.yaml")
+    assert made["model"] == str(tiny_model / "model.pth")
+    assert made["failed"] == {}
+
+
+def test_folder_with_results_elsewhere_and_json_lines(decoded, tiny_model, tmp_path):
+    out = tmp_path / "new/out"
+    before = sorted(decoded.iterdir())
+    code = evaluate(
+        *(decoded, "--outdir", out, "--model_tag", tiny_model, "--device", "cpu"),
+        *("--jsonl", out / "versa.jsonl", "--batchsize", 3, "--verbose", 0),
+    )
+    assert code == 0
+    assert sorted(decoded.iterdir()) == before
+    found = read(out / "utt2pmos")
+    assert list(found) == [f"gen_{i}" for i in range(4)]
+    lines = [json.loads(x) for x in (out / "versa.jsonl").read_text().splitlines()]
+    assert all(list(line) == ["key", "distilmos"] for line in lines)
+    assert {x["key"]: f"{x['distilmos']:.4f}" for x in lines} == found
+
+
+def test_batch_size_is_kept_and_changes_no_score(decoded, tiny_model, tmp_path):
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+    paths = [decoded / f"gen_{i}.wav" for i in range(4)]
+    scores = []
+    for batch_size, expected in ((1, [1] * 4), (3, [3, 1]), (None, [4])):
+        model = DistilMOSInference(
+            tiny_model / "config.yaml", tiny_model / "model.pth", batch_size=batch_size
+        )
+        forward, sizes = model._forward, []
+        model._forward = lambda x, f=forward, s=sizes: (s.append(len(x)), f(x))[1]
+        scores.append([result["mos"] for result in model.score_files(paths)])
+        assert sizes == expected
+    np.testing.assert_allclose(scores[1:], [scores[0]] * 2, atol=1e-5)
+
+
+def test_whole_results_are_kept_and_stale_ones_are_not(
+    decoded, tiny_model, tools, monkeypatch
+):
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+    call = (decoded / "wav.scp", "--model_tag", tiny_model)
+    runs = []
+    score_files = DistilMOSInference.score_files
+    monkeypatch.setattr(
+        DistilMOSInference,
+        "score_files",
+        lambda *args: runs.append(1) or score_files(*args),
+    )
+    assert evaluate(*call) == 0
+    assert evaluate(*call) == 0
+    assert len(runs) == 1
+    before = (decoded / "utt2pmos").read_text()
+    tools.wav(decoded / "gen_0.wav", 0.7, 24000, seed=9)  # decoded again
+    assert evaluate(*call) == 0
+    assert (decoded / "utt2pmos").read_text() != before
+    (decoded / "pmos_avg_result.txt").unlink()
+    assert evaluate(*call) == 0
+    assert len(runs) == 3
+    assert (decoded / "pmos_avg_result.txt").exists()
+
+
+def test_bad_audio_is_named_left_out_and_tried_again(decoded, tiny_model, capsys):
+    (decoded / "gen_1.wav").write_text("no audio")
+    call = (decoded / "wav.scp", "--model_tag", tiny_model)
+    call += ("--jsonl", decoded / "x.jsonl")
+    for _ in range(2):
+        assert evaluate(*call) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(
+            "error: 1 of 4 utterances could not be scored, e.g. LJ-2"
+        )
+        assert list(read(decoded / "utt2pmos")) == ["LJ-0", "LJ-1", "LJ-3"]
+    assert "#utterances: 3\n" in (decoded / "pmos_avg_result.txt").read_text()
+    assert '{"key": "LJ-2", "distilmos": null}' in (decoded / "x.jsonl").read_text()
+    assert list(read_yaml(decoded / "pmos_provenance.yaml")["failed"]) == ["LJ-2"]
+
+
+def test_merged_parts_are_the_same_as_the_whole(decoded, tiny_model, tmp_path):
+    scp, call = decoded / "wav.scp", ("--model_tag", tiny_model)
+    lines = scp.read_text().splitlines(keepends=True)
+    parts = []
+    for n in range(2):
+        (tmp_path / f"wav.{n}.scp").write_text("".join(lines[n::2]))
+        parts.append(tmp_path / f"out.{n}/scores.jsonl")
+        out = ("--outdir", tmp_path / f"out.{n}", "--jsonl", parts[-1])
+        assert evaluate(tmp_path / f"wav.{n}.scp", *out, *call) == 0
+    assert evaluate(scp, *call, "--outdir", tmp_path / "whole") == 0
+    assert evaluate(scp, "--merge", *parts) == 0
+    for name in ("utt2pmos", "pmos_avg_result.txt", "pmos_provenance.yaml"):
+        assert (decoded / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_parts_that_do_not_belong_are_refused(
+    decoded, tiny_model, tmp_path, tools, capsys
+):
+    scp = decoded / "wav.scp"
+    other = tools.model(tmp_path / "other", seed=5)
+    lines = scp.read_text().splitlines(keepends=True)
+    parts = []
+    for n, model in enumerate((tiny_model, other)):
+        (tmp_path / f"{n}.scp").write_text("".join(lines[n::2]))
+        parts.append(tmp_path / f"{n}/scores.jsonl")
+        out = ("--outdir", tmp_path / str(n), "--jsonl", parts[-1])
+        assert evaluate(tmp_path / f"{n}.scp", *out, "--model_tag", model) == 0
+
+    def refused(*given):
+        assert evaluate(scp, "--merge", *given) == 1
+        assert not (decoded / "utt2pmos").exists()
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert "scores of different models" in refused(*parts)
+    assert "2 utterances do not match, e.g. LJ-1: in no part" in refused(parts[0])
+    assert "LJ-0 is in another part too" in refused(parts[0], parts[0])
+    assert "cannot be read" in refused(parts[0], tmp_path / "none.jsonl")
+    tools.wav(decoded / "gen_3.wav", 0.7, 24000, seed=9)
+    assert "did its job fail?" in refused(parts[0])
+
+
+@pytest.mark.parametrize(
+    "prepare, arguments, message",
+    [
+        (None, ["none"], "none: cannot be read"),
+        (None, ["."], ".: holds no audio files"),
+        ("a/x.wav b/x.wav", ["."], "both would be x; give a wav.scp"),
+        ("a/x y.wav|", ["."], "an ID has no blanks"),
+        ("x.wav", [".", "--train_config", "c.yaml"], "needs --model_file"),
+        ("x.wav", [".", "--model_file", "m.pth"], "config.yaml: no such file"),
+        (
+            "x.wav",
+            [".", "--model_tag", "a", "--model_file", "m"],
+            "only one of them, please",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(
+    prepare, arguments, message, tmp_path, tools, tiny_model, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    separator = "|" if prepare and "|" in prepare else None
+    for name in filter(None, (prepare or "").split(separator)):
+        tools.wav(tmp_path / name, 0.3)
+    if not {"--model_file", "--train_config"} & set(arguments):
+        arguments = [*arguments, "--model_tag", str(tiny_model)]
+    assert evaluate(*arguments) == 1
+    lines = [x for x in capsys.readouterr().err.splitlines() if "error: " in x]
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_the_file_in_pyscripts_is_the_same_command(decoded, tiny_model):
+    script = TEMPLATE / "pyscripts/utils/evaluate_distilmos.py"
+    command = [sys.executable, script, decoded / "wav.scp", "--model_tag", tiny_model]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert len(read(decoded / "utt2pmos")) == 4
+    # The default device is a GPU; without one the log says that the CPU is taken.
+    import torch
+
+    assert ("using the CPU" in done.stderr) == (not torch.cuda.is_available())
+    done = subprocess.run([*command[:2], "none"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr

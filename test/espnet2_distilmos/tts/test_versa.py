@@ -1,0 +1,180 @@
+"""The metric for VERSA: with the real package where it is installed, otherwise with a
+stand-in for `versa.definition` that has its published names and fields."""
+
+import abc
+import dataclasses
+import enum
+import importlib.util
+import logging
+import sys
+import types
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+import pytest
+import yaml
+
+REPO = Path(__file__).parents[3]
+
+
+def stand_in() -> types.ModuleType:
+    """What a metric sees of `versa.definition`."""
+    definition = types.ModuleType("versa.definition")
+
+    class BaseMetric(abc.ABC):
+        def __init__(self, config=None):
+            self.config = config or {}
+            self.logger = logging.getLogger(type(self).__name__)
+            self._setup()
+
+        @abc.abstractmethod
+        def _setup(self): ...
+
+        @abc.abstractmethod
+        def compute(self, predictions, references=None, metadata=None): ...
+
+        @abc.abstractmethod
+        def get_metadata(self): ...
+
+    @dataclasses.dataclass
+    class MetricMetadata:
+        name: str
+        category: object
+        metric_type: object
+        requires_reference: bool
+        requires_text: bool
+        gpu_compatible: bool
+        auto_install: bool
+        dependencies: List[str]
+        description: str
+        paper_reference: Optional[str] = None
+        implementation_source: Optional[str] = None
+
+    class MetricRegistry:
+        def __init__(self):
+            self._metrics, self._metadata, self._aliases = {}, {}, {}
+
+        def register(self, metric_class, metadata, aliases=None):
+            self._metrics[metadata.name] = metric_class
+            self._metadata[metadata.name] = metadata
+            self._aliases.update({alias: metadata.name for alias in aliases or []})
+
+        def get_metric(self, name):
+            return self._metrics.get(self._aliases.get(name, name))
+
+        def get_metadata(self, name):
+            return self._metadata.get(self._aliases.get(name, name))
+
+    definition.BaseMetric = BaseMetric
+    definition.MetricMetadata = MetricMetadata
+    definition.MetricRegistry = MetricRegistry
+    definition.MetricCategory = enum.Enum("MetricCategory", "INDEPENDENT DEPENDENT")
+    definition.MetricType = enum.Enum("MetricType", "FLOAT DICT")
+    return definition
+
+
+@pytest.fixture
+def versa(monkeypatch):
+    """Our module and `versa.definition`."""
+    if importlib.util.find_spec("versa") is None:
+        definition = stand_in()
+        monkeypatch.setitem(sys.modules, "versa", types.ModuleType("versa"))
+        monkeypatch.setitem(sys.modules, "versa.definition", definition)
+    import versa.definition as definition
+
+    name = "espnet2_distilmos.tts.versa_metric"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    module = importlib.import_module(name)
+    monkeypatch.setattr(
+        definition.MetricRegistry, "__init__", definition.MetricRegistry.__init__
+    )
+    yield module, definition
+    sys.modules.pop(name, None)
+
+
+def test_metadata_and_registration(versa):
+    module, definition = versa
+    registry = definition.MetricRegistry()
+    assert registry.get_metric("distilmos") is None
+    module.register_distilmos_metric(registry)
+    assert registry.get_metric("distilmos") is module.DistilMOSMetric
+    assert registry.get_metric("distil_mos") is module.DistilMOSMetric
+    made = registry.get_metadata("distilmos")
+    assert made.category is definition.MetricCategory.INDEPENDENT
+    assert made.metric_type is definition.MetricType.FLOAT
+    assert not made.requires_reference and not made.requires_text
+    assert made.gpu_compatible and not made.auto_install
+    for name in made.dependencies:  # import names
+        assert importlib.util.find_spec(name), name
+
+
+def test_every_registry_knows_it_once_added(versa):
+    module, definition = versa
+    module.add_to_versa()
+    module.add_to_versa()
+    assert definition.MetricRegistry().get_metric("distilmos")
+
+
+def test_scores_are_those_of_the_engine(versa, tiny_model, engine, tools, caplog):
+    module, _ = versa
+    metric = module.DistilMOSMetric({"model_tag": str(tiny_model), "use_gpu": False})
+    speech = tools.speech(0.6, 24000)
+    found = metric.compute(speech.astype(np.float64), metadata={"sample_rate": 24000})
+    assert list(found) == ["distilmos"]
+    assert found["distilmos"] == pytest.approx(engine(speech, 24000)["mos"], abs=1e-5)
+    assert isinstance(found["distilmos"], float)
+    at_16k = metric.compute(speech, references=speech)["distilmos"]
+    assert at_16k == pytest.approx(engine(speech, 16000)["mos"], abs=1e-5)
+    assert metric.get_metadata().name == "distilmos"
+    metric.compute(np.zeros(8000), metadata={"key": "utt7", "sample_rate": 16000})
+    assert "utt7: silence" in caplog.text
+    with pytest.raises(ValueError, match="predictions are needed"):
+        metric.compute(None)
+
+
+def test_example_config(versa, monkeypatch):
+    module, _ = versa
+    path = REPO / "egs2/TEMPLATE/tts1/conf/versa_distilmos.yaml"
+    (config,) = yaml.safe_load(path.read_text())
+    assert config["name"] == module._distilmos_metadata().name
+    from espnet2_distilmos.tts import evaluate
+
+    asked = []
+    monkeypatch.setattr(
+        evaluate, "locate_model", lambda tag: asked.append(tag) or ("no", "model")
+    )
+    with pytest.raises(Exception):  # noqa: B017  # names are no paths: after locating
+        module.DistilMOSMetric(config)
+    assert asked == [None]  # the released weights
+
+
+def test_command_hands_over_to_versa(versa, monkeypatch):
+    from espnet2_distilmos.bin.main import cli
+
+    _, definition = versa
+    scorer, calls = types.ModuleType("versa.bin.scorer"), []
+
+    def main():
+        known = definition.MetricRegistry().get_metric("distilmos")
+        calls.append((sys.argv[1:], known.__name__))
+
+    scorer.main = main
+    monkeypatch.setitem(sys.modules, "versa.bin", types.ModuleType("versa.bin"))
+    monkeypatch.setitem(sys.modules, "versa.bin.scorer", scorer)
+    monkeypatch.setattr(sys.modules["versa.bin"], "scorer", scorer, raising=False)
+    monkeypatch.setattr(sys, "argv", ["distilmos"])
+    assert cli(["versa", "--pred", "wav.scp"]) == 0
+    assert calls == [(["--pred", "wav.scp"], "DistilMOSMetric")]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("versa") is not None, reason="VERSA is here"
+)
+def test_without_versa_one_line_says_so(capsys):
+    from espnet2_distilmos.bin.main import cli
+
+    assert cli(["versa", "--help"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "VERSA is not installed" in error and "wavlab-speech/versa" in error
