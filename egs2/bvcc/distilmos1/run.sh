@@ -10,5 +10,4 @@ set -o pipefail
     --train_set train \
     --valid_set valid \
     --test_sets "test" \
-    --label_kind "human: MOS, 8 ratings a clip" \
     "$@"

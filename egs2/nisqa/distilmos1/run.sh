@@ -10,6 +10,5 @@ set -o pipefail
     --train_set train \
     --valid_set valid \
     --test_sets "test_for test_p501 test_livetalk" \
-    --label_kind "human: MOS of transmitted speech, crowdsourced" \
     --set_notes local/set_notes.yaml \
     "$@"
