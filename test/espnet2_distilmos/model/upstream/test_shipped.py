@@ -60,7 +60,8 @@ def test_builds_and_trains(name, tmp_path):
     before = {n: p.detach().clone() for n, p in network.named_parameters()}
     losses = []
     network.train()
-    for _ in range(6):
+    # mini's own weights and dropout: its loss needs some steps to fall for certain.
+    for _ in range(16 if name == "mini" else 6):
         prediction = network(speech, lengths, True)
         size = prediction.token_logits[0].size(1)
         tokens = torch.arange(size)[None, :, None] % 5
