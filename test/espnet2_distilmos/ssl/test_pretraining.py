@@ -316,6 +316,12 @@ def test_the_export_is_the_trained_model_in_half_precision(work):
     assert "| 2 | 10 |" in card
 
 
+def test_the_same_model_gives_the_same_bytes(work):
+    assert work.export("exp_it2/model.pt", "again.pt") == 0
+    again = (work.folder / "again.pt").read_bytes()
+    assert again == (work.folder / "mini.pt").read_bytes()
+
+
 def test_weights_too_large_for_half_precision_are_refused(work, tmp_path, capsys):
     content = torch.load(work.folder / "exp_it2/model.pt", weights_only=True)
     content["model"]["mask_emb"][0] = 1e6
