@@ -93,9 +93,20 @@ def test_two_corpora_train_one_model(ann):
     assert "srcc_ann=" in log and "srcc_bob=" in log and "corpus_offset_bob=" in log
 
 
-def test_a_set_that_is_not_prepared_says_what_to_run(ann):
+def test_a_set_that_the_other_recipe_does_not_make_is_refused(ann):
     done = run(ann, *TRAIN[2:], "--train_sets", "train bob/more", "--stop_stage", "1")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: bob/more: ../../bob/distilmos1/data/more/wav.scp")
-    assert "cd ../../bob/distilmos1 && ./run.sh --stop_stage 1" in last
+    assert "set bob/more: ../../bob/distilmos1/local/data.sh makes no such set" in last
+    assert last.endswith("there are: dev train")
+
+
+def test_the_other_recipe_prepares_its_set(ann):
+    script = ann / "../../bob/distilmos1/local/data.sh"
+    script.write_text("#!/usr/bin/env bash\ncp -r data/dev data/late\n")
+    done = run(
+        ann, *TRAIN[2:], "--train_sets", "ann/train bob/late", "--stop_stage", "1"
+    )
+    script.write_text(DATA_SH)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert len(DataDir.load(ann / "dump/raw/ann_train+bob_late").wavs) == 16
