@@ -39,7 +39,8 @@ BENCHMARKS = {
     "growth": ("growth.py", [], ["--quick"]),
 }
 # Their wheels hold the weights. librosa and scipy come with ESPnet.
-PEERS = ["distillmos", "speechmos", "onnxruntime", "flatbuffers", "protobuf"]
+PEERS = ["distillmos", "xls-r-sqa", "speechmos", "onnxruntime"]
+PEERS += ["flatbuffers", "protobuf"]  # of onnxruntime
 
 
 def get_parser() -> argparse.ArgumentParser:
