@@ -4,7 +4,7 @@ set -e
 set -u
 set -o pipefail
 
-./distilmos.sh \
+exec ./distilmos.sh \
     --upstream conf/upstream/wavlm_base_plus.yaml \
     --train_config conf/train_distilmos.yaml \
     --train_set train \

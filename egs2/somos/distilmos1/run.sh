@@ -35,7 +35,7 @@ full) # beside the results of clean, which has other labels
     ;;
 esac
 
-./distilmos.sh \
+exec ./distilmos.sh \
     --upstream conf/upstream/wavlm_base_plus.yaml \
     --train_config conf/train_distilmos.yaml \
     --train_set "${sets[0]}" \

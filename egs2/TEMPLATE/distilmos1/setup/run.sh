@@ -64,7 +64,7 @@ wavlm)
 esac
 
 export DISTILMOS_CSV=${csv} # not an option of the stages: a path may hold blanks
-./distilmos.sh \
+exec ./distilmos.sh \
     "${opts[@]}" \
     --train_set train \
     --valid_set valid \
