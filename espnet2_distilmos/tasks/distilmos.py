@@ -48,6 +48,8 @@ class DistilMOSTask(AbsTask):
     @typechecked
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
         """Options beside those of every ESPnet task."""
+        # ESPnet's own default, folded, cannot do without --fold_length.
+        parser.set_defaults(batch_type="numel")
         group = parser.add_argument_group(description="Task related")
         group.add_argument(
             "--upstream_config",

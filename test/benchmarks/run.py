@@ -5,10 +5,10 @@
     python test/benchmarks/run.py --quick         # sizes that say nothing: is it whole?
     python test/benchmarks/run.py --only trainer peers
 
-Figures go to --output_dir (results.json, growth.png). With --doc FILE the tables
-replace what stands there between the lines `<!-- benchmark NAME -->` and
-`<!-- end -->`, and the plot goes to images/ beside it. Each benchmark is a process of
-its own, with one thread.
+Figures go to --output_dir (results.json, growth.png), where --only replaces those of
+the benchmarks that it names. With --doc FILE the tables replace what stands there
+between the lines `<!-- benchmark NAME -->` and `<!-- end -->`, and the plot goes to
+images/ beside it. Each benchmark is a process of its own, with one thread.
 """
 
 import argparse
@@ -88,16 +88,19 @@ def main(cmd=None) -> None:
     from common import machine
     from report import plot_growth, tables, write_into
 
-    results = {"machine": machine(), "quick": args.quick}
+    file = args.output_dir / "results.json"
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    kept = saved.get("machine") == machine() and saved.get("quick") == args.quick
+    results = saved if kept else {}  # what --only does not name stays as it was
+    results |= {"machine": machine(), "quick": args.quick}
+    args.output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as tmp:
         if "peers" in args.only:
             results["peers_not_installed"] = install_peers(Path(tmp))
         for name in args.only:
             print(f"{name}...", file=sys.stderr, flush=True)
             results[name] = run_one(name, args.quick, Path(tmp))
-    args.output_dir.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=2) + "\n"
-    (args.output_dir / "results.json").write_text(text)
+            file.write_text(json.dumps(results, indent=2) + "\n")
     if "growth" in results:
         plot_growth(results["growth"]["curves"], args.output_dir / "growth.png")
     made = tables(results)
