@@ -90,9 +90,11 @@ def main(cmd=None) -> None:
 
     file = args.output_dir / "results.json"
     saved = json.loads(file.read_text()) if file.exists() else {}
-    kept = saved.get("machine") == machine() and saved.get("quick") == args.quick
-    results = saved if kept else {}  # what --only does not name stays as it was
-    results |= {"machine": machine(), "quick": args.quick}
+    here = machine()
+    same = {**saved.get("machine", {}), "load_at_start": here["load_at_start"]} == here
+    # What --only does not name stays as it was, if it goes with the rest.
+    results = saved if same and saved["quick"] == args.quick else {}
+    results |= {"machine": here, "quick": args.quick}
     args.output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as tmp:
         if "peers" in args.only:
