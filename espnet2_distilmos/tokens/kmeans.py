@@ -11,11 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    read_array,
     read_yaml,
     sha256_file,
 )
@@ -50,7 +52,7 @@ def fit_layer(path: PathLike, n_clusters: int, seed: int) -> LayerClusters:
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
-    frames = np.load(path, allow_pickle=False)
+    frames = read_array(path)
     with threadpool_limits(1):
         kmeans = MiniBatchKMeans(
             n_clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=100
@@ -93,6 +95,15 @@ def train_kmeans(
     if not (frames_dir / "frames.yaml").exists():
         raise UserError(f"{frames_dir}: no frames.yaml; run stage 2 first")
     frames = read_yaml(frames_dir / "frames.yaml")
+    if (
+        not is_count(frames.get("n_frames"))
+        or not are_layers(frames.get("layers"))
+        or not isinstance(frames.get("fingerprint"), dict)
+    ):
+        raise UserError(
+            f"{frames_dir / 'frames.yaml'}: not what stage 2 writes (n_frames, layers, "
+            "fingerprint); delete it and run stage 2 again"
+        )
     if frames["n_frames"] < n_clusters:
         raise UserError(
             f"{frames_dir}: {frames['n_frames']} frames are too few for {n_clusters} "

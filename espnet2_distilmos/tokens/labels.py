@@ -15,10 +15,12 @@ from espnet2_distilmos.tokens.frames import hidden_states, load_frozen
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    read_array,
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
@@ -70,9 +72,7 @@ def write_tokens(
         upstream = load_frozen(conf, device)
         require_tokens_of(provenance, upstream.fingerprint)
         centroids = [
-            torch.from_numpy(
-                np.load(layer_file(kmeans_dir, layer), allow_pickle=False)
-            ).to(device)
+            torch.from_numpy(_centroids(kmeans_dir, layer, upstream)).to(device)
             for layer in provenance["layers"]
         ]
         for data_dir, output_dir, request in todo:
@@ -80,6 +80,18 @@ def write_tokens(
             n_frames = _label_set(upstream, centroids, wavs, output_dir)
             write_stamp(output_dir / "tokens.yaml", request, n_frames=n_frames)
             logging.info(f"{output_dir}: {len(wavs)} clips, {n_frames} frames labelled")
+
+
+def _centroids(kmeans_dir: Path, layer: int, upstream: UpstreamAdapter) -> np.ndarray:
+    """(k, D) centroids of a layer."""
+    path = layer_file(kmeans_dir, layer)
+    centroids = read_array(path)
+    if centroids.shape[1] != upstream.hidden_size:
+        raise UserError(
+            f"{path}: {centroids.shape[1]} channels, but the upstream has "
+            f"{upstream.hidden_size}; run stages 2 and 3 again"
+        )
+    return centroids
 
 
 def _label_set(
