@@ -26,14 +26,18 @@ def open_audio(path: PathLike) -> soundfile.SoundFile:
         UserError: no such file, no audio, or fewer samples than its header promises.
     """
     text = os.fsdecode(path)
+    if "\0" in text:  # the C library would take what stands before it
+        raise UserError(f"{path}: a NUL character in a path; correct the list")
     # A named pipe would be waited for, for ever.
     if os.path.exists(text) and not os.path.isfile(text):
         raise UserError(f"{path}: not a file; an audio file is needed")
     try:
-        f = soundfile.SoundFile(text)
-    except (OSError, soundfile.SoundFileError, ValueError) as e:
+        # As bytes: soundfile itself can only name files in UTF-8.
+        f = soundfile.SoundFile(os.fsencode(text))
+    except (OSError, soundfile.SoundFileError) as e:
+        why = str(getattr(e, "error_string", e)).rstrip(".")
         raise UserError(
-            f"{path}: cannot be read as audio ({e}); is it there, and whole?"
+            f"{path}: cannot be read as audio ({why}); is it there, and whole?"
         ) from e
     match = _PROMISE.search(f.extra_info)
     if match:
