@@ -19,16 +19,11 @@ UPSTREAM = "upstream."
 _TRAINING_ONLY = "predictor.token_heads."
 
 
-def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
-    """Build the network of a training run or of a packed model; load all its weights.
-
-    A packed model (:mod:`espnet2_distilmos.inference.pack`) has `upstream_sha256` in
-    its configuration: the fine-tuned upstream is that very file, and `model_file`
-    holds the rest.
+def read_config(train_config: PathLike) -> Dict[str, Any]:
+    """Read a model's config.yaml.
 
     Raises:
-        UserError: not a configuration or checkpoint of this package, or the keys or
-            shapes of the two differ; names the file.
+        UserError: unreadable, or of something else.
     """
     config = read_yaml(train_config)
     conf = config.get("upstream_conf")
@@ -43,6 +38,21 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
             f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
             "upstream_conf); give the one that training or packing wrote"
         )
+    return config
+
+
+def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
+    """Build the network of a training run or of a packed model; load all its weights.
+
+    A packed model (:mod:`espnet2_distilmos.inference.pack`) has `upstream_sha256` in
+    its configuration: the fine-tuned upstream is that very file, and `model_file`
+    holds the rest.
+
+    Raises:
+        UserError: not a configuration or checkpoint of this package, or the keys or
+            shapes of the two differ; names the file.
+    """
+    config = read_config(train_config)
     states = read_states(model_file)
     folders = [Path(train_config).parent, Path(model_file).parent]
     sha256 = config.get("upstream_sha256")

@@ -50,7 +50,9 @@ def locate_model(tag: Optional[str] = None) -> Model:
     if path.is_dir():
         return model_in(path)
     if path.is_file():
-        if zipfile.is_zipfile(path) and path.suffix == ".zip":
+        if path.suffix == ".zip":
+            if not zipfile.is_zipfile(path):
+                raise UserError(f"{path}: not a zip, or cut off; get it again")
             return model_in(unpack(path))
         return path.parent / "config.yaml", path
     name = str(tag).removeprefix(_HUB)

@@ -12,6 +12,7 @@ import soundfile
 import torch
 import yaml
 
+from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -23,7 +24,6 @@ class Harm:
 
 
 CODE = "[open('harm', 'w')] and [(8, 10, 5)]"
-RANDOM = {"seed": 0, "config": {"encoder_layers": 1}}
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,6 @@ def cut(path):
 
 UPSTREAMS = {
     "unknown key": ("up.yaml", keys(layer=[1]), "unknown key layer; known: upstream"),
-    "key that is no text": ("up.yaml", keys(**{"normalize": True}), None),
     "layers as text": ("up.yaml", keys(layers="1"), "layers must be a rising list"),
     "layer out of range": ("up.yaml", keys(layers=[1, 99]), "99"),
     "1e-3": ("up.yaml", keys(feature_grad_mult="1e-3"), "as in 0.1, not 1e-1"),
@@ -121,9 +120,7 @@ UPSTREAMS = {
         keys(extra_conf={"model_config": "x.yaml"}),
         "extra_conf must be without model_config",
     ),
-    "arguments that it lacks": ("up.yaml", keys(extra_conf={"colour": 1}), "colour"),
 }
-del UPSTREAMS["key that is no text"]  # see test_keys_that_are_no_text
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +158,7 @@ def test_keys_that_are_no_text(upstream, tmp_path, refused):
     refused([*DUMP, "--upstream_config", "up.yaml"], "up.yaml: unknown key 1, None")
 
 
-# --- models, through `distilmos info` (folder `model`: config.yaml, model.pth)
+# --- models, through `distilmos score` (folder `model`: config.yaml, model.pth)
 
 MODELS = {
     "another task": ("config.yaml", keys(predictor=None), "not the config.yaml of"),
@@ -250,11 +247,14 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_models(tiny_model, tmp_path, refused, name):
+def test_models(tiny_model, upstream, tmp_path, refused, name):
     shutil.copytree(tiny_model, tmp_path / "model")
     file, spoil, word = MODELS[name]
     spoil(tmp_path / "model" / file)
-    refused(["info", tmp_path / "model"], word)
+    command = ["score", upstream / "a.wav", "--model", tmp_path / "model"]
+    refused([*command, "--output", "out.csv", "--device", "cpu"], word)
+    # Without a network, `info` cannot see every fault; none may end in a traceback.
+    assert cli(["info", str(tmp_path / "model")]) in (0, 1)
 
 
 def test_options_of_the_scorer(tiny_model, upstream, refused):
@@ -292,7 +292,7 @@ def test_configurations_of_stage_6(tmp_path, refused, content, words):
 @pytest.mark.parametrize(
     "keys_, words",
     [
-        ("b\n\nc\n", ("keys:1", "")),
+        ("\n", ("keys:1", "empty")),
         ("a x\n\n", ("keys:2", "empty")),
         ("z\n", ("z is not in",)),
         (None, ("keys", "no such file")),
@@ -300,7 +300,7 @@ def test_configurations_of_stage_6(tmp_path, refused, content, words):
 )
 def test_key_files_of_stage_6(tiny_model, upstream, tmp_path, refused, keys_, words):
     if keys_ is not None:
-        (tmp_path / "keys").write_text(keys_.replace("b\n\nc", "\n"))
+        (tmp_path / "keys").write_text(keys_)
     refused(
         ["inference", "--output_dir", "out", "--model_file", tiny_model / "model.pth"]
         + ["--key_file", "keys", "--data_path_and_name_and_type"]
@@ -331,24 +331,16 @@ def encrypted(path):
     path.write_bytes(content)
 
 
-def bomb(path):
-    """A member that says it is as large as no disk."""
-    content = bytearray(path.read_bytes())
-    start = content.index(b"PK\x01\x02")
-    content[start + 24 : start + 28] = b"\xfe\xff\xff\xff"
-    path.write_bytes(content)
-
-
 ARCHIVES = {
     "a member outside": (member("../harm"), "'../harm' leads out of the folder"),
     "an absolute member": (member("/tmp/harm"), "leads out of the folder"),
     "a Windows path": (member("..\\harm"), "leads out of the folder"),
     "a link": (member("config.yaml", link=True), "is a link"),
-    "cut off": (cut, "no such model file"),
-    "encrypted": (encrypted, "a broken zip (RuntimeError"),
+    "cut off": (cut, "not a zip, or cut off"),
+    "encrypted": (encrypted, "a broken zip"),
     "a file where a folder is": (member("config.yaml/x"), "cannot be unpacked"),
     "no model in it": (lambda p: member("x")(p.unlink() or p), "no model here"),
-    "text": (text("zip"), "no such model file"),
+    "text": (text("zip"), "not a zip, or cut off"),
 }
 
 
@@ -360,15 +352,7 @@ def test_archives(tiny_model, tmp_path, refused, name):
             z.write(tiny_model / file, file)
     spoil, word = ARCHIVES[name]
     spoil(archive)
-    if name in ("cut off", "text"):
-        word = "not a model"
-    if name == "no model in it":
-        with pytest.raises(UserError, match=word):
-            from espnet2_distilmos.inference.locate import locate_model
-
-            locate_model(str(archive))
-        return
-    refused(["info", archive], "model.zip", word)
+    refused(["info", archive], word)
     assert not list(tmp_path.parent.glob("harm"))
 
 
