@@ -5,8 +5,8 @@
 
 A reader may return or raise UserError with one line; anything else is a finding: its
 bytes are kept (--keep DIR), and the exit code is 1. Inputs that reach a new line of
-Python (this package's, PyYAML's, csv's, json's, zipfile's, numpy's) are mutated further. Lines
-are seen with sys.monitoring, each once, so it costs next to nothing.
+Python (this package's, PyYAML's, csv's, json's, zipfile's, numpy's) are mutated
+further. Lines are seen with sys.monitoring, each once, so it costs next to nothing.
 """
 
 import argparse
