@@ -122,8 +122,8 @@ def targets() -> dict:
     soundfile.write(flac, np.ones(400) / 9, 16000, format="FLAC")
     np.save(npy, np.ones((2, 3), np.float32))
     with zipfile.ZipFile(archive, "w") as z:
-        z.writestr("meta.yaml", "a: b")
-        z.writestr("upstream/x", "y" * 50, zipfile.ZIP_DEFLATED)
+        z.writestr("config.yaml", "a: b")
+        z.writestr("model.pth", "y" * 50, zipfile.ZIP_DEFLATED)
     figure = b'{"value": 0.5, "ci95": [0.1, 0.9]}'
     level = b'{"mse": %b, "lcc": %b, "srcc": %b, "ktau": %b}' % ((figure,) * 4)
     scores = b'{"n_utt": 2, "n_sys": 1, "utt": %b, "sys": %b, "within_sys": %b, '

@@ -135,6 +135,10 @@ def unpack(archive: PathLike) -> Path:
                 if stat.S_ISLNK(info.external_attr >> 16):
                     raise UserError(f"{archive}: refused, {info.filename!r} is a link")
             z.extractall(tmp)
+        try:
+            model_in(tmp)  # or the cache would keep what is no model
+        except UserError as e:
+            raise UserError(str(e).replace(str(tmp), str(archive))) from e
         settle(tmp, folder)
     except OSError as e:
         raise UserError(

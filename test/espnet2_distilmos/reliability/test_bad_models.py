@@ -339,7 +339,7 @@ ARCHIVES = {
     "cut off": (cut, "not a zip, or cut off"),
     "encrypted": (encrypted, "a broken zip"),
     "a file where a folder is": (member("config.yaml/x"), "cannot be unpacked"),
-    "no model in it": (lambda p: member("x")(p.unlink() or p), "no model here"),
+    "no model in it": (lambda p: member("x")(p.unlink() or p), "zip: no model here"),
     "text": (text("zip"), "not a zip, or cut off"),
 }
 
