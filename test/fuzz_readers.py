@@ -102,6 +102,7 @@ def _config(path) -> None:
     from espnet2_distilmos.utils.command import parse_with_config
 
     needed = ["--output_dir", "o", "--data_path_and_name_and_type", "a,speech,sound"]
+    needed += ["--model_file", "m"]
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
         parse_with_config(get_parser(), [*needed, "--config", str(path)])
 
