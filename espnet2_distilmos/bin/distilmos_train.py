@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Train a MOS predictor: `DistilMOSTask` with the options of every ESPnet task."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.files import read_yaml
 
 
 def get_parser():
@@ -11,6 +14,18 @@ def get_parser():
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 
     return DistilMOSTask.get_parser()
+
+
+def require_yaml(cmd: Sequence[str]) -> None:
+    """Check the files of `--config`, of whose faults ESPnet's parser makes tracebacks.
+
+    Raises:
+        UserError: one that cannot be read or is no YAML mapping.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", action="append", default=[])
+    for path in parser.parse_known_args(list(cmd))[0].config:
+        read_yaml(path)
 
 
 def main(cmd=None) -> None:
@@ -23,6 +38,7 @@ def main(cmd=None) -> None:
             --config conf/train_distilmos.yaml \
             --upstream_config conf/upstream/mini.yaml
     """
+    require_yaml(sys.argv[1:] if cmd is None else cmd)
     # Here, since it takes about 15 s.
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
     from espnet2_distilmos.train.exclusive import (

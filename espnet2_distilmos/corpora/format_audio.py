@@ -8,11 +8,18 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
+from espnet2_distilmos.corpora.checks import SCALE
 from espnet2_distilmos.corpora.level import Levelling
-from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, read_audio
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file, write_text
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    file_name,
+    sha256_file,
+    write_text,
+)
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 
@@ -59,6 +66,7 @@ def format_audio(
     if is_whole(output_dir / "format.yaml", request):
         return
     data = DataDir.load(data_dir)
+    _tell_odd_labels(data_dir, data)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
@@ -105,21 +113,33 @@ def format_audio(
     )
 
 
+def _tell_odd_labels(data_dir: Path, data: DataDir) -> None:
+    """Warn of labels off the usual scale; they are kept: theirs may be another."""
+    low, high = SCALE
+    odd = {u: m for u, m in (data.mos or {}).items() if not low <= m <= high}
+    if odd:
+        utt, mos = next(iter(odd.items()))
+        logging.warning(
+            f"{data_dir / 'utt2mos'}: {len(odd)} of {len(data.mos)} labels are outside "
+            f"{low:g} to {high:g}, e.g. {utt} {mos:g}; right only on another scale"
+        )
+
+
 def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
     """Return the path of a 16 kHz mono version, and its number of samples."""
     try:
-        info = soundfile.info(path)
-    except (OSError, soundfile.SoundFileError) as e:
-        raise UserError(f"{utt}: {path}: cannot be read as audio ({e})") from e
-    as_it_is = levelling.level_db is None and info.frames > 0
-    if as_it_is and info.samplerate == SAMPLE_RATE and info.channels == 1:
-        return path, info.frames
-    samples, rate = read_audio(path)
+        with open_audio(path) as f:
+            channels = f.channels
+        # Also of those that stay as they are: later stages must not meet a bad one.
+        samples, rate = read_audio(path)
+    except UserError as e:
+        raise UserError(f"{utt}: {e}") from e
+    if levelling.level_db is None and rate == SAMPLE_RATE and channels == 1:
+        return path, len(samples)
     samples = soxr.resample(samples, rate, SAMPLE_RATE)
     if levelling.level_db is not None:
         samples = levelling(utt, samples)
-    # An ID may hold a slash; the folders it makes are harmless inside `folder`.
-    target = folder / f"{utt.replace('/', '_')}.flac"
+    target = folder / f"{file_name(utt)}.flac"
     with atomic_path(target) as tmp:
         soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
     return str(target), len(samples)

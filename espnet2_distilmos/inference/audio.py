@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -154,14 +154,11 @@ class AudioFile:
     def __init__(self, path: PathLike):
         self.path = str(path)
         self.checks = Checks()
-        try:
-            info = soundfile.info(self.path)
-        except (OSError, soundfile.SoundFileError) as e:
-            raise UserError(f"{path}: cannot be read as audio ({e})") from e
-        self.rate, self.channels = info.samplerate, info.channels
-        self.seconds = info.frames / info.samplerate
-        if info.frames == 0:
-            raise UserError(f"{path}: holds no samples")
+        with open_audio(self.path) as info:
+            self.rate, self.channels = info.samplerate, info.channels
+            self.seconds = info.frames / info.samplerate
+            if info.frames == 0:
+                raise UserError(f"{path}: holds no samples")
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield (m,) float32 samples at 16 kHz, some 10 s at a time."""
@@ -171,7 +168,7 @@ class AudioFile:
 
     def _read(self) -> Iterator[np.ndarray]:
         try:
-            with soundfile.SoundFile(self.path) as f:
+            with open_audio(self.path) as f:
                 yield from f.blocks(
                     _BLOCK_SECONDS * self.rate, dtype="float32", always_2d=True
                 )

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.inference.report import (
+    as_utf8,
     frames_path,
     require_format,
     summary,
@@ -77,13 +78,13 @@ def score_paths(
         f"{len(results)} files, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
-    text = table(form, clips, results)
+    text = as_utf8(table(form, clips, results))
     if output is None:
         sys.stdout.write(text)
     else:
         write_text(output, text)
     print(
-        summary(clips, results),
+        as_utf8(summary(clips, results)),
         end="",
         file=sys.stderr if output is None else sys.stdout,
         flush=True,

@@ -1,13 +1,15 @@
 """What a model is, from its files alone: no upstream is loaded."""
 
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from espnet2_distilmos.inference.load import PREFIX, read_states
+from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.inference.pack import FACTS
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
 
 _NOT_RECORDED = "not recorded"
@@ -23,10 +25,25 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
         UserError: no such model.
     """
     train_config, model_file = locate_model(tag)
-    config = read_yaml(train_config)
+    config = read_config(train_config)
     states = read_states(model_file)
     meta_file = train_config.parent / "meta.yaml"
     meta = read_yaml(meta_file) if meta_file.exists() else {}
+    try:
+        return _describe(model_file, config, states, meta)
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as e:
+        raise UserError(
+            f"{train_config}: its values are not those that training or packing writes "
+            f"({type(e).__name__}: {' '.join(str(e).split())}); get the model again"
+        ) from e
+
+
+def _describe(
+    model_file: Path,
+    config: Mapping[str, Any],
+    states: Mapping[str, Any],
+    meta: Mapping[str, Any],
+) -> Dict[str, str]:
     facts = meta.get("facts") or {}
     conf = config.get("upstream_conf") or {}
     packed = "upstream_sha256" in config

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional
 
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.files import PathLike, file_name
 
 # What is looked for in folders; a file that is named itself may be called anything.
 AUDIO_SUFFIXES = frozenset(
@@ -77,7 +77,7 @@ def _clips_of(path: Path) -> Iterator[Clip]:
         raise UserError(f"{path}: no such file or folder")
     elif path.suffix == ".scp":
         for utt, file in read_wav_scp(path).items():
-            yield Clip(file, utt, utt)
+            yield Clip(file, file_name(utt), utt)
     else:
         yield Clip(str(path), path.name)
 

@@ -19,6 +19,28 @@ UPSTREAM = "upstream."
 _TRAINING_ONLY = "predictor.token_heads."
 
 
+def read_config(train_config: PathLike) -> Dict[str, Any]:
+    """Read a model's config.yaml.
+
+    Raises:
+        UserError: unreadable, or of something else.
+    """
+    config = read_yaml(train_config)
+    conf = config.get("upstream_conf")
+    if (
+        config.get("predictor") not in list(PREDICTORS)
+        or not conf
+        or not isinstance(conf, dict)
+        or not isinstance(conf.get("path_or_url"), (str, type(None)))
+        or not isinstance(config.get("upstream_sha256"), (str, type(None)))
+    ):
+        raise UserError(
+            f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
+            "upstream_conf); give the one that training or packing wrote"
+        )
+    return config
+
+
 def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     """Build the network of a training run or of a packed model; load all its weights.
 
@@ -30,20 +52,18 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
         UserError: not a configuration or checkpoint of this package, or the keys or
             shapes of the two differ; names the file.
     """
-    config = read_yaml(train_config)
-    if config.get("predictor") not in PREDICTORS or not config.get("upstream_conf"):
-        raise UserError(
-            f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
-            "upstream_conf)"
-        )
+    config = read_config(train_config)
     states = read_states(model_file)
     folders = [Path(train_config).parent, Path(model_file).parent]
     sha256 = config.get("upstream_sha256")
     with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
         path = upstream_conf.get("path_or_url")
-        if sha256 is not None and not Path(path).exists():
+        if sha256 is not None and not (path and Path(path).exists()):
             # Or transformers would look for a repository of that name.
-            raise UserError(f"{folders[0] / path}: missing, the packed upstream")
+            raise UserError(
+                f"{folders[0] / (path or '')}: missing, the packed upstream; get the "
+                "model again"
+            )
         network = build_network(
             upstream_conf,
             config["predictor"],
@@ -83,6 +103,7 @@ def _require_same_keys(weights, expected, model_file, train_config) -> None:
         raise UserError(
             f"{model_file}: does not fit {train_config}: {problems[0]}"
             + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+            + "; take the two files of one training"
         )
 
 
@@ -173,11 +194,29 @@ def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
         raise UserError(f"{model_file}: no such model file") from e
     except Exception as e:  # torch raises a dozen types for what is no checkpoint
         raise UserError(
-            f"{model_file}: cannot be loaded as weights ({type(e).__name__})"
+            f"{model_file}: cannot be loaded as weights ({type(e).__name__}); it is "
+            "cut off, or holds more than weights, which could run code: get it again"
         ) from e
     # checkpoint.pth holds the optimiser's state too.
     if isinstance(states, dict) and isinstance(states.get("model"), dict):
         states = states["model"]
-    if not isinstance(states, dict) or not all(map(torch.is_tensor, states.values())):
-        raise UserError(f"{model_file}: not a checkpoint of this package")
+    if (
+        not isinstance(states, dict)
+        or not all(isinstance(key, str) for key in states)
+        or not all(map(_is_plain_tensor, states.values()))
+    ):
+        raise UserError(
+            f"{model_file}: not a checkpoint of this package; train or pack writes one"
+        )
     return states
+
+
+def _is_plain_tensor(value: Any) -> bool:
+    """Whether it is a tensor of numbers that are there (not sparse, not `meta`)."""
+    return (
+        torch.is_tensor(value)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and not value.is_complex()
+    )

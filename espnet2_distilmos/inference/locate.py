@@ -50,7 +50,9 @@ def locate_model(tag: Optional[str] = None) -> Model:
     if path.is_dir():
         return model_in(path)
     if path.is_file():
-        if zipfile.is_zipfile(path) and path.suffix == ".zip":
+        if path.suffix == ".zip":
+            if not zipfile.is_zipfile(path):
+                raise UserError(f"{path}: not a zip, or cut off; get it again")
             return model_in(unpack(path))
         return path.parent / "config.yaml", path
     name = str(tag).removeprefix(_HUB)
@@ -76,7 +78,9 @@ def model_in(folder: PathLike) -> Model:
                 "package (train_config, model_file)"
             ) from e
         for name in names:
-            require_inside(str(name), folder / "meta.yaml")
+            if not isinstance(name, str):
+                raise UserError(f"{folder / 'meta.yaml'}: {name!r} is no file's name")
+            require_inside(name, folder / "meta.yaml")
         model = folder / names[0], folder / names[1]
     else:
         found = [folder / c for c in _CHECKPOINTS if (folder / c).exists()]
@@ -120,14 +124,33 @@ def unpack(archive: PathLike) -> Path:
     tmp = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking."))
     try:
         with zipfile.ZipFile(archive) as z:
+            size = sum(info.file_size for info in z.infolist())
+            if size > shutil.disk_usage(tmp).free:
+                raise UserError(
+                    f"{archive}: unpacks to {size / 1e9:.3g} GB, more than "
+                    f"{tmp.parent} has room for; point DISTILMOS_CACHE elsewhere"
+                )
             for info in z.infolist():
                 require_inside(info.filename, archive)
                 if stat.S_ISLNK(info.external_attr >> 16):
                     raise UserError(f"{archive}: refused, {info.filename!r} is a link")
             z.extractall(tmp)
+        try:
+            model_in(tmp)  # or the cache would keep what is no model
+        except UserError as e:
+            raise UserError(str(e).replace(str(tmp), str(archive))) from e
         settle(tmp, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as e:
-        raise UserError(f"{archive}: a broken zip ({e})") from e
+    except OSError as e:
+        raise UserError(
+            f"{archive}: cannot be unpacked in {folder.parent} ({e.strerror}); is "
+            "there space, and does no file of it stand where another has a folder?"
+        ) from e
+    except UserError:
+        raise
+    except Exception as e:  # zipfile raises a dozen types for what is broken
+        raise UserError(
+            f"{archive}: a broken zip ({type(e).__name__}: {e}); get it again"
+        ) from e
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
     return folder

@@ -75,15 +75,16 @@ def import_official(
     """
     model_dir = Path(model_dir)
     options = read_yaml(model_dir / OPTIONS)
+    _check_options(options, model_dir / OPTIONS)
     states = read_states(model_dir / CHECKPOINT)
     states = plain_names(states)
     where = str(model_dir / CHECKPOINT)
     backbone = _backbone(states, where)
     n_heads = len({k.split(".")[1] for k in states if k.startswith("predictors.")})
     conf = {
-        "hidden_size": options.get("hidden_dim", 256),
-        "kernels": list(options.get("downsample_kernels", [5, 3, 3])),
-        "strides": list(options.get("downsample_strides", [1, 1, 1])),
+        "hidden_size": options.get("hidden_dim") or 256,
+        "kernels": options.get("downsample_kernels") or [5, 3, 3],
+        "strides": options.get("downsample_strides") or [1, 1, 1],
     }
     upstream = {k[len("ssl.") :]: v for k, v in states.items() if k.startswith("ssl.")}
     with tempfile.TemporaryDirectory() as tmp:
@@ -106,6 +107,25 @@ def import_official(
         }
         write_model(output_dir, network, config, facts)
     return _findings(network, backbone, options, conf, n_heads)
+
+
+def _check_options(options: Mapping[str, Any], where: Path) -> None:
+    """Refuse options of another type than the released code has."""
+
+    def numbers(value: Any) -> bool:
+        return isinstance(value, list) and all(type(x) is int for x in value)
+
+    for names, ok, what in (
+        (("wavlm_cfg", "w2v2_cfg"), lambda x: isinstance(x, dict), "a mapping"),
+        (("hidden_dim",), lambda x: type(x) is int and x > 0, "a number over 0"),
+        (("downsample_kernels", "downsample_strides"), numbers, "a list of numbers"),
+        (("target_layers",), numbers, "a list of numbers"),
+        (("ssl_backbone",), lambda x: isinstance(x, str), "text"),
+    ):
+        for name in names:
+            value = options.get(name)
+            if value is not None and not ok(value):
+                raise UserError(f"{where}: {name} must be {what}, not {value!r}")
 
 
 def _backbone(states: Mapping[str, torch.Tensor], where: str) -> str:
@@ -140,9 +160,12 @@ def _write_wavlm(folder: Path, states, options, where: str) -> Dict[str, Any]:
 
     given = dict(options.get("wavlm_cfg") or _WAVLM_BASE)
     require_harmless(given, f"{OPTIONS} of {where}")
-    cfg = WavLMConfig(given)
-    with quiet_s3prl():
-        expected = WavLM(cfg).state_dict()
+    try:
+        cfg = WavLMConfig(given)
+        with quiet_s3prl():
+            expected = WavLM(cfg).state_dict()
+    except Exception as e:  # whatever wrong types and sizes make torch raise
+        raise _no_model("wavlm_cfg", where, e) from e
     _require_fit(states, expected, "ssl.", where)
     path = folder / "upstream.pt"
     torch.save({"cfg": dict(cfg.__dict__), "model": states}, path)
@@ -156,7 +179,10 @@ def _write_wavlm(folder: Path, states, options, where: str) -> Dict[str, Any]:
 def _write_wav2vec2(folder: Path, states, options, where: str) -> Dict[str, Any]:
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    model = Wav2Vec2Model(Wav2Vec2Config(**(options.get("w2v2_cfg") or {})))
+    try:
+        model = Wav2Vec2Model(Wav2Vec2Config(**(options.get("w2v2_cfg") or {})))
+    except Exception as e:  # whatever wrong types and sizes make transformers raise
+        raise _no_model("w2v2_cfg", where, e) from e
     expected = plain_names(model.state_dict())
     _require_fit(states, expected, "ssl.", where)
     # transformers takes the old names of weight norm.
@@ -164,6 +190,13 @@ def _write_wav2vec2(folder: Path, states, options, where: str) -> Dict[str, Any]
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
     return {"upstream": "hf_wav2vec2_custom", "path_or_url": str(folder)}
+
+
+def _no_model(key: str, where: str, error: Exception) -> UserError:
+    what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return UserError(
+        f"{OPTIONS} of {where}: {key}: no model can be made of it ({what})"
+    )
 
 
 def _build(upstream_conf, conf, where: str) -> MOSNetwork:
@@ -235,7 +268,7 @@ def _findings(network, backbone, options, conf, n_heads) -> List[str]:
     ]
     if listed is not None and listed.lower() != backbone:
         lines.append(f"ssl_backbone says {listed}; the keys, {backbone}, were believed")
-    other = sorted(set(options) - _KNOWN)
+    other = sorted(str(key) for key in set(options) - _KNOWN)
     if other:
         lines.append(f"options without part in scoring: {', '.join(other)}")
     if backbone == "wavlm" and not options.get("wavlm_cfg"):

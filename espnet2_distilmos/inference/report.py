@@ -13,6 +13,7 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.command import one_line
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 
@@ -63,6 +64,11 @@ def table(form: str, clips: Sequence[Clip], results: Results) -> str:
             row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
         writer.writerow({**row, "warnings": "; ".join(row["warnings"])})
     return out.getvalue()
+
+
+def as_utf8(text: str) -> str:
+    """`text` with `\\xe9` for bytes of file names that are not UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> None:
@@ -136,7 +142,7 @@ def summary(clips: Sequence[Clip], results: Results) -> str:
         lines.append(f"warning: ... and {len(odd) - 5} more files (see the table)")
     for result in results:
         if result["mos"] is None:
-            lines.append(f"not scored: {result['error']}")
+            lines.append(f"not scored: {one_line(result['error'])}")
     return "".join(line + "\n" for line in lines)
 
 

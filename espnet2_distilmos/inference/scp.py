@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import kaldiio
 from tqdm import tqdm
@@ -12,6 +12,20 @@ from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
 from espnet2_distilmos.utils.stamp import write_stamp
+
+
+def _read_keys(path: PathLike) -> List[str]:
+    """The first word of each line."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
+    except UnicodeDecodeError as e:
+        raise UserError(f"{path}: not UTF-8 text (byte {e.start})") from e
+    for number, line in enumerate(lines, 1):
+        if not line.split():
+            raise UserError(f"{path}:{number}: empty; an ID was expected")
+    return [line.split()[0] for line in lines]
 
 
 def score_scp(
@@ -36,10 +50,12 @@ def score_scp(
     output_dir = Path(output_dir)
     wavs = read_wav_scp(wav_scp)
     if key_file is not None:
-        keys = [line.split()[0] for line in open(key_file, encoding="utf-8")]
+        keys = _read_keys(key_file)
         missing = [key for key in keys if key not in wavs]
         if missing:
-            raise UserError(f"{key_file}: {missing[0]} is not in {wav_scp}")
+            raise UserError(
+                f"{key_file}: {missing[0]} is not in {wav_scp}; make it of this list"
+            )
         wavs = {key: wavs[key] for key in keys}
     ark = output_dir / "frame_mos.ark"
     scores: Dict[str, float] = {}

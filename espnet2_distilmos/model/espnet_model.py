@@ -165,6 +165,14 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                     f"{name}: {n} frames of tokens, but the upstream makes {expected}; "
                     "run stage 3 again with this audio and this upstream"
                 )
+        frames = torch.arange(tokens.size(1), device=tokens.device)
+        padding = frames >= lengths.to(tokens.device).unsqueeze(1)  # (B, T)
+        negative = ((tokens < 0).any(-1) & ~padding).any(1)
+        if negative.any():
+            raise UserError(
+                f"{names[int(negative.nonzero()[0])]}: tokens below 0; run stage 3 "
+                "again"
+            )
         if int(tokens.max()) >= self.n_tokens:
             worst = tokens.flatten(1).max(1).values
             name = names[int(worst.argmax())]

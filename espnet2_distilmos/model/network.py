@@ -13,6 +13,7 @@ from espnet2_distilmos.model.predictor import (
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
+from espnet2_distilmos.utils.errors import UserError
 
 PREDICTORS: Dict[str, Type[AbsPredictor]] = {
     "distilmos": DistilMOSPredictor,
@@ -69,14 +70,33 @@ def build_network(
         predictor_conf: keyword arguments of the predictor's class.
         n_tokens: number of clusters; 0 = no token heads.
         where: source of `upstream_conf`, for errors.
+
+    Raises:
+        UserError: as :func:`build_upstream`, or options that the predictor's class does
+            not take.
     """
+    if not isinstance(predictor_conf, Mapping):
+        raise UserError(f"predictor_conf must be a mapping, not {predictor_conf!r}")
     upstream = build_upstream(UpstreamConfig.from_dict(upstream_conf, where))
-    return MOSNetwork(
-        upstream,
-        PREDICTORS[predictor](
+    try:
+        built = PREDICTORS[predictor](
             layers=upstream.layers,
             input_size=upstream.hidden_size,
             n_tokens=n_tokens,
             **predictor_conf,
-        ),
-    )
+        )
+    except (TypeError, ValueError, KeyError, RuntimeError) as e:
+        raise UserError(bad_options("predictor_conf", predictor_conf, e)) from e
+    return MOSNetwork(upstream, built)
+
+
+def bad_options(name: str, options: Any, error: Exception) -> str:
+    """What is said of options of which no class can be made.
+
+    Args:
+        name: of the option that holds them (`predictor_conf`).
+        options: its value.
+        error: what the class raised.
+    """
+    what = " ".join(str(error).split())[:200]
+    return f"{name} {options}: {type(error).__name__}: {what}"

@@ -15,7 +15,11 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.model.loss import DistilMOSLoss
-from espnet2_distilmos.model.network import PREDICTORS, build_network
+from espnet2_distilmos.model.network import (
+    PREDICTORS,
+    bad_options,
+    build_network,
+)
 from espnet2_distilmos.model.predictor import AbsPredictor
 from espnet2_distilmos.tasks.raters import name_raters, path_of
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
@@ -194,6 +198,7 @@ class DistilMOSTask(AbsTask):
             UserError: no upstream, tokens that are not those of the upstream, or no
                 corpora or ratings where they are needed.
         """
+        require_numbers(args)
         where = "--upstream_conf"
         if args.upstream_config is not None:
             where = args.upstream_config
@@ -201,7 +206,10 @@ class DistilMOSTask(AbsTask):
             args.upstream_config = None
         if not args.upstream_conf:
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
-        loss = loss_choices.get_class(args.loss)(**args.loss_conf)
+        try:
+            loss = loss_choices.get_class(args.loss)(**args.loss_conf)
+        except (TypeError, ValueError) as e:
+            raise UserError(bad_options("loss_conf", args.loss_conf, e)) from e
         n_tokens = 0
         if loss.token_weight > 0:
             n_tokens = cls._read_token_provenance(args)
@@ -261,8 +269,8 @@ class DistilMOSTask(AbsTask):
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> List[torch.optim.Optimizer]:
         """One optimiser, see :func:`build_optimizer`."""
-        return [
-            build_optimizer(
+        try:
+            optimizer = build_optimizer(
                 model,
                 optim_classes[args.optim],
                 args.optim_conf,
@@ -271,7 +279,34 @@ class DistilMOSTask(AbsTask):
                 layer_logits_lr=args.layer_logits_lr,
                 freeze_upstream_steps=args.freeze_upstream_steps,
             )
-        ]
+        except (TypeError, ValueError) as e:
+            raise UserError(bad_options("optim_conf", args.optim_conf, e)) from e
+        return [optimizer]
+
+
+def require_numbers(args: argparse.Namespace) -> None:
+    """Refuse numbers that YAML reads as text (`1e-3`) in the options' mappings.
+
+    Raises:
+        UserError: names the option.
+    """
+    for name, conf in vars(args).items():
+        if not name.endswith("_conf") or not isinstance(conf, dict):
+            continue
+        for key, value in conf.items():
+            if isinstance(value, str) and _is_number(value):
+                raise UserError(
+                    f"{name} {key}: {value!r} is text to YAML; write it as in 0.001 or "
+                    "1.0e-3"
+                )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:

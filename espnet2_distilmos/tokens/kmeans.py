@@ -10,12 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    read_array,
     read_yaml,
     sha256_file,
 )
@@ -105,7 +107,7 @@ def fit_layer(
     Raises:
         UserError: the back end is not installed.
     """
-    frames = np.load(path, allow_pickle=False)
+    frames = read_array(path)
     centroids, labels = BACKENDS[backend](frames, n_clusters, seed)
     share = np.bincount(labels, minlength=n_clusters) / len(labels)
     used = share[share > 0]
@@ -151,6 +153,15 @@ class Clustering:
             raise UserError(f"{frames_dir}: no frames.yaml; run stage 2 first")
         self.frames_dir = frames_dir
         self.frames = frames = read_yaml(frames_dir / "frames.yaml")
+        if (
+            not is_count(frames.get("n_frames"))
+            or not are_layers(frames.get("layers"))
+            or not isinstance(frames.get("fingerprint"), dict)
+        ):
+            raise UserError(
+                f"{frames_dir / 'frames.yaml'}: not what stage 2 writes (n_frames, "
+                "layers, fingerprint); delete it and run stage 2 again"
+            )
         if frames["n_frames"] < n_clusters:
             raise UserError(
                 f"{frames_dir}: {frames['n_frames']} frames are too few for "

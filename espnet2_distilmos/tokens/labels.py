@@ -35,10 +35,12 @@ from espnet2_distilmos.utils.datadir import (
     require_same_ids,
     write_lines,
 )
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    read_array,
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
@@ -132,9 +134,9 @@ class Labelling:
         upstream = load_frozen(self.conf, self.device)
         require_tokens_of(self.provenance, upstream.fingerprint)
         centroids = [
-            torch.from_numpy(
-                np.load(layer_file(self.kmeans_dir, layer), allow_pickle=False)
-            ).to(self.device)
+            torch.from_numpy(_centroids(self.kmeans_dir, layer, upstream)).to(
+                self.device
+            )
             for layer in self.provenance["layers"]
         ]
         for shard in tqdm(shards, desc="tokens", disable=None):
@@ -181,6 +183,18 @@ class Labelling:
             for dset in self.sets:
                 if not is_whole(dset.stamp, dset.request):
                     dset.combine()
+
+
+def _centroids(kmeans_dir: Path, layer: int, upstream: UpstreamAdapter) -> np.ndarray:
+    """(k, D) centroids of a layer."""
+    path = layer_file(kmeans_dir, layer)
+    centroids = read_array(path)
+    if centroids.shape[1] != upstream.hidden_size:
+        raise UserError(
+            f"{path}: {centroids.shape[1]} channels, but the upstream has "
+            f"{upstream.hidden_size}; run stages 2 and 3 again"
+        )
+    return centroids
 
 
 class _Set:

@@ -10,6 +10,16 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 
+def is_count(value: Any) -> bool:
+    """Whether `value` is a whole number over 0."""
+    return type(value) is int and value > 0
+
+
+def are_layers(value: Any) -> bool:
+    """Whether `value` is a list of layer numbers."""
+    return isinstance(value, list) and len(value) > 0 and all(map(is_count, value))
+
+
 def read_provenance(path: PathLike) -> Dict[str, Any]:
     """Read the `provenance.yaml` of a k-means folder.
 
@@ -18,8 +28,8 @@ def read_provenance(path: PathLike) -> Dict[str, Any]:
     """
     provenance = read_yaml(path)
     if (
-        type(provenance.get("n_clusters")) is not int
-        or not isinstance(provenance.get("layers"), list)
+        not is_count(provenance.get("n_clusters"))
+        or not are_layers(provenance.get("layers"))
         or not isinstance(provenance.get("upstream"), dict)
     ):
         raise UserError(

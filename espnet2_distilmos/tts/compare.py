@@ -11,10 +11,10 @@ import numpy as np
 from espnet2_distilmos.inference.report import student_interval
 from espnet2_distilmos.scoring.paired import paired_difference
 from espnet2_distilmos.scoring.significance import holm
-from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES
+from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_stamp
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.files import PathLike
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -89,7 +89,7 @@ class Decoded:
         stamp = file.parent / PROVENANCE
         if not stamp.exists():  # of another tool
             return cls(file.parent, mos)
-        made = read_yaml(stamp)
+        made = read_stamp(stamp)
         judge = tuple(made["request"][key] for key in MODEL_KEYS)
         return cls(file.parent, mos, judge, made["model"], len(made["failed"]))
 

@@ -18,6 +18,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     folder_lock,
+    read_yaml,
     sha256_file,
     write_text,
 )
@@ -247,6 +248,30 @@ def finish(
             f"{len(scores.failed)} of {len(scores.mos) + len(scores.failed)} "
             f"utterances could not be scored, e.g. {utt}: {error}"
         )
+
+
+def read_stamp(path: PathLike) -> Dict[str, Any]:
+    """Read a `pmos_provenance.yaml`.
+
+    Returns:
+        Its `request` (with MODEL_KEYS and `audio`), `model` and `failed` (ID -> why).
+
+    Raises:
+        UserError: unreadable, or not such a file.
+    """
+    stamp = read_yaml(path)
+    request = stamp.get("request")
+    if (
+        not isinstance(request, dict)
+        or not {*MODEL_KEYS, "audio"} <= set(request)
+        or not isinstance(stamp.get("model"), str)
+        or not isinstance(stamp.get("failed"), dict)
+    ):
+        raise UserError(
+            f"{path}: not what distilmos evaluate writes (request, model, failed); "
+            "delete it and score again"
+        )
+    return stamp
 
 
 def fingerprint(files: Mapping[str, str]) -> str:

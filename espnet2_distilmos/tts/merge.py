@@ -1,9 +1,10 @@
 """Joining what several jobs scored of one decode folder."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.tts.evaluate import (
     MODEL_KEYS,
@@ -13,10 +14,11 @@ from espnet2_distilmos.tts.evaluate import (
     default_outdir,
     fingerprint,
     finish,
+    read_stamp,
     utterances,
 )
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, folder_lock, read_yaml
+from espnet2_distilmos.utils.files import PathLike, folder_lock
 
 
 def merge(
@@ -41,15 +43,11 @@ def merge(
     models: Dict[Path, Dict[str, str]] = {}
     failures: Dict[str, str] = {}
     for part in map(Path, parts):
-        try:
-            lines = part.read_text(encoding="utf-8").splitlines()
-        except OSError as e:
-            raise UserError(f"{part}: cannot be read ({e.strerror})") from e
-        stamp = read_yaml(part.parent / PROVENANCE)
+        rows = _read_rows(part)
+        stamp = read_stamp(part.parent / PROVENANCE)
         models[part] = {key: stamp["request"][key] for key in MODEL_KEYS}
         name = stamp["model"]
         failures.update(stamp["failed"])
-        rows = [json.loads(line) for line in lines]
         known = {row["key"]: files.get(row["key"], "") for row in rows}
         if fingerprint(known) != stamp["request"]["audio"]:
             raise UserError(
@@ -72,10 +70,38 @@ def merge(
     scores = Scores()
     for utt in files:
         if found[utt] is None:
-            scores.failed[utt] = failures[utt]
+            scores.failed[utt] = str(failures.get(utt, "no reason was recorded"))
         else:
             scores.mos[utt] = found[utt]
     with folder_lock(outdir):
         request = {**model, "audio": fingerprint(files)}
         finish(outdir, scores, request, name, jsonl)
     return outdir
+
+
+def _read_rows(part: Path) -> List[Dict[str, Any]]:
+    """The lines of a job: `key`, and a score or null under VERSA_KEY.
+
+    Raises:
+        UserError: unreadable, or a line that is something else.
+    """
+    rows: List[Dict[str, Any]] = []
+    try:
+        for line in part.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            score = row[VERSA_KEY]
+            if score is not None and not math.isfinite(score):
+                raise ValueError(f"{score} is no score")
+            if not isinstance(row["key"], str):
+                raise ValueError("the key is no text")
+            rows.append(row)
+    except OSError as e:
+        raise UserError(f"{part}: cannot be read ({e.strerror})") from e
+    except UnicodeDecodeError as e:
+        raise UserError(f"{part}: not UTF-8 text; run its job again") from e
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise UserError(
+            f"{part}:{len(rows) + 1}: not a line that distilmos evaluate writes "
+            f"({type(e).__name__}: {e}); run its job again"
+        ) from e
+    return rows

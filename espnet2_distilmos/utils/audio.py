@@ -1,5 +1,7 @@
 """Audio files: what libsndfile reads."""
 
+import os
+import re
 from typing import Tuple
 
 import numpy as np
@@ -11,6 +13,44 @@ from espnet2_distilmos.utils.files import PathLike
 SAMPLE_RATE = 16000
 
 
+# What libsndfile tells of a chunk of samples that the file has no room for. Recorders
+# that write to a pipe promise some 2 or 4 GB: these are not cut off.
+_PROMISE = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.M)
+_ENDLESS = 0x7FFF0000
+
+
+def open_audio(path: PathLike) -> soundfile.SoundFile:
+    """Open a file that libsndfile reads.
+
+    Raises:
+        UserError: no such file, no audio, or fewer samples than its header promises.
+    """
+    text = os.fsdecode(path)
+    if "\0" in text:  # the C library would take what stands before it
+        raise UserError(f"{path}: a NUL character in a path; correct the list")
+    # A named pipe would be waited for, for ever.
+    if os.path.exists(text) and not os.path.isfile(text):
+        raise UserError(f"{path}: not a file; an audio file is needed")
+    try:
+        # As bytes: soundfile itself can only name files in UTF-8.
+        f = soundfile.SoundFile(os.fsencode(text))
+    except (OSError, soundfile.SoundFileError) as e:
+        why = str(getattr(e, "error_string", e)).rstrip(".")
+        raise UserError(
+            f"{path}: cannot be read as audio ({why}); is it there, and whole?"
+        ) from e
+    match = _PROMISE.search(f.extra_info)
+    if match:
+        promised, there = map(int, match.groups())
+        if there < promised < _ENDLESS:
+            f.close()
+            raise UserError(
+                f"{path}: cut off, {there} of {promised} bytes of samples are there; "
+                "copy or make it again"
+            )
+    return f
+
+
 def read_audio(path: PathLike) -> Tuple[np.ndarray, int]:
     """Read a file as float32, channels averaged.
 
@@ -18,12 +58,13 @@ def read_audio(path: PathLike) -> Tuple[np.ndarray, int]:
         (N,) samples in [-1, 1] and the sampling rate in Hz.
 
     Raises:
-        UserError: no such file, no audio, no samples, or NaN or Inf among them.
+        UserError: no such file, no audio, cut off, no samples, NaN or Inf among them.
     """
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as e:
-        raise UserError(f"{path}: cannot be read as audio ({e})") from e
+    with open_audio(path) as f:
+        try:
+            samples, rate = f.read(dtype="float32", always_2d=True), f.samplerate
+        except (OSError, soundfile.SoundFileError) as e:
+            raise UserError(f"{path}: cannot be read as audio ({e})") from e
     if len(samples) == 0:
         raise UserError(f"{path}: holds no samples")
     if not np.isfinite(samples).all():

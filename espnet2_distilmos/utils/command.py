@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from typing import Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -11,8 +11,17 @@ from espnet2_distilmos.utils.files import read_yaml
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
 
-def set_up_logging(level: int = logging.INFO) -> None:
-    """Log to stderr in ESPnet's format."""
+def set_up_logging(level: Union[int, str] = logging.INFO) -> None:
+    """Log to stderr in ESPnet's format.
+
+    Raises:
+        UserError: no such level.
+    """
+    if isinstance(level, str):
+        number = logging.getLevelName(level.upper())
+        if not isinstance(number, int):
+            raise UserError(f"log level {level}: choose DEBUG, INFO, WARNING or ERROR")
+        level = number
     logging.basicConfig(level=level, format=LOG_FORMAT)
 
 
@@ -29,12 +38,49 @@ def parse_with_config(
     path = only_config.parse_known_args(cmd)[0].config
     if path is not None:
         defaults = read_yaml(path)
-        known = {action.dest for action in parser._actions}
-        unknown = sorted(set(defaults) - known)
+        known = {action.dest: action for action in parser._actions}
+        unknown = sorted(str(key) for key in set(defaults) - set(known))
         if unknown:
             raise UserError(f"{path}: unknown option {', '.join(unknown)}")
-        parser.set_defaults(**defaults)
+        parser.set_defaults(
+            **{
+                name: _default(parser, known[name], value, path)
+                for name, value in defaults.items()
+            }
+        )
     return parser.parse_args(cmd)
+
+
+def _default(
+    parser: argparse.ArgumentParser, action: argparse.Action, value: Any, path: str
+) -> Any:
+    """A value of the YAML file as its option would take it.
+
+    Raises:
+        UserError: a value that the option would refuse.
+    """
+    if value is None or (isinstance(value, bool) and action.nargs == 0):
+        return value
+    plain = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    try:
+        if not plain or action.nargs is not None:
+            raise argparse.ArgumentError(None, "one number or text was expected")
+        value = parser._get_value(action, str(value))
+        parser._check_value(action, value)
+    except argparse.ArgumentError as e:
+        raise UserError(f"{path}: {action.dest}: {value!r}: {e.message}") from e
+    return value
+
+
+def one_line(text: str) -> str:
+    """`text` with control characters as escapes.
+
+    A name from a hostile list must neither start a new line nor reach the terminal as
+    a command.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def run(
@@ -43,13 +89,21 @@ def run(
 ) -> int:
     """Run `main(cmd)` and return the exit code.
 
-    A :class:`UserError` becomes one line on stderr and 1, Ctrl-C becomes 130.
-    Anything else is a fault of ours and keeps its traceback.
+    A :class:`UserError` becomes one line on stderr and 1, and so does what the system
+    refuses (no such folder, no permission, no space); Ctrl-C becomes 130. Anything else
+    is a fault of ours and keeps its traceback.
     """
     try:
         main(cmd)
     except UserError as e:
-        print(f"error: {e}", file=sys.stderr)
+        print(f"error: {one_line(str(e))}", file=sys.stderr)
+        return 1
+    except OSError as e:
+        if e.errno is None:
+            raise
+        logging.debug("where it happened", exc_info=True)
+        where = "" if e.filename is None else f"{e.filename}: "
+        print(f"error: {one_line(f'{where}{e.strerror}')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

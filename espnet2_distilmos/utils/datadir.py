@@ -85,6 +85,8 @@ def _split_line(line: str) -> Tuple[str, str]:
 def to_float(text: str) -> float:
     """A finite number, or ValueError with the reason."""
     try:
+        if "_" in text:  # 3_5 would be 35
+            raise ValueError(text)
         value = float(text)
     except ValueError as e:
         raise ValueError(f"{text!r} is not a number (as in 3.25)") from e

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterator, Union
 
+import numpy as np
 import yaml
 
 from espnet2_distilmos.utils.errors import UserError
@@ -45,6 +46,11 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         tmp.unlink(missing_ok=True)
 
 
+def file_name(utt: str) -> str:
+    """An ID as the beginning of a file's name: it leads into no other folder."""
+    return utt.replace("/", "%2F")
+
+
 def write_text(path: PathLike, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as tmp:
@@ -72,7 +78,11 @@ def read_yaml(path: PathLike) -> dict:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except RecursionError as e:
+        raise UserError(f"{path}: not valid YAML: nested too deeply") from e
+    # PyYAML lets through what its constructors raise: a date of the 40th of May is a
+    # ValueError, `!!bool x` a KeyError, `!!timestamp x` an AttributeError...
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as e:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
     if not isinstance(data, dict):
         raise UserError(f"{path}: a YAML mapping (key: value lines) was expected")
@@ -80,12 +90,47 @@ def read_yaml(path: PathLike) -> dict:
 
 
 def sha256_file(path: PathLike) -> str:
-    """Hex SHA-256 of a file's bytes."""
+    """Hex SHA-256 of a file's bytes.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     digest = hashlib.sha256()
-    with open(path, "rb") as f:
-        while block := f.read(1 << 20):
-            digest.update(block)
+    try:
+        with open(path, "rb") as f:
+            while block := f.read(1 << 20):
+                digest.update(block)
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
     return digest.hexdigest()
+
+
+def read_array(path: PathLike, ndim: int = 2) -> np.ndarray:
+    """Read a `.npy` of finite floats; nothing in it can run code.
+
+    Raises:
+        UserError: no such file, cut off, or something else.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror or e})") from e
+    except Exception as e:  # a broken header makes numpy raise a dozen types
+        raise UserError(
+            f"{path}: not an array that this package wrote ({type(e).__name__}); "
+            "delete its folder and run its stage again"
+        ) from e
+    if (
+        not isinstance(array, np.ndarray)
+        or array.ndim != ndim
+        or array.dtype.kind != "f"
+        or not np.isfinite(array).all()
+    ):
+        raise UserError(
+            f"{path}: {ndim} dimensions of finite floats were expected; delete its "
+            "folder and run its stage again"
+        )
+    return array
 
 
 @contextlib.contextmanager

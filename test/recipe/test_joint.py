@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from hostile import IDS, PATHS, harmed
 
 from espnet2_distilmos.utils.datadir import DataDir
 
@@ -34,8 +35,9 @@ def make_recipe(folder, corpus, sets, bias, ratings=False):
     for dset, n in sets.items():
         wavs, mos, systems = {}, {}, {}
         for i in range(n):
-            utt, loudness = f"{dset}{i:02d}", (i + 1) / n
-            wavs[utt] = f"downloads/{utt}.wav"
+            # No ID or path may mean anything to a shell.
+            utt, loudness = IDS[i % len(IDS)] + f"{dset}{i:02d}", (i + 1) / n
+            wavs[utt] = f"downloads/{PATHS[i % len(PATHS)]}{dset}{i:02d}.wav"
             samples = 0.3 * loudness * rng.standard_normal(8000)
             soundfile.write(recipe / wavs[utt], samples, 16000)
             mos[utt] = 2 + 2 * loudness + bias
@@ -90,6 +92,7 @@ def test_two_corpora_train_one_model(ann):
     }
     assert (exp / "valid.srcc.best.pth").exists()
     log = (exp / "train.log").read_text()
+    assert not harmed(ann.parents[2])
     assert "srcc_ann=" in log and "srcc_bob=" in log and "corpus_offset_bob=" in log
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from hostile import IDS, PATHS, harmed
 
 from espnet2_distilmos.utils.datadir import DataDir
 
@@ -62,7 +63,11 @@ def top(tmp_path_factory):
     (top / "scores.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
     for corpus in ("ready", "lazy"):
         recipe = top / f"egs2/{corpus}/distilmos1"
-        wavs = {f"{corpus}{i:02d}": f"downloads/{i}.wav" for i in range(20)}
+        # No ID or path may mean anything to a shell.
+        wavs = {
+            f"{IDS[i % len(IDS)]}{corpus}{i:02d}": f"downloads/{name}{i}.wav"
+            for i, name in zip(range(20), PATHS * 5)
+        }
         mos = {u: write_clip(recipe / p, i) for i, (u, p) in enumerate(wavs.items())}
         systems = {u: f"s{i % 10}" for i, u in enumerate(wavs)}
         (recipe / "local").mkdir()
@@ -155,6 +160,7 @@ def test_a_trained_model_is_scored_on_a_corpus_that_was_not_prepared(top):
         for d in ("ready/test", "lazy/test")
     )
     assert first == second
+    assert not harmed(top)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,8 @@ def _row(
     for name, value in values.items():
         if not value:
             raise ValueError(f"no {name}")
+        if "\0" in value:
+            raise ValueError(f"{name}: a NUL character; was the file saved as UTF-16?")
         if len(value.splitlines()) > 1:
             raise ValueError(f"{name}: a line break in a field; is a quote left open?")
     mos = to_float(values["mos"])

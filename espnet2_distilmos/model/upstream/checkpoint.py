@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, Optional
 import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 
@@ -37,13 +38,31 @@ def write_random_wavlm(path: PathLike, seed: int, config: Dict[str, Any]) -> Non
         path: file to write (atomically).
         seed: torch seed; the global generator is left as it was.
         config: keys of S3PRL's `WavLMConfig` that differ from its defaults.
+
+    Raises:
+        UserError: a key that S3PRL does not have, values of which no WavLM can be made,
+            or a text that S3PRL would run as code (the configuration of a downloaded
+            model has these keys too).
     """
     from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
 
-    cfg = WavLMConfig(config)
-    with torch.random.fork_rng(devices=[]), quiet_s3prl():
-        torch.manual_seed(seed)
-        model = WavLM(cfg)
+    where = f"random_init of {path}"
+    require_harmless(config, where)
+    if not isinstance(config, dict) or type(seed) is not int:
+        raise UserError(f"{where}: {{seed: NUMBER, config: MAPPING}} was expected")
+    unknown = sorted(str(key) for key in config if key not in vars(WavLMConfig()))
+    if unknown:
+        raise UserError(f"{where}: WavLM has no {', '.join(unknown)}")
+    try:
+        with torch.random.fork_rng(devices=[]), quiet_s3prl():
+            torch.manual_seed(seed)
+            cfg = WavLMConfig(config)
+            model = WavLM(cfg)
+    except Exception as e:  # whatever wrong types and sizes make torch raise
+        raise UserError(
+            f"{where}: no WavLM can be made of it ({type(e).__name__}: "
+            f"{' '.join(str(e).split())[:200]})"
+        ) from e
     # Into a file, not to a path, whose name would be part of what is written: jobs that
     # start at once all write the same bytes.
     with atomic_path(path) as tmp, open(tmp, "wb") as f:

@@ -60,7 +60,7 @@ class UpstreamConfig:
             UserError: unknown or missing key, or a value of the wrong type.
         """
         known = {f.name: f for f in fields(cls)}
-        unknown = sorted(set(conf) - set(known))
+        unknown = sorted(str(key) for key in set(conf) - set(known))
         if unknown:
             raise UserError(
                 f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"

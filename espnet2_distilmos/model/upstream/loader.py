@@ -127,8 +127,14 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     with quiet_s3prl(), safe_loading() as files:
         try:
             expert = entry(**arguments)
-        except (KeyError, ValueError, RuntimeError, AttributeError) as e:
-            # What S3PRL's loaders raise on a file of another family.
+        except UserError:
+            raise
+        except Exception as e:
+            # Whatever a file of another family makes S3PRL's loaders do.
+            if isinstance(e, TypeError) and conf.extra_conf:
+                raise UserError(
+                    f"{conf.upstream} does not take extra_conf {conf.extra_conf} ({e})"
+                ) from e
             if conf.path_or_url is None or not Path(conf.path_or_url).exists():
                 raise
             raise UserError(

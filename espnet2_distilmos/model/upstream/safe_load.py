@@ -12,6 +12,8 @@ from espnet2_distilmos.utils.errors import UserError
 
 # S3PRL hands texts such as "[(512,10,5)] + [(512,3,2)] * 4" to eval().
 _HARMLESS = re.compile(r"[\d\s()\[\],+*]*")
+# Ends of the keys whose texts it evaluates.
+_EVALUATED = ("_layers", "xformers_att_config")
 
 
 class LoadedFiles:
@@ -54,7 +56,7 @@ def safe_loading() -> Iterator[LoadedFiles]:
         kwargs = {**kwargs, "weights_only": True}
         try:
             content = original(f, map_location=map_location, **kwargs)
-        except pickle.UnpicklingError as e:
+        except (pickle.UnpicklingError, EOFError) as e:
             raise UserError(
                 f"{f}: holds more than weights and plain types, or is no checkpoint; "
                 "it is not loaded, since it could run code"
@@ -85,7 +87,7 @@ def require_harmless(content: Any, where: str) -> None:
         part = todo.pop()
         if isinstance(part, Mapping):
             for key, value in part.items():
-                if str(key).endswith("_layers") and isinstance(value, str):
+                if str(key).endswith(_EVALUATED) and isinstance(value, str):
                     # Two stars are a power: a short text for a very long sum.
                     if not _HARMLESS.fullmatch(value) or "**" in value:
                         raise UserError(

@@ -40,7 +40,7 @@ def test_no_audio(tmp_path):
         ("empty.wav", "holds no samples"),
         ("text.wav", "cannot be read as audio"),
         ("absent.wav", "cannot be read as audio"),
-        (".", "cannot be read as audio"),
+        (".", "not a file"),
     ):
         with pytest.raises(UserError, match=message):
             read_audio(tmp_path / name)

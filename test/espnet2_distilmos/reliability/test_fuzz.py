@@ -1,0 +1,261 @@
+"""Readers and metrics under made-up input: hypothesis, and the short form of
+test/fuzz_readers.py. What fuzzing found is kept as cases."""
+
+import json
+import os
+import sys
+
+import fuzz_readers
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from espnet2_distilmos.scoring.metrics import is_constant
+from espnet2_distilmos.scoring.score import score
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_ratings,
+    read_wav_scp,
+    read_words,
+    write_lines,
+)
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
+
+TARGETS = fuzz_readers.targets()
+QUICK = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache():
+    """The target `zip` sets it."""
+    before = os.environ.get("DISTILMOS_CACHE")
+    yield
+    os.environ.pop("DISTILMOS_CACHE", None)
+    if before is not None:
+        os.environ["DISTILMOS_CACHE"] = before
+
+
+def around(target):
+    """Bytes near a good file: pieces of it, and pieces that break readers."""
+    pieces = [*fuzz_readers.WORDS]
+    for seed in TARGETS[target].seeds:
+        pieces += [seed, *seed.splitlines(keepends=True), *seed.split()]
+    mixed = st.lists(st.sampled_from(pieces) | st.binary(max_size=8), max_size=12)
+    return mixed.map(b"".join) | st.binary(max_size=60)
+
+
+# Inputs that broke a reader, or nearly: reader and content.
+FINDINGS = [
+    ("yaml", b"a: 2026-13-40"),  # ValueError of a date
+    ("yaml", b"!!bool x"),  # KeyError
+    ("yaml", b"!!timestamp x"),  # AttributeError
+    ("yaml", b"a: !!int x"),  # ValueError
+    ("yaml", b"a: 0x_"),  # ValueError
+    ("yaml", b"a: " + b"1" * 5000),  # ValueError: too many digits
+    ("yaml", b"[" * 2000),  # RecursionError
+    ("yaml", b"? [a]\n: b"),
+    ("upstream", b"upstream: x\n1: 2\nnull: 3\n"),  # TypeError in a join
+    ("config", b"1: 2"),  # likewise
+    ("config", b"ngpu: [1]"),
+    ("meta", b"yaml_files: {train_config: 1}\nfiles: {model_file: 2}\n"),  # TypeError
+    ("stamp", b"request: {}\nmodel: m\nfailed: {}\n"),  # KeyError
+    ("jsonl", b"[]\n"),  # TypeError
+    ("jsonl", b'{"key": "a", "distilmos": NaN}\n'),
+    ("scores", b"[" * 100000),  # RecursionError
+    ("csv", b"wav,mos\na\0,3\n"),
+    ("npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|O'}"),
+    ("zip", b"PK\x05\x06" + b"\xff" * 18),
+]
+
+
+@pytest.mark.parametrize("target, content", FINDINGS)
+def test_what_was_found_stays_mended(tmp_path, target, content):
+    assert fuzz_readers.attempt(TARGETS[target], content, tmp_path) == ""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_readers_return_or_refuse_in_one_line(target, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(target)
+
+    @QUICK
+    @given(around(target))
+    def check(content):
+        assert fuzz_readers.attempt(TARGETS[target], content, folder) == ""
+
+    check()
+
+
+def test_a_refusal_names_the_file(tmp_path):
+    path = tmp_path / "the_file"
+
+    @QUICK
+    @given(
+        st.sampled_from([read_floats, read_words, read_wav_scp, read_ratings]),
+        around("utt2ratings") | around("scp"),
+    )
+    def check(read, content):
+        path.write_bytes(content)
+        try:
+            values = read(path)
+        except UserError as e:
+            assert str(path) in str(e)
+            return
+        # Accepted: every line is there, in order, and no value is not a number.
+        ids = [line.split()[0] for line in path.read_text("utf-8").split("\n") if line]
+        assert list(values) == ids == sorted(ids, key=str.encode)
+        if read is read_floats:
+            assert np.isfinite(list(values.values())).all()
+
+    check()
+
+
+WORD = st.text(min_size=1, max_size=8).filter(
+    lambda x: len(x.split()) == 1 and x.split() == [x] and "\ufeff" not in x
+)
+WORD = WORD.filter(lambda x: not any(c in x for c in "\0\r\n") and x.isprintable())
+SCORE = st.floats(-1e5, 1e5).map(lambda x: round(x, 6) + 0.0)
+
+
+def test_what_is_written_is_read(tmp_path):
+    @QUICK
+    @given(st.dictionaries(WORD, SCORE, min_size=1), WORD)
+    def check(values, word):
+        write_lines(tmp_path / "x", values)
+        assert read_floats(tmp_path / "x") == pytest.approx(values, abs=1e-6)
+        write_lines(tmp_path / "x", dict.fromkeys(values, word))
+        assert read_words(tmp_path / "x") == dict.fromkeys(values, word)
+
+    check()
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORD,
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(WORD, x, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_yaml_that_is_written_is_read(tmp_path):
+    @QUICK
+    @given(st.dictionaries(WORD, PLAIN))
+    def check(values):
+        write_yaml(tmp_path / "x", values)
+        assert read_yaml(tmp_path / "x") == values
+
+    check()
+
+
+# --- scoring
+
+# Few different values, so that there are ties of all sorts; and any.
+VALUES = st.sampled_from([1.0, 2.0, 2.5, 3.0, 5.0]) | st.floats(0.5, 5.5, width=32)
+CLIPS = st.dictionaries(
+    WORD, st.tuples(VALUES, VALUES, st.sampled_from("abcdefghijklm")), min_size=1
+)
+
+
+def close(found, expected):
+    return found is not None and found == pytest.approx(expected, abs=1e-7)
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(CLIPS, st.randoms(use_true_random=False))
+@example({"a": (1.0, 1.0, "a"), "b": (1.0, 2.0, "a")}, None)
+@example({str(i): (i % 3 + 1.0, 2.0, "a") for i in range(9)}, None)
+def test_metrics_are_those_of_scipy(clips, random):
+    ref, hyp, systems = ({u: c[i] for u, c in clips.items()} for i in range(3))
+    result = score(ref, hyp, systems, n_bootstrap=0)
+    x, y = (np.array(list(values.values())) for values in (ref, hyp))
+    utt = {name: entry["value"] for name, entry in result["utt"].items()}
+    assert close(utt["mse"], np.mean((x - y) ** 2))
+    if len(x) < 2 or is_constant(x) or is_constant(y):
+        assert utt["lcc"] is utt["srcc"] is utt["ktau"] is None
+    else:
+        assert close(utt["lcc"], scipy.stats.pearsonr(x, y).statistic)
+        assert close(utt["srcc"], scipy.stats.spearmanr(x, y).statistic)
+        assert close(utt["ktau"], scipy.stats.kendalltau(x, y).statistic)
+    names = sorted(set(systems.values()))
+    means = [
+        [np.mean([v[u] for u in v if systems[u] == s]) for s in names]
+        for v in (ref, hyp)
+    ]
+    if len(names) < 10:
+        assert result["sys"]["srcc"]["value"] is None
+    else:
+        assert close(
+            result["sys"]["mse"]["value"],
+            np.mean((np.array(means[0]) - np.array(means[1])) ** 2),
+        )
+    # JSON has no NaN; and no order of the lines matters.
+    text = json.dumps(result, allow_nan=False)
+    if random is not None:
+        order = list(clips)
+        random.shuffle(order)
+        again = ({u: v[u] for u in order} for v in (ref, hyp, systems))
+        assert json.dumps(score(*again, n_bootstrap=0)) == text
+
+
+@QUICK
+@given(CLIPS, st.integers(0, 5))
+def test_intervals_hold_finite_numbers(clips, seed):
+    ref, hyp, systems = ({u: c[i] for u, c in clips.items()} for i in range(3))
+    result = score(ref, hyp, systems, n_bootstrap=20, seed=seed)
+    for level in ("utt", "sys", "within_sys"):
+        for entry in result[level].values():
+            if entry["ci95"] is not None:
+                low, high = entry["ci95"]
+                assert np.isfinite([low, high]).all() and low <= high
+            elif entry["value"] is not None:
+                assert np.isfinite(entry["value"])
+
+
+@QUICK
+@given(CLIPS, CLIPS)
+def test_other_ids_are_refused(first, second):
+    ref = {u: c[0] for u, c in first.items()}
+    hyp = {u: c[0] for u, c in second.items()}
+    if set(ref) == set(hyp):
+        assert score(ref, hyp, n_bootstrap=0)["n_utt"] == len(ref)
+    else:
+        with pytest.raises(UserError, match="IDs of .* are missing in"):
+            score(ref, hyp, n_bootstrap=0)
+
+
+# --- the fuzzer itself
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
+def test_short_form_of_the_fuzzer():
+    found = fuzz_readers.fuzz(executions=200, seed=1)
+    assert [(name, content) for name, content, _ in found.findings] == []
+    assert min(found.executions.values()) >= 200
+    assert found.lines > 500
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
+def test_the_fuzzer_finds_what_only_guidance_reaches(monkeypatch):
+    """A reader that fails behind three bytes, each of which is a line of its own."""
+
+    def fragile(path):
+        content = path.read_bytes()
+        if content[:1] == b"{":
+            if content[1:2] == b"}":
+                if content[2:3] == b'"':
+                    raise KeyError("deep")
+
+    target = fuzz_readers.Target(fragile, [b"..."])
+    monkeypatch.setattr(fuzz_readers, "targets", lambda: {"fragile": target})
+    monkeypatch.setattr(fuzz_readers, "WATCHED", (__file__,))
+    found = fuzz_readers.fuzz(executions=15000, seed=0)
+    assert [name for name, *_ in found.findings] == ["fragile"]
+    assert "KeyError" in found.findings[0][2]
+
+
+def test_yaml_has_no_python_objects(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("!!python/object/apply:os.getcwd []")
+    with pytest.raises(UserError, match="not valid YAML"):
+        read_yaml(path)
