@@ -25,8 +25,16 @@ def main(cmd=None) -> None:
     """
     # Here, since it takes about 15 s.
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+    from espnet2_distilmos.train.exclusive import (
+        end_without_reader,
+        errors_of_children,
+        only_trainer,
+    )
 
-    DistilMOSTask.main(cmd=cmd)
+    args = DistilMOSTask.get_parser().parse_args(cmd)
+    end_without_reader()
+    with only_trainer(args), errors_of_children():
+        DistilMOSTask.main(args)
 
 
 if __name__ == "__main__":

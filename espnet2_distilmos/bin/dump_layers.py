@@ -4,7 +4,9 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
 from espnet2_distilmos.bin.upstream_options import (
+    add_batch_options,
     add_upstream_options,
     choose_device,
     read_upstream,
@@ -23,6 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--max_frames", type=int, default=200_000, help="Frames to keep a layer"
     )
     parser.add_argument("--seed", type=int, default=0)
+    add_batch_options(parser)
+    add_job_options(parser)
     add_upstream_options(parser)
     return parser
 
@@ -31,16 +35,19 @@ def main(cmd=None) -> None:
     """Parse the options and dump."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.tokens.frames import dump_frames
+    from espnet2_distilmos.tokens.frames import FrameDump
 
-    dump_frames(
+    dump = FrameDump(
         args.data_dir,
         read_upstream(args),
         args.output_dir,
         max_frames=args.max_frames,
         seed=args.seed,
         device=choose_device(args),
+        batch_seconds=args.batch_seconds,
+        shard_seconds=args.shard_seconds,
     )
+    run_jobs(dump, args)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import argparse
 
+from espnet2_distilmos.utils.errors import UserError
+
 
 def add_upstream_options(parser: argparse.ArgumentParser) -> None:
     """Add `--upstream_config`, `--ngpu` and `--num_threads`."""
@@ -16,12 +18,39 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--batch_seconds` and `--shard_seconds`, for passes over a corpus."""
+    parser.add_argument(
+        "--batch_seconds",
+        type=float,
+        help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
+        "(GPU: 100)",
+    )
+    parser.add_argument(
+        "--shard_seconds",
+        type=float,
+        default=600.0,
+        help="Audio a shard: what a killed job has to do again at most",
+    )
+
+
 def choose_device(args: argparse.Namespace) -> str:
-    """Set torch's threads and return the device that the options name."""
+    """Set torch's threads and return the device that the options name.
+
+    Array jobs of one machine take its GPUs in turn; a scheduler shows a job only its
+    own.
+    """
     import torch
 
     torch.set_num_threads(args.num_threads)
-    return "cuda" if args.ngpu > 0 else "cpu"
+    if args.ngpu == 0:
+        return "cpu"
+    if getattr(args, "combine", False):  # which needs none, where it runs
+        return "cuda"
+    if not torch.cuda.is_available():
+        raise UserError("--ngpu: this machine has no usable CUDA GPU; use --ngpu 0")
+    job = getattr(args, "job", None) or 1
+    return f"cuda:{(job - 1) % torch.cuda.device_count()}"
 
 
 def read_upstream(args: argparse.Namespace):

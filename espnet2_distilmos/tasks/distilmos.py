@@ -5,7 +5,8 @@ from typing import Callable, Collection, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
 from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -220,6 +221,26 @@ class DistilMOSTask(AbsTask):
             corpora=args.corpora or (),
             **args.model_conf,
         )
+
+    @classmethod
+    @typechecked
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """ESPnet's; where processes share batches, each gets a part of every one.
+
+        Raises:
+            UserError: a batch has fewer clips than there are processes.
+        """
+        try:
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        except RuntimeError as e:
+            if "world_size" not in str(e):
+                raise
+            raise UserError(
+                f"{iter_options.shape_files[0]}: a batch has fewer clips than there "
+                f"are processes ({e}); train with fewer, or with more clips"
+            ) from e
 
     @staticmethod
     def _read_token_provenance(args: argparse.Namespace) -> int:

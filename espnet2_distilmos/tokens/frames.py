@@ -3,27 +3,46 @@
 import contextlib
 import hashlib
 import logging
+import shutil
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
-from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
+from espnet2_distilmos.model.upstream.checkpoint import (
+    checkpoint_sha256,
+    ensure_checkpoint,
+)
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.tokens.layout import layer_file
-from espnet2_distilmos.utils.audio import read_16k
-from espnet2_distilmos.utils.datadir import read_floats, read_wav_scp
+from espnet2_distilmos.tokens.shards import (
+    SHARD_SECONDS,
+    Shard,
+    cut,
+    pending,
+    require_whole,
+)
+from espnet2_distilmos.tokens.states import (
+    batch_states,
+    choose_batch_seconds,
+    cut_batches,
+    load_frozen,
+    read_batches,
+)
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_wav_scp,
+    require_same_ids,
+)
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
     sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
@@ -44,20 +63,6 @@ def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarra
     return np.sort(rng.choice(n_frames, quota, replace=False))
 
 
-@torch.inference_mode()
-def hidden_states(upstream: UpstreamAdapter, path: str) -> List[torch.Tensor]:
-    """One (T, D) tensor a layer, of one file, on the upstream's device."""
-    device = next((p.device for p in upstream.parameters()), torch.device("cpu"))
-    speech = torch.from_numpy(read_16k(path)).to(device)
-    states, _ = upstream(speech[None], torch.tensor([len(speech)], device=device))
-    return [state[0] for state in states]
-
-
-def load_frozen(conf: UpstreamConfig, device: str) -> UpstreamAdapter:
-    """The pretrained upstream in eval mode, without gradients."""
-    return build_upstream(conf).to(device).eval().requires_grad_(False)
-
-
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """What the hidden states depend on, without loading the upstream."""
     keys = (
@@ -68,18 +73,11 @@ def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 
 
-def dump_frames(
-    data_dir: PathLike,
-    conf: UpstreamConfig,
-    output_dir: PathLike,
-    max_frames: int = 200_000,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
-    """Write `layer_NN.npy`, (n, D) float32, for every layer, and `frames.yaml`.
+class FrameDump:
+    """Stage 2, to be shared out over jobs: :meth:`run` in each, then :meth:`combine`.
 
-    One pass over the audio, one clip at a time. Memory: one clip; disk: at most
-    about max_frames x layers x D x 4 bytes.
+    Memory of a job: the upstream and the states of one batch. Disk, at most: twice
+    about max_frames x layers x D x 4 bytes, the second time until it is combined.
 
     Args:
         data_dir: formatted training set, with `wav.scp` and `utt2num_samples`.
@@ -88,65 +86,159 @@ def dump_frames(
         max_frames: about how many frames a layer are kept.
         seed: of the sample.
         device: `cpu`, `cuda`, `cuda:1`...
+        batch_seconds: of audio, with padding; 0 = clip by clip, None = as suits the
+            device (:mod:`espnet2_distilmos.tokens.states`). Frames of another batch
+            size differ by rounding.
+        shard_seconds: of audio, about: what a killed job loses at most.
     """
-    data_dir, output_dir = Path(data_dir), Path(output_dir)
-    wavs = read_wav_scp(data_dir / "wav.scp")
-    with folder_lock(output_dir):
-        request = {
+
+    def __init__(
+        self,
+        data_dir: PathLike,
+        conf: UpstreamConfig,
+        output_dir: PathLike,
+        max_frames: int = 200_000,
+        seed: int = 0,
+        device: str = "cpu",
+        batch_seconds: Optional[float] = None,
+        shard_seconds: float = SHARD_SECONDS,
+    ):
+        data_dir, self.output_dir = Path(data_dir), Path(output_dir)
+        self.conf, self.max_frames, self.seed = conf, max_frames, seed
+        self.device = device
+        self.batch_seconds = choose_batch_seconds(batch_seconds, device)
+        self.wavs = read_wav_scp(data_dir / "wav.scp")
+        self.lengths = read_floats(data_dir / "utt2num_samples")
+        require_same_ids(
+            {
+                str(data_dir / "wav.scp"): self.wavs,
+                str(data_dir / "utt2num_samples"): self.lengths,
+            }
+        )
+        ensure_checkpoint(conf)  # one that is made here has no digest before
+        self.request = {
             "upstream": request_of(conf),
             "wav_scp_sha256": sha256_file(data_dir / "wav.scp"),
             "max_frames": max_frames,
             "seed": seed,
         }
-        if is_whole(output_dir / "frames.yaml", request):
+        self.stamp = self.output_dir / "frames.yaml"
+        self.shards = [
+            self._shard(number, utts)
+            for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
+        ]
+
+    def _shard(self, number: int, utts: List[str]) -> Shard:
+        clips = "".join(f"{utt} {self.lengths[utt]}\n" for utt in utts)
+        return Shard(
+            self.output_dir / "shards" / f"{number:05d}",
+            utts,
+            {
+                "of": self.request,
+                "clips_sha256": hashlib.sha256(clips.encode()).hexdigest(),
+                "batch_seconds": self.batch_seconds,
+            },
+        )
+
+    def run(self, job: int = 1, nj: int = 1) -> None:
+        """Make the shards of job `job` of `nj` that are not whole yet."""
+        if matches(self.stamp, self.request):
             return
-        upstream = load_frozen(conf, device)
-        request["upstream"] = request_of(conf)  # the checkpoint may be new
-        samples = read_floats(data_dir / "utt2num_samples")
-        expected = sum(samples.values()) / upstream.downsample
-        share = min(1.0, max_frames / expected)
-        counts = _write_layers(
-            upstream, wavs, output_dir, expected * share, share, seed
-        )
-        write_stamp(
-            output_dir / "frames.yaml",
-            request,
-            fingerprint=upstream.fingerprint,
-            layers=list(upstream.layers),
-            n_frames=sum(counts.values()),
-            n_clips=len(counts),
-        )
-        logging.info(
-            f"{output_dir}: {sum(counts.values())} frames of {len(upstream.layers)} "
-            f"layers kept, {100 * share:.1f} % of {len(wavs)} clips"
-        )
+        shards = pending(self.shards, job, nj)
+        if not shards:
+            return
+        upstream = load_frozen(self.conf, self.device)
+        share = self._share(upstream.downsample)
+        for shard in tqdm(shards, desc="layer frames", disable=None):
+            with shard.making() as stamp:
+                counts = self._write_shard(upstream, shard, share)
+                stamp.update(
+                    share=share,
+                    fingerprint=upstream.fingerprint,
+                    layers=list(upstream.layers),
+                    hidden_size=upstream.hidden_size,
+                    counts=counts,
+                )
+
+    def _share(self, downsample: int) -> float:
+        expected = sum(self.lengths.values()) / downsample
+        return min(1.0, self.max_frames / expected)
+
+    def _write_shard(self, upstream, shard: Shard, share: float) -> Dict[str, int]:
+        """Write (layers, n, D) of every clip, one behind the other; return each n."""
+        counts: Dict[str, int] = {}
+        batches = cut_batches(self.lengths, shard.items, self.batch_seconds)
+        with atomic_path(_raw(shard)) as tmp, open(tmp, "wb") as f:
+            for utts, clips in read_batches(self.wavs, batches):
+                for utt, states in zip(utts, batch_states(upstream, clips)):
+                    chosen = choose_frames(utt, len(states[0]), share, self.seed)
+                    index = torch.from_numpy(chosen)
+                    for state in states:
+                        f.write(state.cpu()[index].numpy().tobytes())
+                    counts[utt] = len(chosen)
+        return counts
+
+    def combine(self) -> None:
+        """Join the shards: `layer_NN.npy`, (n, D) float32, and `frames.yaml`.
+
+        Raises:
+            UserError: a shard is missing.
+        """
+        with folder_lock(self.output_dir):
+            if is_whole(self.stamp, self.request):
+                return
+            require_whole(self.shards)
+            stamps = [shard.read_stamp() for shard in self.shards]
+            first = stamps[0]
+            counts = {utt: n for stamp in stamps for utt, n in stamp["counts"].items()}
+            n_frames = sum(counts.values())
+            self._join(stamps, {utt: counts[utt] for utt in self.wavs}, n_frames)
+            write_stamp(
+                self.stamp,
+                self.request,
+                fingerprint=first["fingerprint"],
+                layers=first["layers"],
+                n_frames=n_frames,
+                n_clips=len(counts),
+            )
+            shutil.rmtree(self.output_dir / "shards")
+            logging.info(
+                f"{self.output_dir}: {n_frames} frames of {len(first['layers'])} "
+                f"layers kept, {100 * first['share']:.1f} % of {len(self.wavs)} clips"
+            )
+
+    def _join(self, stamps: List[Dict], counts: Dict[str, int], n_frames: int) -> None:
+        layers, size = stamps[0]["layers"], stamps[0]["hidden_size"]
+        starts, start = {}, 0  # clips stand in the order of wav.scp
+        for utt, n in counts.items():
+            starts[utt], start = start, start + n
+        with contextlib.ExitStack() as stack:
+            arrays = []
+            for layer in layers:
+                path = layer_file(self.output_dir, layer)
+                tmp = stack.enter_context(atomic_path(path))
+                arrays.append(
+                    np.lib.format.open_memmap(tmp, "w+", np.float32, (n_frames, size))
+                )
+            for shard, stamp in zip(self.shards, stamps):
+                with open(_raw(shard), "rb") as f:
+                    for utt, n in stamp["counts"].items():
+                        block = np.fromfile(f, np.float32, len(layers) * n * size)
+                        rows = slice(starts[utt], starts[utt] + n)
+                        for array, state in zip(
+                            arrays, block.reshape(len(layers), n, size)
+                        ):
+                            array[rows] = state
+            for array in arrays:
+                array.flush()
 
 
-def _write_layers(upstream, wavs, output_dir, expected, share, seed) -> Dict[str, int]:
-    """Fill one memory-mapped array a layer; return the frames taken of each clip."""
-    counts: Dict[str, int] = {}
-    # Random rounding makes the total uncertain by some root of the number of clips.
-    room = int(expected + 10 * len(wavs) ** 0.5 + 10)
-    with contextlib.ExitStack() as stack:
-        paths = [
-            stack.enter_context(atomic_path(layer_file(output_dir, layer)))
-            for layer in upstream.layers
-        ]
-        raw = [
-            np.memmap(path, np.float32, "w+", shape=(room, upstream.hidden_size))
-            for path in paths
-        ]
-        filled = 0
-        for utt, path in tqdm(wavs.items(), desc="layer frames", disable=None):
-            states = hidden_states(upstream, path)
-            chosen = choose_frames(utt, len(states[0]), share, seed)[: room - filled]
-            index = torch.from_numpy(chosen)
-            for array, state in zip(raw, states):
-                array[filled : filled + len(chosen)] = state.cpu()[index].numpy()
-            filled += len(chosen)
-            counts[utt] = len(chosen)
-        for path, array in zip(paths, raw):
-            content = np.array(array[:filled])
-            with open(path, "wb") as f:
-                np.save(f, content, allow_pickle=False)
-    return counts
+def _raw(shard: Shard) -> Path:
+    return shard.folder / "frames.f32"
+
+
+def dump_frames(*args: Any, **kwargs: Any) -> None:
+    """All of stage 2 in one process; arguments of :class:`FrameDump`."""
+    dump = FrameDump(*args, **kwargs)
+    dump.run()
+    dump.combine()

@@ -1,16 +1,16 @@
 """Stage 3, first half: one k-means a layer."""
 
 import logging
-from concurrent.futures import ProcessPoolExecutor
+import shutil
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 from tqdm import tqdm
 
 from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -19,7 +19,9 @@ from espnet2_distilmos.utils.files import (
     read_yaml,
     sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+
+ROWS = 65536  # frames at a time where float64 is needed
 
 
 @dataclass
@@ -37,113 +39,209 @@ class LayerClusters:
     perplexity: float
 
 
-def fit_layer(path: PathLike, n_clusters: int, seed: int) -> LayerClusters:
-    """Cluster the frames of one layer with scikit-learn's MiniBatchKMeans.
-
-    One thread: with more, scikit-learn gives other centroids.
-
-    Args:
-        path: (n, D) float32 array, `.npy`.
-        n_clusters: k.
-        seed: of the initialisation and of the mini-batches.
-    """
+def _fit_sklearn(
+    frames: np.ndarray, n_clusters: int, seed: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's MiniBatchKMeans."""
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
-    frames = np.load(path, allow_pickle=False)
+    # One thread: with more, scikit-learn gives other centroids.
     with threadpool_limits(1):
         kmeans = MiniBatchKMeans(
             n_clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=100
         ).fit(frames)
         labels = kmeans.predict(frames)
-    centroids = kmeans.cluster_centers_.astype(np.float32)
+    return kmeans.cluster_centers_.astype(np.float32), labels
+
+
+def _fit_faiss(
+    frames: np.ndarray, n_clusters: int, seed: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """faiss: Lloyd's iterations over all frames; on GPUs if it is built for them."""
+    try:
+        import faiss
+    except ImportError as e:
+        raise UserError(
+            "--kmeans_backend faiss needs faiss: pip install "
+            "'espnet2-distilmos[faiss]' (faiss-cpu), or a faiss-gpu for your CUDA"
+        ) from e
+    faiss.omp_set_num_threads(1)  # as above
+    kmeans = faiss.Kmeans(
+        frames.shape[1],
+        n_clusters,
+        niter=25,
+        nredo=1,
+        seed=seed,
+        gpu=getattr(faiss, "get_num_gpus", lambda: 0)() > 0,
+        # All frames take part: stage 2 has drawn the sample.
+        max_points_per_centroid=-(-len(frames) // n_clusters),
+        min_points_per_centroid=1,
+    )
+    kmeans.train(frames)
+    return kmeans.centroids.copy(), kmeans.index.search(frames, 1)[1][:, 0]
+
+
+# Name -> function(frames, k, seed) -> (k, D) float32 centroids and (n,) labels.
+BACKENDS: Dict[str, Callable[..., Tuple[np.ndarray, np.ndarray]]] = {
+    "sklearn": _fit_sklearn,
+    "faiss": _fit_faiss,
+}
+
+
+def fit_layer(
+    path: PathLike, n_clusters: int, seed: int, backend: str = "sklearn"
+) -> LayerClusters:
+    """Cluster the frames of one layer.
+
+    Memory: frames x D x 4 bytes and little more; with faiss twice that.
+
+    Args:
+        path: (n, D) float32 array, `.npy`.
+        n_clusters: k.
+        seed: of the initialisation and of the mini-batches.
+        backend: a key of BACKENDS.
+
+    Raises:
+        UserError: the back end is not installed.
+    """
+    frames = np.load(path, allow_pickle=False)
+    centroids, labels = BACKENDS[backend](frames, n_clusters, seed)
     share = np.bincount(labels, minlength=n_clusters) / len(labels)
     used = share[share > 0]
-    return LayerClusters(
-        centroids,
+    squares = 0.0
+    for first in range(0, len(frames), ROWS):
+        rows = slice(first, first + ROWS)
         # In float64: the sum of many float32 squares loses digits.
-        float(((frames.astype(np.float64) - centroids[labels]) ** 2).sum(1).mean()),
-        float(np.exp(-(used * np.log(used)).sum())),
+        difference = frames[rows].astype(np.float64) - centroids[labels[rows]]
+        squares += float(np.square(difference, out=difference).sum())
+    return LayerClusters(
+        centroids, squares / len(frames), float(np.exp(-(used * np.log(used)).sum()))
     )
 
 
-def train_kmeans(
-    frames_dir: PathLike,
-    output_dir: PathLike,
-    n_clusters: int = 200,
-    seed: int = 0,
-    nj: int = 1,
-) -> None:
-    """Cluster every layer; write `layer_NN.npy` centroids and `provenance.yaml`.
+class Clustering:
+    """k-means of every layer, to be shared out over jobs: :meth:`run`, :meth:`combine`.
 
-    Layers run in `nj` processes; the result does not depend on their number.
-    Memory: nj x frames x D x about 12 bytes.
+    Layers are shared out, so the result does not depend on the number of jobs. Memory
+    of a job: that of one layer (:func:`fit_layer`).
 
     Args:
         frames_dir: folder of stage 2.
         output_dir: folder to write.
         n_clusters: k.
         seed: of every layer's k-means.
-        nj: number of processes.
+        backend: a key of BACKENDS.
 
     Raises:
         UserError: stage 2 has not run, or there are fewer frames than clusters.
     """
-    frames_dir, output_dir = Path(frames_dir), Path(output_dir)
-    if not (frames_dir / "frames.yaml").exists():
-        raise UserError(f"{frames_dir}: no frames.yaml; run stage 2 first")
-    frames = read_yaml(frames_dir / "frames.yaml")
-    if frames["n_frames"] < n_clusters:
-        raise UserError(
-            f"{frames_dir}: {frames['n_frames']} frames are too few for {n_clusters} "
-            "clusters; lower --n_clusters or give more audio"
-        )
-    request = {
-        "frames_yaml_sha256": sha256_file(frames_dir / "frames.yaml"),
-        "n_clusters": n_clusters,
-        "seed": seed,
-    }
-    with folder_lock(output_dir):
-        if is_whole(output_dir / "provenance.yaml", request):
+
+    def __init__(
+        self,
+        frames_dir: PathLike,
+        output_dir: PathLike,
+        n_clusters: int = 200,
+        seed: int = 0,
+        backend: str = "sklearn",
+    ):
+        frames_dir, self.output_dir = Path(frames_dir), Path(output_dir)
+        self.n_clusters, self.seed, self.backend = n_clusters, seed, backend
+        if not (frames_dir / "frames.yaml").exists():
+            raise UserError(f"{frames_dir}: no frames.yaml; run stage 2 first")
+        self.frames_dir = frames_dir
+        self.frames = frames = read_yaml(frames_dir / "frames.yaml")
+        if frames["n_frames"] < n_clusters:
+            raise UserError(
+                f"{frames_dir}: {frames['n_frames']} frames are too few for "
+                f"{n_clusters} clusters; lower --n_clusters or give more audio"
+            )
+        self.request = {
+            "frames_yaml_sha256": sha256_file(frames_dir / "frames.yaml"),
+            "n_clusters": n_clusters,
+            "seed": seed,
+        }
+        if backend != "sklearn":  # which files from before there was a choice have
+            self.request["backend"] = backend
+        self.stamp = self.output_dir / "provenance.yaml"
+        self.shards = [
+            Shard(
+                self.output_dir / "shards" / f"layer_{layer:02d}",
+                [layer],
+                {**self.request, "layer": layer},
+            )
+            for layer in frames["layers"]
+        ]
+
+    def run(self, job: int = 1, nj: int = 1) -> None:
+        """Cluster the layers of job `job` of `nj` that are not whole yet."""
+        if matches(self.stamp, self.request):
             return
-        layers: List[int] = frames["layers"]
-        results: Dict[int, LayerClusters] = {}
-        # Spawned, since forking a process that has run torch threads can hang.
-        with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
-            jobs = {
-                layer: pool.submit(
-                    fit_layer, layer_file(frames_dir, layer), n_clusters, seed
+        for shard in tqdm(pending(self.shards, job, nj), desc="k-means", disable=None):
+            (layer,) = shard.items
+            with shard.making() as stamp:
+                result = fit_layer(
+                    layer_file(self.frames_dir, layer),
+                    self.n_clusters,
+                    self.seed,
+                    self.backend,
                 )
-                for layer in layers
-            }
-            for layer, job in tqdm(jobs.items(), desc="k-means", disable=None):
-                results[layer] = result = job.result()
-                logging.info(
-                    f"layer {layer}: inertia {result.inertia:.4g} a frame, perplexity "
-                    f"{result.perplexity:.1f} of {n_clusters}"
-                )
-                with atomic_path(layer_file(output_dir, layer)) as tmp:
+                with atomic_path(shard.folder / "centroids.npy") as tmp:
                     np.save(tmp, result.centroids, allow_pickle=False)
-        write_stamp(
-            output_dir / "provenance.yaml",
-            request,
-            upstream=frames["fingerprint"],
-            layers=layers,
-            n_clusters=n_clusters,
-            seed=seed,
-            n_frames=frames["n_frames"],
-            n_clips=frames["n_clips"],
-            scikit_learn_version=_version("scikit-learn"),
-            inertia={layer: r.inertia for layer, r in results.items()},
-            perplexity={layer: r.perplexity for layer, r in results.items()},
-        )
-        plot_clusters(output_dir)
+                stamp.update(inertia=result.inertia, perplexity=result.perplexity)
+            logging.info(
+                f"layer {layer}: inertia {result.inertia:.4g} a frame, perplexity "
+                f"{result.perplexity:.1f} of {self.n_clusters}"
+            )
+
+    def combine(self) -> None:
+        """Write `layer_NN.npy` of every layer, `provenance.yaml` and `clusters.png`.
+
+        Raises:
+            UserError: a layer is missing.
+        """
+        with folder_lock(self.output_dir):
+            if is_whole(self.stamp, self.request):
+                return
+            require_whole(self.shards)
+            layers = self.frames["layers"]
+            stamps = [shard.read_stamp() for shard in self.shards]
+            for layer, shard in zip(layers, self.shards):
+                with atomic_path(layer_file(self.output_dir, layer)) as tmp:
+                    shutil.copyfile(shard.folder / "centroids.npy", tmp)
+            write_stamp(
+                self.stamp,
+                self.request,
+                upstream=self.frames["fingerprint"],
+                layers=layers,
+                n_clusters=self.n_clusters,
+                seed=self.seed,
+                n_frames=self.frames["n_frames"],
+                n_clips=self.frames["n_clips"],
+                **_versions(self.backend),
+                inertia={n: s["inertia"] for n, s in zip(layers, stamps)},
+                perplexity={n: s["perplexity"] for n, s in zip(layers, stamps)},
+            )
+            plot_clusters(self.output_dir)
+            shutil.rmtree(self.output_dir / "shards")
 
 
-def _version(package: str) -> str:
+def train_kmeans(*args: Any, **kwargs: Any) -> None:
+    """All of the clustering in one process; arguments of :class:`Clustering`."""
+    clustering = Clustering(*args, **kwargs)
+    clustering.run()
+    clustering.combine()
+
+
+def _versions(backend: str) -> Dict[str, str]:
+    """What provenance.yaml says of the program that clustered."""
+    if backend == "faiss":
+        import faiss
+
+        return {"faiss_version": faiss.__version__}
     import importlib.metadata
 
-    return importlib.metadata.version(package)
+    return {"scikit_learn_version": importlib.metadata.version("scikit-learn")}
 
 
 def plot_clusters(kmeans_dir: PathLike) -> None:

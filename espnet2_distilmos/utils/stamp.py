@@ -7,6 +7,12 @@ from typing import Any, Dict
 from espnet2_distilmos.utils.files import PathLike, read_yaml, write_yaml
 
 
+def matches(stamp: PathLike, request: Dict[str, Any]) -> bool:
+    """Whether `stamp` is there and of this very request; changes nothing."""
+    stamp = Path(stamp)
+    return stamp.exists() and read_yaml(stamp).get("request") == request
+
+
 def is_whole(stamp: PathLike, request: Dict[str, Any]) -> bool:
     """Whether `stamp` says that its folder was made from this very request.
 
@@ -20,7 +26,7 @@ def is_whole(stamp: PathLike, request: Dict[str, Any]) -> bool:
     stamp = Path(stamp)
     if not stamp.exists():
         return False
-    same = read_yaml(stamp).get("request") == request
+    same = matches(stamp, request)
     if same:
         logging.info(f"{stamp.parent}: already whole, nothing to do")
     else:

@@ -22,24 +22,9 @@ import numpy as np
 import soundfile
 import torch
 import yaml
+from common import TINY, WAVLM
 
-SIZES = {
-    # WavLM base, as S3PRL's configuration has it.
-    "base": {},
-    "tiny": {
-        "conv_feature_layers": "[(64,10,5)] + [(64,3,2)] * 4 + [(64,2,2)] * 2",
-        "encoder_layers": 4,
-        "encoder_embed_dim": 128,
-        "encoder_ffn_embed_dim": 512,
-        "encoder_attention_heads": 4,
-    },
-}
-WAVLM = {
-    "relative_position_embedding": True,
-    "num_buckets": 320,
-    "max_distance": 800,
-    "gru_rel_pos": True,
-}
+SIZES = {"base": {}, "tiny": TINY}  # {}: WavLM base, as S3PRL's configuration has it
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -180,8 +180,6 @@ def test_a_second_run_makes_nothing_again(recipe):
     assert [name for name in changed if "stats_train_valid" not in name] == []
     assert "Stage 5: exp/mos_tiny: already trained, nothing to do" in done.stdout
     logs = done.stdout + done.stderr
-    logs += (recipe / "dump/ssl/tiny/frames/dump.log").read_text()
-    logs += (recipe / "dump/ssl/tiny/kmeans_10/tokenize.log").read_text()
     for part in ("raw/train", "ssl/tiny/frames", "ssl/tiny/kmeans_10"):
         assert f"dump/{part}: already whole, nothing to do" in logs, part
 

@@ -189,6 +189,32 @@ def test_killing_the_parent_of_the_runner_ends_the_job(tmp_path):
     wait_for(lambda: not any(map(alive, pids)))
 
 
+@linux_only
+def test_killing_espnets_launcher_ends_the_training(tmp_path):
+    """It passes no signal on; the runner notices that it has gone."""
+    launch = [
+        sys.executable,
+        "-m",
+        "espnet2.bin.launch",
+        "--cmd",
+        RUNNER,
+        "--ngpu",
+        "0",
+    ]
+    script = FAMILY.format(deaf="no")
+    process = subprocess.Popen(
+        [*launch, "--log", "x.log", "--", "sh", "-c", script],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for((tmp_path / "job").exists, seconds=120)  # ESPnet's imports
+    pids = [int((tmp_path / f).read_text()) for f in ("job", "child")]
+    assert all(map(alive, pids))
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(alive, pids)))
+
+
 def test_ignored_signals_stay_ignored(tmp_path):
     """nohup: a hang-up must not end the job."""
     process = subprocess.Popen(

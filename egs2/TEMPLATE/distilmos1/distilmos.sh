@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+. utils/process_group.sh # what runs ends with this script
 
 log() {
     local fname=${BASH_SOURCE[1]##*/}
@@ -19,7 +20,8 @@ skip_eval=false       # Skip stage 6.
 skip_packing=false    # Skip stage 7.
 skip_upload_hf=false  # Skip stage 8, which runs only with hf_repo.
 ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU).
-num_nodes=1           # The number of nodes.
+num_nodes=1           # The number of nodes (slurm, sge or pbs: cmd_backend in cmd.sh).
+host=                 # Train on these hosts through ssh, e.g. "host1:0:1,host2:0:1" (GPUs 0, 1).
 cpu_nproc=1           # The number of processes that train where ngpu is 0.
 nj=2                  # The number of parallel jobs in stages 1 to 4.
 inference_nj=2        # The number of parallel jobs in scoring.
@@ -52,6 +54,8 @@ reference_rows=true   # Score the reference rows too (system mean, spectral stat
 upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
 max_frames=200000     # Frames a layer that k-means sees, about.
 n_clusters=200        # Clusters a layer (k).
+kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
+batch_seconds=        # Audio a batch in stages 2 and 3 (default: clip by clip; GPU: 100).
 use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
 
 # Training
@@ -95,8 +99,12 @@ joined() { echo "$1" | xargs | tr ' /' '+_'; }
 [ -n "${test_sets}" ] || fail "--test_sets is required"
 [ -f "${upstream}" ] || fail "--upstream ${upstream}: no such file; there are: $(echo conf/upstream/*.yaml)"
 [ -f "${train_config}" ] || fail "--train_config ${train_config}: no such file"
-if [ "${num_nodes}" -gt 1 ] && [[ ${cuda_cmd} == *run_local* ]]; then
-    fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh"
+if [ "${num_nodes}" -gt 1 ]; then
+    [ -z "${host}" ] || fail "--num_nodes and --host: give one of them; --host names the nodes"
+    case ${cuda_cmd} in
+    *run_local.py*) fail "--num_nodes ${num_nodes} needs a cluster; choose cmd_backend in cmd.sh, or name the nodes with --host" ;;
+    *ssh.pl*) fail "--num_nodes ${num_nodes}: ESPnet's launcher does not take ssh.pl; name the nodes with --host" ;;
+    esac
 fi
 read -r -a test_set_list <<<"${test_sets}"
 own_test_sets=()
@@ -105,6 +113,11 @@ for dset in "${test_set_list[@]}"; do
 done
 read -r -a train_arg_list <<<"${train_args}"
 read -r -a inference_arg_list <<<"${inference_args}"
+
+# What stages 2 and 3 share: a job takes one GPU at most.
+token_ngpu=$((ngpu > 0 ? 1 : 0))
+upstream_opts=(--upstream_config "${upstream}" --ngpu "${token_ngpu}")
+[ -z "${batch_seconds}" ] || upstream_opts+=(--batch_seconds "${batch_seconds}")
 
 upstream_name=$(basename "${upstream}" .yaml)
 if [ "${use_tokens}" = auto ]; then
@@ -150,6 +163,16 @@ fi
 
 # Stop where file $1, which stage $2 makes, is not there.
 need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
+# Share the work of command $3 of bin/ out over nj jobs with $1 GPUs each and logs $2.JOB.log;
+# then join what they made.
+array() {
+    local gpus=$1 logs=$2 command=$3 backend=${train_cmd}
+    shift 3
+    [ "${gpus}" -eq 0 ] || backend=${cuda_cmd}
+    ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
+        ${python} -m "espnet2_distilmos.bin.${command}" "$@" --nj "${nj}" --job JOB
+    ${python} -m "espnet2_distilmos.bin.${command}" "$@" --combine
+}
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
@@ -183,12 +206,9 @@ if ! "${skip_data_prep}"; then
         need "${dumpdir}/raw/${train_set}/wav.scp" 1
         if "${use_tokens}"; then
             log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${ssl_dir}/frames"
-            ${train_cmd} --gpu "${ngpu}" "${ssl_dir}/frames/dump.log" \
-                ${python} -m espnet2_distilmos.bin.dump_layers \
-                --data_dir "${dumpdir}/raw/${train_set}" \
-                --output_dir "${ssl_dir}/frames" \
-                --upstream_config "${upstream}" \
-                --max_frames "${max_frames}" --seed "${seed}" --ngpu "${ngpu}"
+            array "${token_ngpu}" "${ssl_dir}/frames/dump" dump_layers \
+                --data_dir "${dumpdir}/raw/${train_set}" --output_dir "${ssl_dir}/frames" \
+                --max_frames "${max_frames}" --seed "${seed}" "${upstream_opts[@]}"
         else
             log "Stage 2: skipped, ${train_config} uses no tokens"
         fi
@@ -199,13 +219,12 @@ if ! "${skip_data_prep}"; then
         if "${use_tokens}"; then
             need "${ssl_dir}/frames/frames.yaml" 2
             log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
-            ${train_cmd} --gpu "${ngpu}" "${kmeans_dir}/tokenize.log" \
-                ${python} -m espnet2_distilmos.bin.tokenize_layers \
-                --frames_dir "${ssl_dir}/frames" \
-                --output_dir "${kmeans_dir}" \
+            array 0 "${kmeans_dir}/kmeans" cluster_layers \
+                --frames_dir "${ssl_dir}/frames" --output_dir "${kmeans_dir}" \
+                --n_clusters "${n_clusters}" --seed "${seed}" --kmeans_backend "${kmeans_backend}"
+            array "${token_ngpu}" "${kmeans_dir}/tokenize" tokenize_layers \
                 --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
-                --upstream_config "${upstream}" \
-                --n_clusters "${n_clusters}" --seed "${seed}" --nj "${nj}" --ngpu "${ngpu}"
+                --kmeans_dir "${kmeans_dir}" "${upstream_opts[@]}"
             log "Perplexity and inertia a layer: ${kmeans_dir}/clusters.png"
         else
             log "Stage 3: skipped, ${train_config} uses no tokens"
@@ -282,10 +301,17 @@ if ! "${skip_train}"; then
                 _opts+=(--dist_backend gloo)
                 _spawn=false
             fi
+            _nodes=(--num_nodes "${num_nodes}")
+            if [ -n "${host}" ]; then
+                _nodes=(--host "${host}")
+                for word in "${PWD}" "${_trainer[@]}" "${_opts[@]}"; do
+                    [[ ${word} != *[[:space:]]* ]] || fail "--host: ESPnet's launcher passes no blanks on: ${word}"
+                done
+            fi
             log "Training started... log: '${mos_exp}/train.log'"
             if ! ${python} -m espnet2.bin.launch \
                 --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
-                --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
+                --ngpu "${ngpu}" "${_nodes[@]}" \
                 --init_file_prefix "${mos_exp}/.dist_init_" \
                 --multiprocessing_distributed "${_spawn}" -- \
                 "${_trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \

@@ -4,7 +4,7 @@ set -e
 set -u
 set -o pipefail
 
-./distilmos.sh \
+exec ./distilmos.sh \
     --ngpu 0 \
     --upstream conf/upstream/mini.yaml \
     --train_config conf/tuning/train_distilmos_mini.yaml \

@@ -44,8 +44,10 @@ def write_random_wavlm(path: PathLike, seed: int, config: Dict[str, Any]) -> Non
     with torch.random.fork_rng(devices=[]), quiet_s3prl():
         torch.manual_seed(seed)
         model = WavLM(cfg)
-    with atomic_path(path) as tmp:
-        torch.save({"cfg": dict(cfg.__dict__), "model": model.state_dict()}, tmp)
+    # Into a file, not to a path, whose name would be part of what is written: jobs that
+    # start at once all write the same bytes.
+    with atomic_path(path) as tmp, open(tmp, "wb") as f:
+        torch.save({"cfg": dict(cfg.__dict__), "model": model.state_dict()}, f)
 
 
 def ensure_checkpoint(conf: UpstreamConfig) -> None:

@@ -53,7 +53,7 @@ def test_no_command_is_forgotten():
 
     folder = Path(espnet2_distilmos.__file__).parent / "bin"
     modules = {path.stem for path in folder.glob("*.py")}
-    helpers = {"__init__", "main", "upstream_options", "corpus_options"}
+    helpers = {"__init__", "main", "upstream_options", "corpus_options", "job_options"}
     assert modules - helpers == {module for module, _ in COMMANDS.values()}
 
 

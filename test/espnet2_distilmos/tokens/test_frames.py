@@ -8,12 +8,15 @@ import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.frames import (
+    FrameDump,
     choose_frames,
     dump_frames,
-    hidden_states,
     request_of,
 )
+from espnet2_distilmos.tokens.shards import cut
+from espnet2_distilmos.tokens.states import cut_batches, hidden_states
 from espnet2_distilmos.utils.datadir import read_lines, read_wav_scp
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
 
 
@@ -128,3 +131,42 @@ def test_what_changes_hidden_states_is_another_request(wavlm_conf, changed):
         for more in ({}, changed)
     ]
     assert requests[0] != requests[1]
+
+
+@pytest.mark.parametrize("batch_seconds", [0, 3])
+def test_jobs_give_what_one_process_gives(batch_seconds, corpus, tmp_path):
+    """The same bytes for any number of jobs, in whatever order they end."""
+
+    def dump(name):
+        conf = UpstreamConfig(**corpus.conf)
+        options = {"batch_seconds": batch_seconds, "shard_seconds": 2}
+        return FrameDump(
+            corpus.raw / "train", conf, tmp_path / name, max_frames=200, **options
+        )
+
+    for nj in (1, 3):
+        for job in reversed(range(1, nj + 1)):
+            with pytest.raises(UserError, match="not whole, with .* shards; run the"):
+                dump(str(nj)).combine()
+            dump(str(nj)).run(job, nj)
+        dump(str(nj)).combine()
+    for name in ("frames.yaml", *(f"layer_0{i}.npy" for i in (1, 2, 3))):
+        one, three = ((tmp_path / nj / name).read_bytes() for nj in "13")
+        assert one == three, name
+    conf = UpstreamConfig(**corpus.conf)
+    dump_frames(corpus.raw / "train", conf, tmp_path / "whole", max_frames=200)
+    for found, expected in zip(arrays(tmp_path / "3"), arrays(tmp_path / "whole")):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        assert batch_seconds or np.array_equal(found, expected)
+    # A job that comes too late has nothing to do, and makes no shards.
+    dump("3").run(2, 3)
+    assert not (tmp_path / "3/shards").exists()
+
+
+def test_batches_are_of_like_length_and_bounded():
+    lengths = {"a": 16000, "b": 48000, "c": 16000, "d": 17000, "e": 160000}
+    assert cut_batches(lengths, list("abcd"), 0) == [["b"], ["d"], ["a"], ["c"]]
+    found = cut_batches(lengths, list("abcde"), 3.2)
+    assert found == [["e"], ["b"], ["d", "a", "c"]]
+    assert cut(lengths, 3.9) == [["a", "b"], ["c", "d", "e"]]
+    assert cut(lengths, 1e9) == [list(lengths)]

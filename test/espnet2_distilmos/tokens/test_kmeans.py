@@ -1,10 +1,12 @@
 """k-means of every layer, and the record of what it was made from."""
 
+import sys
+
 import numpy as np
 import pytest
 import yaml
 
-from espnet2_distilmos.tokens.kmeans import fit_layer, train_kmeans
+from espnet2_distilmos.tokens.kmeans import Clustering, fit_layer, train_kmeans
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -34,20 +36,48 @@ def test_seed_decides(corpus):
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
-def test_two_processes_give_the_same(corpus, tmp_path):
-    """The corpus' centroids were made by one."""
-    train_kmeans(corpus.frames, tmp_path, n_clusters=8, nj=2)
+def test_jobs_give_what_one_process_gives(corpus, tmp_path):
+    """The corpus' centroids were made by one; here by jobs, one of which came late."""
+    first, *others = (Clustering(corpus.frames, tmp_path, n_clusters=8) for _ in "abc")
+    first.run(job=2, nj=3)
+    with pytest.raises(UserError, match="layer_01: not whole, with 2 of 3 shards"):
+        first.combine()
+    done = tmp_path / "shards/layer_02/centroids.npy"
+    before = done.stat().st_mtime_ns
+    for job, clustering in enumerate(others, 1):
+        clustering.run(job, nj=2)
+    assert done.stat().st_mtime_ns == before
+    others[0].combine()
     for one, two in zip(centroids(corpus.kmeans), centroids(tmp_path)):
         assert one.shape == (8, 16)
         assert np.array_equal(one, two)
     assert read_yaml(tmp_path / "provenance.yaml") == read_yaml(corpus.provenance)
     assert (tmp_path / "clusters.png").stat().st_size > 0
+    assert not (tmp_path / "shards").exists()
     # And nothing is made again.
-    before = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
-    train_kmeans(corpus.frames, tmp_path, n_clusters=8, nj=1)
-    assert {p: p.stat().st_mtime_ns for p in before} == {
-        p: t if p.name != ".lock" else p.stat().st_mtime_ns for p, t in before.items()
-    }
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir() if p.name != ".lock"}
+    train_kmeans(corpus.frames, tmp_path, n_clusters=8)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_faiss_that_is_missing_is_named(corpus, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it could not be imported
+    with pytest.raises(UserError, match="needs faiss: pip install .*faiss-cpu"):
+        fit_layer(corpus.frames / "layer_01.npy", 8, 0, "faiss")
+
+
+def test_faiss_behind_the_same_function(corpus, tmp_path):
+    pytest.importorskip("faiss", reason="optional: pip install faiss-cpu")
+    path = corpus.frames / "layer_01.npy"
+    a, b = (fit_layer(path, 8, 0, "faiss") for _ in range(2))
+    assert np.array_equal(a.centroids, b.centroids)
+    assert a.centroids.shape == (8, 16) and a.centroids.dtype == np.float32
+    # Lloyd's on all frames: about as good as mini-batches.
+    assert a.inertia < 1.1 * fit_layer(path, 8, 0).inertia
+    train_kmeans(corpus.frames, tmp_path, n_clusters=8, backend="faiss")
+    provenance = read_yaml(tmp_path / "provenance.yaml")
+    assert "faiss_version" in provenance and "scikit_learn_version" not in provenance
+    assert np.array_equal(centroids(tmp_path)[0], a.centroids)
 
 
 def test_provenance_tells_what_it_was_made_from(corpus, upstream_of):

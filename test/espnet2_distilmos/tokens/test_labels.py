@@ -8,10 +8,17 @@ import pytest
 import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.tokens.frames import hidden_states
-from espnet2_distilmos.tokens.labels import nearest_centroid, write_tokens
+from espnet2_distilmos.tokens import labels
+from espnet2_distilmos.tokens.labels import (
+    Labelling,
+    has_near_tie,
+    nearest_centroid,
+    write_tokens,
+)
+from espnet2_distilmos.tokens.states import batch_states, hidden_states
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import folder_lock, read_yaml
 
 
 def test_nearest_centroid_is_that_of_brute_force():
@@ -73,8 +80,104 @@ def test_a_broken_clip_is_named_and_nothing_is_left(corpus, tmp_path):
     shutil.copytree(corpus.kmeans, kmeans)
     bad = tmp_path / "bad"
     bad.mkdir()
-    wavs = (corpus.raw / "valid/wav.scp").read_text()
-    (bad / "wav.scp").write_text(wavs + "zoe /nowhere/zoe.wav\n")
+    for name, line in (("wav.scp", "/nowhere/zoe.wav"), ("utt2num_samples", "9000")):
+        text = (corpus.raw / "valid" / name).read_text()
+        (bad / name).write_text(f"{text}zoe {line}\n")
     with pytest.raises(UserError, match="/nowhere/zoe.wav: cannot be read"):
         write_tokens([bad], UpstreamConfig(**corpus.conf), kmeans)
-    assert list((kmeans / "bad").iterdir()) == []
+    files = [p for p in (kmeans / "bad").rglob("*") if p.is_file()]
+    assert [p.name for p in files] == [".lock"]
+
+
+def copy_of(corpus, folder):
+    """The corpus' centroids without its tokens, and the two sets."""
+    shutil.copytree(
+        corpus.kmeans, folder, ignore=shutil.ignore_patterns("train", "valid")
+    )
+    return [corpus.raw / "train", corpus.raw / "valid"]
+
+
+@pytest.mark.parametrize("nj", [1, 3])
+@pytest.mark.parametrize("batch_seconds", [0, 2.5, 100])
+def test_tokens_are_the_same_in_any_jobs_and_batches(
+    nj, batch_seconds, corpus, tmp_path
+):
+    """The corpus' were made by one process, clip by clip, in one shard a set."""
+    sets = copy_of(corpus, tmp_path / "kmeans")
+    kwargs = {"batch_seconds": batch_seconds, "shard_seconds": 2}
+    conf = UpstreamConfig(**corpus.conf)
+    for job in reversed(range(1, nj + 1)):
+        labelling = Labelling(sets, conf, tmp_path / "kmeans", **kwargs)
+        assert len(labelling.sets[0].shards) >= 3
+        labelling.run(job, nj)
+    labelling.combine()
+    for dset in ("train", "valid"):
+        made, reference = tmp_path / "kmeans" / dset, corpus.kmeans / dset
+        ark = (made / "tokens.ark").read_bytes()
+        assert ark == (reference / "tokens.ark").read_bytes()
+        scp = (made / "tokens.scp").read_text()
+        assert (
+            scp.replace(str(made), str(reference))
+            == (reference / "tokens.scp").read_text()
+        )
+        assert not (made / "shards").exists()
+
+
+def test_whole_shards_are_kept_when_a_job_is_killed(corpus, tmp_path):
+    """Also where the next start has another number of jobs."""
+    kmeans = tmp_path / "kmeans"
+    sets = copy_of(corpus, kmeans)
+    conf = UpstreamConfig(**corpus.conf)
+
+    def labelling():
+        return Labelling(sets, conf, kmeans, shard_seconds=2)
+
+    labelling().run(job=2, nj=2)  # the first was killed before its end:
+    torn = kmeans / "train/shards/00001"
+    torn.mkdir()
+    (torn / "tokens.ark").write_bytes(b"half")
+    with pytest.raises(UserError, match="train/shards/00001: not whole, with .* of"):
+        labelling().combine()
+    done = {p: p.stat().st_mtime_ns for p in kmeans.rglob("shards/*/shard.yaml")}
+    assert done
+    for job in (1, 2, 3):
+        labelling().run(job, nj=3)
+    assert {p: p.stat().st_mtime_ns for p in done} == done
+    labelling().combine()
+    ark = (kmeans / "train/tokens.ark").read_bytes()
+    assert ark == (corpus.kmeans / "train/tokens.ark").read_bytes()
+
+
+def test_a_shard_that_another_process_makes_is_left_to_it(corpus, tmp_path):
+    sets = copy_of(corpus, tmp_path / "kmeans")
+    conf = UpstreamConfig(**corpus.conf)
+    with folder_lock(tmp_path / "kmeans/train/shards/00001"):
+        with pytest.raises(UserError, match="another process is writing here"):
+            write_tokens(sets, conf, tmp_path / "kmeans")
+
+
+def test_near_ties_are_seen():
+    """A frame in the middle between its two nearest centroids, but for rounding."""
+    centroids = torch.tensor([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
+    for x, tie in ((1.0, True), (1.0 + 5e-7, True), (1.001, False), (9.0, False)):
+        assert has_near_tie(torch.tensor([[x, 0.5]]), centroids) is tie
+    # Equal centroids tie always, whatever the rounding: the first one is taken.
+    assert not has_near_tie(torch.tensor([[0.1, 0.0]]), centroids[[0, 0]])
+    assert not has_near_tie(torch.tensor([[0.1, 0.0]]), centroids[:1])
+
+
+def test_a_clip_near_a_tie_is_computed_again_alone(corpus, tmp_path, monkeypatch):
+    sets = copy_of(corpus, tmp_path / "kmeans")
+    conf = UpstreamConfig(**corpus.conf)
+    monkeypatch.setattr(labels, "NEAR_TIE", 1.0)  # all are
+    sizes = []
+
+    def note(upstream, clips):
+        sizes.append(len(clips))
+        return batch_states(upstream, clips)
+
+    monkeypatch.setattr(labels, "batch_states", note)
+    write_tokens(sets[:1], conf, tmp_path / "kmeans", batch_seconds=100)
+    assert sizes == [12, *[1] * 12]
+    stamp = read_yaml(tmp_path / "kmeans/train/tokens.yaml")
+    assert stamp["n_clips_again_alone"] == 12

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Stage 3, first half: one k-means a layer."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--frames_dir", required=True, help="Folder of stage 2")
+    parser.add_argument("--output_dir", required=True, help="For the centroids")
+    parser.add_argument("--n_clusters", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--kmeans_backend",
+        choices=["sklearn", "faiss"],
+        default="sklearn",
+        help="MiniBatchKMeans, or faiss for many frames",
+    )
+    add_job_options(parser)
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and cluster."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.tokens.kmeans import Clustering
+
+    clustering = Clustering(
+        args.frames_dir,
+        args.output_dir,
+        args.n_clusters,
+        args.seed,
+        args.kmeans_backend,
+    )
+    run_jobs(clustering, args)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Print where the time of a training went: waiting for data, forward, backward..."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from espnet2_distilmos.utils.command import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--exp", required=True, help="Folder with checkpoint.pth")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options and print."""
+    args = get_parser().parse_args(cmd)
+    from espnet2_distilmos.train.history import read_history
+    from espnet2_distilmos.train.profile import time_shares, time_table
+
+    print(time_table(time_shares(read_history(Path(args.exp) / "checkpoint.pth"))))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,97 @@
+"""Shards: what array jobs share out, and what a killed one need not do again.
+
+How the work is cut depends on the work alone, so the shards, and what is made of them,
+are the same for any number of jobs.
+"""
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
+
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import folder_lock, read_yaml
+from espnet2_distilmos.utils.stamp import matches, write_stamp
+
+SHARD_SECONDS = 600.0  # of audio: what a killed job loses at most
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of the work with a folder and a stamp of its own.
+
+    Attributes:
+        folder: for its results.
+        items: what it is about: IDs of clips, or the number of a layer.
+        request: everything that its results depend on, as plain types.
+    """
+
+    folder: Path
+    items: Sequence[Any]
+    request: Mapping[str, Any]
+
+    @property
+    def stamp(self) -> Path:
+        """Written when the shard is whole."""
+        return self.folder / "shard.yaml"
+
+    def is_whole(self) -> bool:
+        """Whether it was made from this very request."""
+        return matches(self.stamp, dict(self.request))
+
+    @contextmanager
+    def making(self) -> Iterator[Dict[str, Any]]:
+        """Lock the folder; at the end write the stamp, with what is put into the dict.
+
+        Raises:
+            UserError: another process is making it.
+        """
+        with folder_lock(self.folder):
+            self.stamp.unlink(missing_ok=True)
+            more: Dict[str, Any] = {}
+            yield more
+            write_stamp(self.stamp, dict(self.request), **more)
+
+    def read_stamp(self) -> Dict[str, Any]:
+        """What :meth:`making` has written."""
+        return read_yaml(self.stamp)
+
+
+def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:
+    """IDs in order, cut where `seconds` of audio are full; lengths are in samples."""
+    parts: List[List[str]] = []
+    filled = seconds
+    for utt, n_samples in lengths.items():
+        if filled >= seconds:
+            parts.append([])
+            filled = 0.0
+        parts[-1].append(utt)
+        filled += n_samples / SAMPLE_RATE
+    return parts
+
+
+def pending(shards: Sequence[Shard], job: int, nj: int) -> List[Shard]:
+    """The shards of job `job` (from 1) of `nj` that are not whole yet."""
+    mine = shards[job - 1 :: nj]
+    left = [shard for shard in mine if not shard.is_whole()]
+    logging.info(
+        f"job {job} of {nj}: {len(mine)} of {len(shards)} shards, "
+        f"{len(mine) - len(left)} whole already"
+    )
+    return left
+
+
+def require_whole(shards: Sequence[Shard]) -> None:
+    """Refuse to join shards of which some are missing.
+
+    Raises:
+        UserError: names the first of them.
+    """
+    missing = [shard.folder for shard in shards if not shard.is_whole()]
+    if missing:
+        raise UserError(
+            f"{missing[0]}: not whole, with {len(missing)} of {len(shards)} shards; "
+            "run the jobs of this stage again (whole shards are kept)"
+        )
