@@ -12,7 +12,14 @@ from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file, write_text
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    no_room,
+    remove_leftovers,
+    sha256_file,
+    write_text,
+)
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 
@@ -58,6 +65,7 @@ def format_audio(
         request |= {"audio_root": str(audio_root), "level_db": level_db}
     if is_whole(output_dir / "format.yaml", request):
         return
+    remove_leftovers(output_dir / "audio")
     data = DataDir.load(data_dir)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}
@@ -122,4 +130,7 @@ def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
     target = folder / f"{utt.replace('/', '_')}.flac"
     with atomic_path(target) as tmp:
         soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
+        # libsndfile says nothing where its last block does not fit on the disk.
+        if soundfile.info(tmp).frames != len(samples):
+            raise no_room(target, "the file came out shorter than the clip")
     return str(target), len(samples)

@@ -1,5 +1,6 @@
 """The model as ESPnet's trainer sees it."""
 
+import logging
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
@@ -88,6 +89,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "loss_conf token_weight to 0"
             )
         rated = self._ratings(ratings, ratings_lengths)
+        names = utt_id or [f"clip {i}" for i in range(len(speech))]
         prediction = self.network(
             speech,
             speech_lengths,
@@ -97,7 +99,6 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         )
         targets = None
         if with_tokens:
-            names = utt_id or [f"clip {i}" for i in range(len(speech))]
             self._check_tokens(
                 names, tokens, tokens_lengths, prediction.upstream_lengths
             )
@@ -111,6 +112,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             rated,
             prediction.listener_mos,
         )
+        if self.training and not torch.isfinite(loss):
+            _report_loss(names, prediction.mos, stats)
         if with_tokens and not self.training:
             accuracies = token_accuracies(prediction.token_logits, targets)
             for layer, accuracy in zip(
@@ -176,3 +179,14 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
         """Nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
         return {}
+
+
+def _report_loss(
+    names: Sequence[str], mos: torch.Tensor, stats: Dict[str, torch.Tensor]
+) -> None:
+    """Say whose loss is not finite: those with such a score, or all of the batch."""
+    finite = torch.isfinite(mos).tolist()
+    clips = [name for name, good in zip(names, finite) if not good] or names
+    parts = [f"{name} {float(x)}" for name, x in stats.items() if x is not None]
+    # An error, since only errors are logged by all processes of a training.
+    logging.error(f"the loss is not finite ({', '.join(parts)}): {' '.join(clips)}")

@@ -39,6 +39,7 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    remove_leftovers,
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
@@ -179,7 +180,10 @@ class Labelling:
         """
         with folder_lock(self.kmeans_dir):
             for dset in self.sets:
-                if not is_whole(dset.stamp, dset.request):
+                if is_whole(dset.stamp, dset.request):
+                    # Left where a run was killed after the stamp was written.
+                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
+                else:
                     dset.combine()
 
 
@@ -208,6 +212,7 @@ class _Set:
 
     def combine(self) -> None:
         require_whole(self.shards)
+        remove_leftovers(self.folder)
         ark = self.folder / "tokens.ark"
         places: Dict[str, str] = {}
         n_frames = n_alone = 0

@@ -6,7 +6,7 @@ import sys
 from typing import Callable, Optional, Sequence
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.files import NO_ROOM, read_yaml
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
@@ -43,13 +43,20 @@ def run(
 ) -> int:
     """Run `main(cmd)` and return the exit code.
 
-    A :class:`UserError` becomes one line on stderr and 1, Ctrl-C becomes 130.
+    A :class:`UserError` becomes one line on stderr and 1, and so does a full disk;
+    Ctrl-C becomes 130.
     Anything else is a fault of ours and keeps its traceback.
     """
     try:
         main(cmd)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
+        return 1
+    except OSError as e:
+        if e.errno not in NO_ROOM:
+            raise
+        where = "" if e.filename is None else f"{e.filename}: "
+        print(f"error: {where}{e.strerror}; make room and try again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

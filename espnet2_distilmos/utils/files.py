@@ -2,6 +2,7 @@
 through this module."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,9 @@ import yaml
 from espnet2_distilmos.utils.errors import UserError
 
 PathLike = Union[str, Path]
+# What a disk without room, a used-up quota and a limit on file sizes say.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TEMPORARY = ".tmp"
 
 
 @contextlib.contextmanager
@@ -23,14 +27,20 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
     The folder is made if need be. If the block raises, the temporary file is
     removed and an older `path` stays as it was.
+
+    Raises:
+        UserError: there is no room on the disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix is kept: many writers (soundfile, matplotlib, numpy) look at it.
     fd, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.tmp", suffix=path.suffix
+        dir=path.parent, prefix=f".{path.stem}{_TEMPORARY}", suffix=path.suffix
     )
-    os.close(fd)
+    # Locked while we live, see remove_leftovers. Some file systems have no locks, and
+    # there nothing is ever removed.
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX)
     tmp = Path(name)
     try:
         yield tmp
@@ -41,8 +51,30 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         with open(tmp, "rb") as f:
             os.fsync(f.fileno())
         os.replace(tmp, path)
+    except OSError as e:
+        if e.errno not in NO_ROOM:
+            raise
+        raise no_room(path, e.strerror) from e
     finally:
         tmp.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def no_room(path: PathLike, reason: object) -> UserError:
+    """The error that `path` cannot be written in full."""
+    return UserError(
+        f"{path}: cannot be written ({reason}); make room and run the same again: what "
+        "is whole is kept"
+    )
+
+
+def remove_leftovers(folder: PathLike) -> None:
+    """Remove temporary files in `folder` whose writer was killed."""
+    for tmp in Path(folder).glob(f".*{_TEMPORARY}*"):
+        with contextlib.suppress(OSError), open(tmp, "r+b") as f:
+            # Refused while the writer is alive.
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            tmp.unlink()
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -92,6 +124,8 @@ def sha256_file(path: PathLike) -> str:
 def folder_lock(folder: PathLike) -> Iterator[None]:
     """Keep a second writer out of `folder`. The lock dies with its process.
 
+    What a killed writer left unfinished in `folder` is removed.
+
     Raises:
         UserError: another process holds the lock.
     """
@@ -104,4 +138,5 @@ def folder_lock(folder: PathLike) -> Iterator[None]:
             raise UserError(
                 f"{folder}: another process is writing here; wait for it or stop it"
             ) from e
+        remove_leftovers(folder)
         yield
