@@ -16,7 +16,6 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     no_room,
-    remove_leftovers,
     sha256_file,
     write_text,
 )
@@ -65,7 +64,6 @@ def format_audio(
         request |= {"audio_root": str(audio_root), "level_db": level_db}
     if is_whole(output_dir / "format.yaml", request):
         return
-    remove_leftovers(output_dir / "audio")
     data = DataDir.load(data_dir)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}

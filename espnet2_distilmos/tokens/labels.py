@@ -39,7 +39,6 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
-    remove_leftovers,
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
@@ -212,7 +211,6 @@ class _Set:
 
     def combine(self) -> None:
         require_whole(self.shards)
-        remove_leftovers(self.folder)
         ark = self.folder / "tokens.ark"
         places: Dict[str, str] = {}
         n_frames = n_alone = 0

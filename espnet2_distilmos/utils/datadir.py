@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, remove_leftovers, write_text
+from espnet2_distilmos.utils.files import PathLike, write_text
 
 T = TypeVar("T")
 # Who, and the score that he or she gave.
@@ -254,7 +254,6 @@ class DataDir:
         `utt2ratings` is not, since not every writer goes through this class.
         """
         folder = Path(folder)
-        remove_leftovers(folder)
         speakers = self.speakers or {u: u for u in self.wavs}
         spk2utt: Dict[str, List[str]] = {}
         for utt in sorted(self.wavs, key=str.encode):

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Iterator, Set, Union
 
 import yaml
 
@@ -19,25 +19,28 @@ PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TEMPORARY = ".tmp"
+_cleared: Set[Path] = set()  # folders, by this process
 
 
 @contextlib.contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`; rename it when the block ends.
 
-    The folder is made if need be. If the block raises, the temporary file is
-    removed and an older `path` stays as it was.
+    The folder is made if need be; what killed processes left unfinished in it is
+    removed when a process first writes there. If the block raises, the temporary file
+    is removed and an older `path` stays as it was.
 
     Raises:
         UserError: there is no room on the disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
     # The suffix is kept: many writers (soundfile, matplotlib, numpy) look at it.
     fd, name = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.stem}{_TEMPORARY}", suffix=path.suffix
     )
-    # Locked while we live, see remove_leftovers. Some file systems have no locks, and
+    # Locked while we live, see _remove_leftovers. Some file systems have no locks, and
     # there nothing is ever removed.
     with contextlib.suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -68,9 +71,13 @@ def no_room(path: PathLike, reason: object) -> UserError:
     )
 
 
-def remove_leftovers(folder: PathLike) -> None:
-    """Remove temporary files in `folder` whose writer was killed."""
-    for tmp in Path(folder).glob(f".*{_TEMPORARY}*"):
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files in `folder` whose writer was killed; once a process."""
+    folder = folder.absolute()
+    if folder in _cleared:  # a folder may hold a great many files
+        return
+    _cleared.add(folder)
+    for tmp in folder.glob(f".*{_TEMPORARY}*"):
         with contextlib.suppress(OSError), open(tmp, "r+b") as f:
             # Refused while the writer is alive.
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,8 +131,6 @@ def sha256_file(path: PathLike) -> str:
 def folder_lock(folder: PathLike) -> Iterator[None]:
     """Keep a second writer out of `folder`. The lock dies with its process.
 
-    What a killed writer left unfinished in `folder` is removed.
-
     Raises:
         UserError: another process holds the lock.
     """
@@ -138,5 +143,4 @@ def folder_lock(folder: PathLike) -> Iterator[None]:
             raise UserError(
                 f"{folder}: another process is writing here; wait for it or stop it"
             ) from e
-        remove_leftovers(folder)
         yield

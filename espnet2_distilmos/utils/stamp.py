@@ -4,12 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, Dict
 
-from espnet2_distilmos.utils.files import (
-    PathLike,
-    read_yaml,
-    remove_leftovers,
-    write_yaml,
-)
+from espnet2_distilmos.utils.files import PathLike, read_yaml, write_yaml
 
 
 def matches(stamp: PathLike, request: Dict[str, Any]) -> bool:
@@ -41,9 +36,5 @@ def is_whole(stamp: PathLike, request: Dict[str, Any]) -> bool:
 
 
 def write_stamp(stamp: PathLike, request: Dict[str, Any], **more: Any) -> None:
-    """Write the stamp, last of all files of an output, with further provenance.
-
-    What killed writers left unfinished in its folder is removed.
-    """
-    remove_leftovers(Path(stamp).parent)
+    """Write the stamp, last of all files of an output, with further provenance."""
     write_yaml(stamp, {"request": request, **more})
