@@ -113,7 +113,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             prediction.listener_mos,
         )
         if self.training and not torch.isfinite(loss):
-            _report_loss(names, prediction.mos, stats)
+            _report_loss(names, speech, stats)
         if with_tokens and not self.training:
             accuracies = token_accuracies(prediction.token_logits, targets)
             for layer, accuracy in zip(
@@ -182,11 +182,18 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
 
 
 def _report_loss(
-    names: Sequence[str], mos: torch.Tensor, stats: Dict[str, torch.Tensor]
+    names: Sequence[str], speech: torch.Tensor, stats: Dict[str, torch.Tensor]
 ) -> None:
-    """Say whose loss is not finite: those with such a score, or all of the batch."""
-    finite = torch.isfinite(mos).tolist()
-    clips = [name for name, good in zip(names, finite) if not good] or names
+    """Say whose loss is not finite: clips with such samples, or all of the batch.
+
+    The predictions do not tell: BatchNorm carries a NaN to all of them.
+    """
+    finite = torch.isfinite(speech).flatten(1).all(1).tolist()
+    clips = [name for name, good in zip(names, finite) if not good]
+    why = "their samples are not" if clips else "one of"
     parts = [f"{name} {float(x)}" for name, x in stats.items() if x is not None]
     # An error, since only errors are logged by all processes of a training.
-    logging.error(f"the loss is not finite ({', '.join(parts)}): {' '.join(clips)}")
+    logging.error(
+        f"the loss is not finite ({', '.join(parts)}): {why}: "
+        f"{' '.join(clips or names)}"
+    )

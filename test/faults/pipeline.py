@@ -4,6 +4,7 @@ Forked, since a command costs a fraction of a second then, and not the 4 to 20 s
 importing torch and ESPnet takes. The commands are those of distilmos.sh.
 """
 
+import contextlib
 import hashlib
 import importlib
 import logging
@@ -207,7 +208,6 @@ def _join(folder: Path, nj: int) -> None:
 
 def preload() -> None:
     """Import what the commands need, in this process, which is then forked."""
-    torch.set_num_threads(1)
     import matplotlib
 
     matplotlib.use("Agg")
@@ -216,11 +216,18 @@ def preload() -> None:
 
 
 def run_step(
-    step: Step, folder: Path, kill: Optional[Kill] = None, timeout: float = 300.0
+    step: Step,
+    folder: Path,
+    kill: Optional[Kill] = None,
+    timeout: float = 600.0,
+    log: Optional[Path] = None,
 ) -> Outcome:
-    """Run a step in a forked child, in `folder`; its output goes to steps.log there."""
+    """Run a step in a forked child, in `folder`.
+
+    Its output goes to `log`, behind what is there (default: steps.log in `folder`).
+    """
     seen, tell = os.pipe()
-    log = folder / "steps.log"
+    log = log or folder / "steps.log"
     sys.stdout.flush()
     sys.stderr.flush()
     begin = time.monotonic()
@@ -280,8 +287,9 @@ def _child(step: Step, folder: Path, log: Path, tell: int, kill: Optional[Kill])
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # a full disk
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
