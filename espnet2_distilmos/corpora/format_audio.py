@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     file_name,
+    no_room,
     sha256_file,
     write_text,
 )
@@ -142,4 +143,7 @@ def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
     target = folder / f"{file_name(utt)}.flac"
     with atomic_path(target) as tmp:
         soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
+        # libsndfile says nothing where its last block does not fit on the disk.
+        if soundfile.info(tmp).frames != len(samples):
+            raise no_room(target, "the file came out shorter than the clip")
     return str(target), len(samples)

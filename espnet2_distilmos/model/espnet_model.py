@@ -1,5 +1,6 @@
 """The model as ESPnet's trainer sees it."""
 
+import logging
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
@@ -88,6 +89,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "loss_conf token_weight to 0"
             )
         rated = self._ratings(ratings, ratings_lengths)
+        names = utt_id or [f"clip {i}" for i in range(len(speech))]
         prediction = self.network(
             speech,
             speech_lengths,
@@ -97,7 +99,6 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         )
         targets = None
         if with_tokens:
-            names = utt_id or [f"clip {i}" for i in range(len(speech))]
             self._check_tokens(
                 names, tokens, tokens_lengths, prediction.upstream_lengths
             )
@@ -111,6 +112,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             rated,
             prediction.listener_mos,
         )
+        if self.training and not torch.isfinite(loss):
+            _report_loss(names, speech, stats)
         if with_tokens and not self.training:
             accuracies = token_accuracies(prediction.token_logits, targets)
             for layer, accuracy in zip(
@@ -184,3 +187,21 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
         """Nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
         return {}
+
+
+def _report_loss(
+    names: Sequence[str], speech: torch.Tensor, stats: Dict[str, torch.Tensor]
+) -> None:
+    """Say whose loss is not finite: clips with such samples, or all of the batch.
+
+    The predictions do not tell: BatchNorm carries a NaN to all of them.
+    """
+    finite = torch.isfinite(speech).flatten(1).all(1).tolist()
+    clips = [name for name, good in zip(names, finite) if not good]
+    why = "their samples are not" if clips else "one of"
+    parts = [f"{name} {float(x)}" for name, x in stats.items() if x is not None]
+    # An error, since only errors are logged by all processes of a training.
+    logging.error(
+        f"the loss is not finite ({', '.join(parts)}): {why}: "
+        f"{' '.join(clips or names)}"
+    )

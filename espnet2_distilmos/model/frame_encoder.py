@@ -22,16 +22,17 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
         frames = x[mask]  # (N, C)
         if self.training and many_processes():
             frames = self._normalise_together(frames)
-        elif self.training and len(frames) < 2:
-            frames = self._normalise_as_in_eval(frames)
+        elif self.training and len(frames) >= 2:
+            frames = self._normalise_alone(frames)
         else:
-            frames = super().forward(frames)
+            # In training one frame has no variance; the running statistics serve.
+            frames = self._normalise_as_in_eval(frames)
         out = torch.zeros_like(x, dtype=frames.dtype)
         out[mask] = frames
         return out.transpose(1, 2)
 
     def _normalise_as_in_eval(self, frames: torch.Tensor) -> torch.Tensor:
-        """(N, C) -> (N, C). One frame has no variance; the running statistics serve."""
+        """(N, C) -> (N, C), with the running statistics."""
         return F.batch_norm(
             frames,
             self.running_mean,
@@ -41,6 +42,33 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
             training=False,
             eps=self.eps,
         )
+
+    def _normalise_alone(self, frames: torch.Tensor) -> torch.Tensor:
+        """(N, C) -> (N, C), with the statistics of these frames."""
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        frames = F.batch_norm(
+            frames,
+            mean,
+            variance,
+            self.weight,
+            self.bias,
+            training=True,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+        self._run_on(mean, variance)
+        return frames
+
+    @torch.no_grad()
+    def _run_on(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        """Take new running statistics, (C,) each, unless they are not finite.
+
+        The trainer leaves out a batch with a NaN, which would stay in them for ever.
+        """
+        self.num_batches_tracked += 1
+        finite = torch.isfinite(mean).all() & torch.isfinite(variance).all()
+        for old, new in ((self.running_mean, mean), (self.running_var, variance)):
+            old.copy_(torch.where(finite, new, old))
 
     def _normalise_together(self, frames: torch.Tensor) -> torch.Tensor:
         """(N, C) of this process -> (N, C), with the statistics of all."""
@@ -54,11 +82,11 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
             return self._normalise_as_in_eval(frames)
         mean = total / n
         variance = (squares / n - mean.square()).clamp(min=0)
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-            unbiased = (variance * n / (n - 1)).to(self.running_var.dtype)
-            self.running_var.lerp_(unbiased, self.momentum)
+        unbiased = (variance * n / (n - 1)).detach()
+        self._run_on(
+            self.running_mean.lerp(mean.to(self.running_mean.dtype), self.momentum),
+            self.running_var.lerp(unbiased.to(self.running_var.dtype), self.momentum),
+        )
         normal = (wide - mean) * torch.rsqrt(variance + self.eps)
         return normal.type_as(self.weight) * self.weight + self.bias
 

@@ -37,7 +37,8 @@ class L1Loss(torch.nn.Module):
         """(B,) scores, (B,) labels -> () mean, or the sum with (B,) `weights`."""
         error = (predicted - target).abs()
         value = self._value(error)
-        value = torch.where(error > self.margin, value, torch.zeros_like(value))
+        # This way round, a NaN stays one.
+        value = torch.where(error <= self.margin, torch.zeros_like(value), value)
         return value.mean() if weights is None else (weights * value).sum()
 
     def _value(self, error: torch.Tensor) -> torch.Tensor:

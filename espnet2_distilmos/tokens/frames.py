@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -186,6 +187,8 @@ class FrameDump:
         """
         with folder_lock(self.output_dir):
             if is_whole(self.stamp, self.request):
+                # Left where a run was killed after the stamp was written.
+                shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
                 return
             require_whole(self.shards)
             stamps = [shard.read_stamp() for shard in self.shards]
@@ -220,6 +223,10 @@ class FrameDump:
                 arrays.append(
                     np.lib.format.open_memmap(tmp, "w+", np.float32, (n_frames, size))
                 )
+                # Without blocks of its own a mapped file ends the process (SIGBUS)
+                # where the disk is full.
+                with open(tmp, "r+b") as f:
+                    os.posix_fallocate(f.fileno(), 0, tmp.stat().st_size)
             for shard, stamp in zip(self.shards, stamps):
                 with open(_raw(shard), "rb") as f:
                     for utt, n in stamp["counts"].items():

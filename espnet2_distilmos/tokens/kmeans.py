@@ -213,8 +213,10 @@ class Clustering:
         """
         with folder_lock(self.output_dir):
             if is_whole(self.stamp, self.request):
+                self._finish()
                 return
             require_whole(self.shards)
+            (self.output_dir / "clusters.png").unlink(missing_ok=True)
             layers = self.frames["layers"]
             stamps = [shard.read_stamp() for shard in self.shards]
             for layer, shard in zip(layers, self.shards):
@@ -233,8 +235,13 @@ class Clustering:
                 inertia={n: s["inertia"] for n, s in zip(layers, stamps)},
                 perplexity={n: s["perplexity"] for n, s in zip(layers, stamps)},
             )
+            self._finish()
+
+    def _finish(self) -> None:
+        """What comes after the stamp, and a killed run may have left undone."""
+        if not (self.output_dir / "clusters.png").exists():
             plot_clusters(self.output_dir)
-            shutil.rmtree(self.output_dir / "shards")
+        shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
 
 
 def train_kmeans(*args: Any, **kwargs: Any) -> None:

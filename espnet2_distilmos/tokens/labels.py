@@ -181,7 +181,10 @@ class Labelling:
         """
         with folder_lock(self.kmeans_dir):
             for dset in self.sets:
-                if not is_whole(dset.stamp, dset.request):
+                if is_whole(dset.stamp, dset.request):
+                    # Left where a run was killed after the stamp was written.
+                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
+                else:
                     dset.combine()
 
 

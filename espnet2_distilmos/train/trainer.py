@@ -1,7 +1,7 @@
 """ESPnet's trainer with correlations over the whole validation set."""
 
 import logging
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from espnet2_distilmos.scoring.metrics import (
     srcc,
     system_means,
 )
+from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
+from espnet2_distilmos.train.steps import WatchedBatches
+from espnet2_distilmos.utils.errors import UserError
 
 # ID -> (prediction, label, system number or None)
 Scores = Dict[str, Tuple[float, float, Optional[int]]]
@@ -36,6 +39,57 @@ class DistilMOSTrainer(Trainer):
 
     def __init__(self):
         raise RuntimeError("This class can't be instantiated.")
+
+    @classmethod
+    def run(
+        cls,
+        *,
+        trainer_options: TrainerOptions,
+        distributed_option: DistributedOption,
+        **kwargs: Any,
+    ) -> None:
+        """Train as ESPnet does, with checkpoints that are whole or not there.
+
+        Raises:
+            UserError: a checkpoint cannot be read, or there is no room for one.
+        """
+        first = not distributed_option.distributed or distributed_option.dist_rank == 0
+        with save_whole_files():
+            if first and trainer_options.resume:
+                mend_folder(trainer_options)
+            super().run(
+                trainer_options=trainer_options,
+                distributed_option=distributed_option,
+                **kwargs,
+            )
+
+    @classmethod
+    def train_one_epoch(
+        cls,
+        model: torch.nn.Module,
+        iterator: Iterable,
+        optimizers: Sequence[torch.optim.Optimizer],
+        options: TrainerOptions,
+        **kwargs: Any,
+    ) -> bool:
+        """Train as ESPnet does, and name the clips of steps that could not be made.
+
+        Raises:
+            UserError: not one step could be made; the checkpoint stays that of the
+                epoch before.
+        """
+        watched = WatchedBatches(iterator, optimizers, options.accum_grad)
+        none_made = super().train_one_epoch(
+            model=model,
+            iterator=watched,
+            optimizers=optimizers,
+            options=options,
+            **kwargs,
+        )
+        watched.report()
+        if none_made:
+            raise UserError(watched.why_none())
+        return none_made
 
     @classmethod
     @torch.no_grad()

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.files import NO_ROOM, read_yaml
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
@@ -103,7 +103,8 @@ def run(
             raise
         logging.debug("where it happened", exc_info=True)
         where = "" if e.filename is None else f"{e.filename}: "
-        print(f"error: {one_line(f'{where}{e.strerror}')}", file=sys.stderr)
+        remedy = "; make room and try again" if e.errno in NO_ROOM else ""
+        print(f"error: {one_line(f'{where}{e.strerror}{remedy}')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -2,13 +2,14 @@
 through this module."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Iterator, Set, Union
 
 import numpy as np
 import yaml
@@ -16,22 +17,34 @@ import yaml
 from espnet2_distilmos.utils.errors import UserError
 
 PathLike = Union[str, Path]
+# What a disk without room, a used-up quota and a limit on file sizes say.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TEMPORARY = ".tmp"
+_cleared: Set[Path] = set()  # folders, by this process
 
 
 @contextlib.contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`; rename it when the block ends.
 
-    The folder is made if need be. If the block raises, the temporary file is
-    removed and an older `path` stays as it was.
+    The folder is made if need be; what killed processes left unfinished in it is
+    removed when a process first writes there. If the block raises, the temporary file
+    is removed and an older `path` stays as it was.
+
+    Raises:
+        UserError: there is no room on the disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
     # The suffix is kept: many writers (soundfile, matplotlib, numpy) look at it.
     fd, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.tmp", suffix=path.suffix
+        dir=path.parent, prefix=f".{path.stem}{_TEMPORARY}", suffix=path.suffix
     )
-    os.close(fd)
+    # Locked while we live, see _remove_leftovers. Some file systems have no locks, and
+    # there nothing is ever removed.
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX)
     tmp = Path(name)
     try:
         yield tmp
@@ -42,8 +55,34 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         with open(tmp, "rb") as f:
             os.fsync(f.fileno())
         os.replace(tmp, path)
+    except OSError as e:
+        if e.errno not in NO_ROOM:
+            raise
+        raise no_room(path, e.strerror) from e
     finally:
         tmp.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def no_room(path: PathLike, reason: object) -> UserError:
+    """The error that `path` cannot be written in full."""
+    return UserError(
+        f"{path}: cannot be written ({reason}); make room and run the same again: what "
+        "is whole is kept"
+    )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files in `folder` whose writer was killed; once a process."""
+    folder = folder.absolute()
+    if folder in _cleared:  # a folder may hold a great many files
+        return
+    _cleared.add(folder)
+    for tmp in folder.glob(f".*{_TEMPORARY}*"):
+        with contextlib.suppress(OSError), open(tmp, "r+b") as f:
+            # Refused while the writer is alive.
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            tmp.unlink()
 
 
 def file_name(utt: str) -> str:

@@ -112,3 +112,19 @@ def test_stopping_run_sh_of_a_recipe_ends_its_stage(tmp_path):
     process.terminate()
     assert process.wait(30) == 128 + signal.SIGTERM
     assert not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_killing_one_of_the_scripts_ends_the_stage(tmp_path, which):
+    script = write_script(tmp_path / "run.sh", SCRIPT)
+    stage = write_script(tmp_path / "stage.sh", STAGE)
+    process = subprocess.Popen([script, stage], cwd=tmp_path, stderr=subprocess.PIPE)
+    pids = stages_of(tmp_path)
+    # The second is the parent of the stage.
+    status = Path(f"/proc/{pids[0]}/stat").read_text().rsplit(")", 1)[1].split()
+    second = int(status[1])
+    assert second != process.pid
+    os.kill({"first": process.pid, "second": second}[which], signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    wait_for(lambda: not any(map(alive, [*pids, second])), 30)

@@ -4,6 +4,8 @@
 # Bash that is told to stop (SIGTERM) ends at once and leaves the command that it waits
 # for running. Therefore the script starts itself once more, in a process group of its
 # own; the first one only waits and, when it is told to stop, ends that whole group.
+# Where one of the two is killed (SIGKILL), a third, which waits for the end of both,
+# ends what is left of the group.
 
 if [ -z "${DISTILMOS_IN_GROUP-}" ]; then
     # shellcheck disable=SC2329  # called by the traps
@@ -23,6 +25,13 @@ if [ -z "${DISTILMOS_IN_GROUP-}" ]; then
     DISTILMOS_IN_GROUP=1 "$0" "$@" </dev/null &
     _pg_id=$!
     set +m
+    # Nobody writes to this pipe: it is closed when the first script ends, in any way.
+    exec {_pg_alive}> >(
+        trap '' TERM INT HUP
+        exec >/dev/null 2>&1
+        read -r _ || true
+        kill -TERM -- "-${_pg_id}" && sleep 1 && kill -KILL -- "-${_pg_id}"
+    )
     # A signal that is ignored from the start (SIGHUP with nohup) stays ignored.
     trap '_pg_stop TERM 15' TERM
     trap '_pg_stop INT 2' INT

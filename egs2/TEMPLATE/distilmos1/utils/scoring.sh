@@ -12,7 +12,10 @@ score() {
     [ ! -f "${ref}/utt2sys" ] || opts+=(--utt2sys "${ref}/utt2sys")
     ${python} -m espnet2_distilmos.bin.score_mos \
         --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
-        "${opts[@]}" --output "$1/scores.json" >"$1/scores.txt"
+        "${opts[@]}" --output "$1/.scores.json" >"$1/.scores.txt"
+    # scores.json, the last, says that both are whole.
+    mv "$1/.scores.txt" "$1/scores.txt"
+    mv "$1/.scores.json" "$1/scores.json"
 }
 
 # Predict set $1, and score the predictions.

@@ -1,0 +1,102 @@
+"""Checkpoints that are whole or not there, and a folder that agrees with them.
+
+After an epoch ESPnet writes `checkpoint.pth`, then the epoch's model, then it moves the
+links to the latest and to the best model and removes models that are none of the best.
+Each of these can be the last thing that a killed training did.
+"""
+
+import contextlib
+import os
+import pickle
+from pathlib import Path
+from typing import Any, Iterator
+
+import torch
+from espnet2.torch_utils.safe_torch_load import safe_torch_load
+from espnet2.train.reporter import Reporter
+from espnet2.train.trainer import TrainerOptions
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import atomic_path, no_room
+
+
+@contextlib.contextmanager
+def save_whole_files() -> Iterator[None]:
+    """While the block runs, `torch.save` writes to a temporary name and renames.
+
+    ESPnet's trainer, which has no place to say so, calls it with the final name: a
+    training that was killed meanwhile would leave a checkpoint that cannot be read, and
+    no older one.
+    """
+    save = torch.save
+
+    def save_whole(obj: Any, f: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(f, (str, os.PathLike)):
+            return save(obj, f, *args, **kwargs)
+        try:
+            # An open file: given a name, torch would write it into the archive.
+            with atomic_path(f) as tmp, open(tmp, "wb") as file:
+                save(obj, file, *args, **kwargs)
+        except RuntimeError as e:  # of torch's writer, which hides the system's
+            if "write" not in str(e):
+                raise
+            raise no_room(f, e) from e
+
+    torch.save = save_whole
+    try:
+        yield
+    finally:
+        torch.save = save
+
+
+def mend_folder(options: TrainerOptions) -> None:
+    """Bring a training's folder in line with its `checkpoint.pth`, if there is one.
+
+    Args:
+        options: of the trainer: `output_dir`, `best_model_criterion` and
+            `keep_nbest_models` are read.
+
+    Raises:
+        UserError: the checkpoint cannot be read.
+    """
+    folder = Path(options.output_dir)
+    checkpoint = folder / "checkpoint.pth"
+    if not checkpoint.exists():
+        return
+    reporter = Reporter()
+    try:
+        states = safe_torch_load(checkpoint, map_location="cpu")
+        reporter.load_state_dict(states["reporter"])
+        model_states = states["model"]
+    except (RuntimeError, EOFError, KeyError, TypeError, pickle.PickleError) as e:
+        raise UserError(
+            f"{checkpoint}: no checkpoint that training can go on from; remove it to "
+            "train from the start"
+        ) from e
+    epoch = reporter.get_epoch()
+    model = folder / f"{epoch}epoch.pth"
+    # Written after the checkpoint: an older one is of another training.
+    if not model.exists() or model.stat().st_mtime_ns < checkpoint.stat().st_mtime_ns:
+        torch.save(model_states, model)
+    _link(folder / "latest.pth", model.name)
+    kept = {epoch}
+    nbest = options.keep_nbest_models
+    most = nbest if isinstance(nbest, int) else max(nbest, default=1)
+    for phase, key, mode in options.best_model_criterion:
+        if reporter.has(phase, key):
+            best = reporter.sort_epochs(phase, key, mode)
+            _link(folder / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
+            kept.update(best[:most])
+    for e in range(1, epoch):
+        if e not in kept:
+            (folder / f"{e}epoch.pth").unlink(missing_ok=True)
+
+
+def _link(link: Path, target: str) -> None:
+    """Make `link` a link to `target`, without a moment in which there is none."""
+    if os.path.lexists(link) and link.is_symlink() and os.readlink(link) == target:
+        return
+    new = link.with_name(f".{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    os.replace(new, link)
