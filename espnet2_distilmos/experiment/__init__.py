@@ -1,1 +1,1 @@
-"""A fair experiment: a plan that is written first, runs that resume, one page of results."""
+"""A fair experiment: a plan written first, runs that resume, one page of results."""

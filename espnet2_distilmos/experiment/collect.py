@@ -116,7 +116,9 @@ def choose(scores: Scores, protocol: Protocol) -> Dict[str, Settings]:
                 if (run["phase"], run["model"], run["variant"]) == (TUNE, name, variant)
             ]
             if len(own) != len(protocol.tuning_seeds):
-                raise UserError(f"tuning of {name} has not ended ({variant} is missing)")
+                raise UserError(
+                    f"tuning of {name} has not ended ({variant} is missing)"
+                )
             means[variant] = float(np.mean(own))
         best = max(means, key=lambda v: means[v])
         chosen[name] = model.variants()[best]
