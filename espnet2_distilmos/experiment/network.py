@@ -42,7 +42,6 @@ def prepare(place: Place, protocol: Protocol, run: Run) -> None:
         *_common(place, protocol, run),
         *("--stage", 1, "--stop_stage", 3),
         *("--test_sets", " ".join(more)),
-        *("--train_config", protocol.models[run.model].config),
     ]
     if place.local_data_opts:
         command += ["--local_data_opts", place.local_data_opts]

@@ -63,7 +63,7 @@ def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
 
 def is_done(place: Place, protocol: Protocol, run: Run) -> bool:
     """Whether the run is whole and of this very request."""
-    if run.settings is None:
+    if run.settings is None or not place.stamp(run).exists():
         return False
     return matches(place.stamp(run), request_of(protocol, run))
 
