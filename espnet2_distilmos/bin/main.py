@@ -45,6 +45,13 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "pretrain": ("pretrain", "one iteration of masked prediction"),
     "export-upstream": ("export_upstream", "a pretrained model as a small file"),
     "probe-layers": ("probe_layers", "what each layer of an upstream knows"),
+    "experiment-sets": ("experiment_sets", "data of the experiment"),
+    "run-experiment": ("run_experiment", "the experiment's runs, as far as not done"),
+    "measure-forgetting": (
+        "measure_forgetting",
+        "what fine-tuning left of an upstream",
+    ),
+    "report-experiment": ("report_experiment", "the experiment's tables and plots"),
 }
 
 

@@ -142,16 +142,26 @@ def read_features(wavs: Mapping[str, str]) -> np.ndarray:
 
 
 def predict_from_statistics(
-    train: DataDir, tests: Mapping[str, DataDir], n_jobs: int = 2, seed: int = 0
+    train: DataDir,
+    tests: Mapping[str, DataDir],
+    n_jobs: int = 2,
+    seed: int = 0,
+    min_samples_leaf: int = 2,
+    max_features: float = 0.4,
 ) -> dict[str, dict[str, float]]:
     """Fit trees on `train` (labels needed); return set -> utterance -> MOS.
 
-    The same input and seed give the same numbers, whatever `n_jobs`.
+    The same input and seed give the same numbers, whatever `n_jobs`. The last two
+    arguments are scikit-learn's.
     """
     from sklearn.ensemble import ExtraTreesRegressor  # a second of import
 
     model = ExtraTreesRegressor(
-        _TREES, min_samples_leaf=2, max_features=0.4, n_jobs=n_jobs, random_state=seed
+        _TREES,
+        min_samples_leaf=min_samples_leaf,
+        max_features=max_features,
+        n_jobs=n_jobs,
+        random_state=seed,
     )
     model.fit(read_features(train.wavs), [train.mos[utt] for utt in train.wavs])
     # Trees are added up in the order in which threads finish: with one there is one.

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# The experiment of doc/experiment.md. Call it from the recipe: local/experiment.sh
+# It can be stopped at any time; called again, it goes on where it was.
+set -e
+set -u
+set -o pipefail
+. utils/process_group.sh # what runs ends with this script
+
+log() {
+    local fname=${BASH_SOURCE[1]##*/}
+    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+SECONDS=0
+
+stage=1               # Processes starts from the specified stage.
+stop_stage=6          # Processes is stopped at the specified stage.
+protocol=conf/experiment.yaml  # What is done.
+jobs=2                # Runs at once, one thread each.
+ngpu=0                # GPUs a run (0 = CPU).
+nj=2                  # Processes that make data and clips for probes.
+local_data_opts=      # Options of local/data.sh, e.g. "--speech_dir DIR".
+expdir=exp/experiment
+dumpdir=dump/experiment
+dev_data_dir=data/development      # The corpus with more clips of the prompts of valid.
+dev_audio_dir=downloads/mini_mos_development
+n_valid=900           # Clips drawn from these prompts (development: n_valid).
+speech_dir=../ssl1/downloads/speech  # For the probes of stage 5; fetched if need be.
+pretrain_config=../ssl1/conf/pretrain_mini.yaml
+report_dir=           # Tables and plots; by default in expdir.
+plan_only=false       # Only write the plan and tell the time it takes.
+
+help_message="Usage: $0 [--OPTION VALUE]...
+
+Stages: 1 data, 2 tuning, 3 final runs (the only one that predicts test sets),
+4 ablations, 5 forgetting, 6 report. Each goes on where an earlier call was stopped.
+$0 --plan_only true tells what is left and how long it takes.
+The options are the variables at the top of this file."
+
+log "$0 $*"
+. ./path.sh
+. utils/parse_options.sh
+
+if [ $# -ne 0 ]; then
+    log "Error: no positional arguments are expected, found: $*" >&2
+    exit 2
+fi
+[ -n "${report_dir}" ] || report_dir=${expdir}/report
+
+# Whether stage $1 is among those asked for.
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+# The runs of the protocol, with the options $@.
+experiment() {
+    python3 -m espnet2_distilmos.bin.run_experiment --protocol "${protocol}" \
+        --output_dir "${expdir}" --dumpdir "${dumpdir}" --jobs "${jobs}" --ngpu "${ngpu}" \
+        --local_data_opts="${local_data_opts}" "$@"
+}
+
+if "${plan_only}"; then
+    experiment --plan_only
+    exit
+fi
+
+if wanted 1; then
+    log "Stage 1: Data: training subsets and development sets"
+    # shellcheck disable=SC2086  # options, split at blanks as in every recipe
+    local/data.sh ${local_data_opts} --nj "${nj}"
+    # The same prompts, speakers and systems in every set, but more clips of valid. The
+    # test sets keep one clip, which nobody uses, since without them the prompts would
+    # be shared out otherwise.
+    # shellcheck disable=SC2086
+    local/data.sh ${local_data_opts} --nj "${nj}" --n_valid "${n_valid}" \
+        --n_test 1 --n_test_speaker 1 --n_test_system 1 \
+        --data_dir "${dev_data_dir}" --audio_dir "${dev_audio_dir}"
+    python3 -m espnet2_distilmos.bin.experiment_sets --protocol "${protocol}" \
+        --dev_data_dir "${dev_data_dir}" --dev_audio_dir "${dev_audio_dir}"
+fi
+
+if wanted 2; then
+    log "Stage 2: Tuning, on development sets only"
+    experiment --phases tune
+fi
+
+if wanted 3; then
+    log "Stage 3: Final runs; test sets are predicted"
+    experiment --phases main
+fi
+
+if wanted 4; then
+    log "Stage 4: Ablations, on development sets only"
+    experiment --phases ablate
+fi
+
+if wanted 5; then
+    log "Stage 5: Forgetting"
+    if [ -f "${expdir}/forgetting.json" ] && [ "${expdir}/forgetting.json" -nt "${expdir}/frozen.yaml" ]; then
+        log "${expdir}/forgetting.json is there; remove it to measure anew"
+    else
+        python3 -m espnet2_distilmos.bin.measure_forgetting --protocol "${protocol}" \
+            --experiment_dir "${expdir}" --dumpdir "${dumpdir}" --nj "${nj}" \
+            --pretrain_config "${pretrain_config}" --speech_dir "${speech_dir}" \
+            --output "${expdir}/forgetting.json"
+    fi
+fi
+
+if wanted 6; then
+    log "Stage 6: Report"
+    opts=()
+    [ ! -f "${expdir}/forgetting.json" ] || opts+=(--forgetting "${expdir}/forgetting.json")
+    python3 -m espnet2_distilmos.bin.report_experiment --protocol "${protocol}" \
+        --scores "${expdir}/scores.json" --output_dir "${report_dir}" "${opts[@]}"
+fi
+
+log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Tables and plots of the experiment from its saved scores, without any training."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--protocol", default="conf/experiment.yaml")
+    parser.add_argument("--scores", default="exp/experiment/scores.json")
+    parser.add_argument(
+        "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
+    )
+    parser.add_argument("--output_dir", required=True, help="report.md and plots")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Parse the options, write and print the page."""
+    args = get_parser().parse_args(cmd)
+    set_up_logging()
+    from espnet2_distilmos.experiment.protocol import read_protocol
+    from espnet2_distilmos.experiment.report import read_scores_file, write_report
+
+    forgetting = None
+    if args.forgetting is not None:
+        forgetting = json.loads(Path(args.forgetting).read_text())["models"]
+    scores = read_scores_file(args.scores)
+    print(
+        write_report(scores, read_protocol(args.protocol), args.output_dir, forgetting)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,1 @@
+"""A fair experiment: a plan written first, runs that resume, one page of results."""

@@ -1,0 +1,183 @@
+"""Every run of the experiment, as a list that is known before the first of them."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from espnet2_distilmos.experiment.protocol import ALL, Protocol, Settings, Size
+from espnet2_distilmos.experiment.settings import flatten
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
+
+TUNE, MAIN, ABLATE = "tune", "main", "ablate"
+PHASES = (TUNE, MAIN, ABLATE)
+# Sets that `experiment/sets.py` makes.
+TUNE_TRAIN, TUNE_VALID = "tune_train", "tune_valid"
+DEV_SETS = ("dev_speaker", "dev_system")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, and what it is judged on.
+
+    Attributes:
+        phase: `tune`, `main` or `ablate`.
+        model: a name of the protocol.
+        variant: point of the grid, ablation, or `tuned`.
+        size: training clips.
+        seed: of the training.
+        train_set, valid_set, sets: data; predictions of `sets` are kept.
+        n_clusters: of the tokens; None without any.
+        settings: dotted keys that change the model's configuration; None where
+            tuning decides and has not ended.
+    """
+
+    phase: str
+    model: str
+    variant: str
+    size: Size
+    seed: int
+    train_set: str
+    valid_set: str
+    sets: Sequence[str]
+    n_clusters: Optional[int]
+    settings: Optional[Settings]
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.phase}-{self.model}-{self.variant}-{self.size}-s{self.seed}"
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Plain types."""
+        return {**asdict(self), "sets": list(self.sets)}
+
+
+def train_set_of(protocol: Protocol, size: Size) -> str:
+    """Name of the training set of `size` clips."""
+    return protocol.train_set if size == ALL else f"{protocol.train_set}_{size}"
+
+
+def read_ablations(folder: PathLike) -> Dict[str, Settings]:
+    """Name -> settings (dotted) of each `*.yaml` in `folder`.
+
+    Raises:
+        UserError: no such files, or an empty one.
+    """
+    found = {p.stem: flatten(read_yaml(p)) for p in sorted(Path(folder).glob("*.yaml"))}
+    if not found:
+        raise UserError(f"{folder}: no *.yaml there")
+    empty = [name for name, settings in found.items() if not settings]
+    if empty:
+        raise UserError(f"{folder}/{empty[0]}.yaml: changes nothing")
+    return found
+
+
+def _tuning(p: Protocol) -> List[Run]:
+    sets = (TUNE_VALID, *DEV_SETS)
+    return [
+        Run(
+            TUNE,
+            name,
+            variant,
+            ALL,
+            seed,
+            TUNE_TRAIN,
+            TUNE_VALID,
+            sets,
+            p.n_clusters if model.tokens else None,
+            settings,
+        )
+        for name, model in p.models.items()
+        for variant, settings in model.variants().items()
+        for seed in p.tuning_seeds
+    ]
+
+
+def _main(p: Protocol, chosen: Mapping[str, Settings]) -> List[Run]:
+    return [
+        Run(
+            MAIN,
+            name,
+            "tuned",
+            size,
+            seed,
+            train_set_of(p, size),
+            p.valid_set,
+            (p.valid_set, *p.test_sets),
+            p.n_clusters if model.tokens else None,
+            chosen.get(name),
+        )
+        # All models at one size, then the next: what is compared is done together.
+        for size in reversed(p.sizes)
+        for seed in p.seeds
+        for name, model in p.models.items()
+    ]
+
+
+def _ablations(
+    p: Protocol, chosen: Mapping[str, Settings], changes: Mapping[str, Settings]
+) -> List[Run]:
+    name = p.ablations["model"]
+    base = Run(
+        ABLATE,
+        name,
+        "tuned",
+        ALL,
+        0,
+        TUNE_TRAIN,
+        TUNE_VALID,
+        (TUNE_VALID, *DEV_SETS),
+        p.n_clusters,
+        chosen.get(name),
+    )
+    runs = []
+    for variant, change in {"tuned": {}, **changes}.items():
+        own = dict(change)
+        k = own.pop("n_clusters", p.n_clusters)
+        if own.get("loss_conf.token_weight") == 0:
+            k = None
+        settings = None if base.settings is None else {**base.settings, **own}
+        runs += [
+            replace(base, variant=variant, seed=s, n_clusters=k, settings=settings)
+            for s in p.ablation_seeds
+        ]
+    return runs
+
+
+def make_plan(
+    protocol: Protocol,
+    ablations: Mapping[str, Settings],
+    chosen: Optional[Mapping[str, Settings]] = None,
+) -> List[Run]:
+    """All runs, in the order in which they are done.
+
+    Args:
+        protocol: what is asked for.
+        ablations: of :func:`read_ablations`.
+        chosen: model -> settings that tuning has chosen; None before it has ended.
+    """
+    chosen = chosen or {}
+    return [
+        *_tuning(protocol),
+        *_main(protocol, chosen),
+        *_ablations(protocol, chosen, ablations),
+    ]
+
+
+def write_plan(path: PathLike, runs: Sequence[Run]) -> None:
+    """Write the plan as a table (TSV)."""
+    out = io.StringIO()
+    columns = list(runs[0].to_dict())
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerow(["run", *columns])
+    for run in runs:
+        plain = run.to_dict()
+        plain["sets"] = " ".join(plain["sets"])
+        plain["settings"] = json.dumps(plain["settings"])
+        writer.writerow([run.name, *plain.values()])
+    write_text(path, out.getvalue())

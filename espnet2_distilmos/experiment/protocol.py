@@ -1,0 +1,155 @@
+"""The protocol: `conf/experiment.yaml`, read and checked."""
+
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import Any, Dict, List, Mapping, Union
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
+
+ALL = "all"
+Size = Union[int, str]
+Settings = Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Development:
+    """What choices are made on.
+
+    Attributes:
+        families: degradations that tuning does not train on.
+        speakers: likewise.
+        n_valid: clips that are drawn from the prompts of the validation set.
+        tune_valid: of these, in domain, for the selection of checkpoints.
+    """
+
+    families: List[str]
+    speakers: List[str]
+    n_valid: int
+    tune_valid: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """One of the models that are compared.
+
+    Attributes:
+        kind: `network` (distilmos.sh), `universa` (ESPnet's `aqa`) or `spectral`.
+        tokens: whether it needs stages 2 and 3.
+        grid: dotted key -> values to try.
+        config: training configuration; empty for `spectral`.
+        minutes: guess of one run on one quiet core.
+    """
+
+    kind: str
+    tokens: bool
+    grid: Dict[str, List[Any]]
+    config: str = ""
+    minutes: float = 1.0
+
+    def variants(self) -> Dict[str, Settings]:
+        """`g0`, `g1`... -> settings: every combination of the grid."""
+        every = product(*self.grid.values())
+        return {f"g{i}": dict(zip(self.grid, v)) for i, v in enumerate(every)}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The whole protocol; the comments of the file say what the fields mean."""
+
+    upstream: str
+    n_clusters: int
+    max_frames: int
+    train_set: str
+    valid_set: str
+    test_sets: List[str]
+    development: Development
+    sizes: List[Size]
+    seeds: List[int]
+    tuning_seeds: List[int]
+    ablation_seeds: List[int]
+    subset_seed: int
+    budget: Settings
+    models: Dict[str, Model]
+    comparisons: List[List[str]]
+    out_of_domain: List[str]
+    ablations: Dict[str, str]
+    statistics: Dict[str, int]
+
+    def check(self, where: str) -> None:
+        """Raises UserError for what does not fit together."""
+
+        def require(ok: bool, what: str) -> None:
+            if not ok:
+                raise UserError(f"{where}: {what}")
+
+        sizes = {len(m.variants()) for m in self.models.values()}
+        require(len(sizes) == 1, f"grids of one size are fair, not of {sorted(sizes)}")
+        kinds = {m.kind for m in self.models.values()}
+        unknown = sorted(kinds - {"network", "universa", "spectral"})
+        require(not unknown, f"unknown kind {', '.join(unknown)}")
+        numbers = [s for s in self.sizes if s != ALL]
+        require(
+            all(type(s) is int and s > 0 for s in numbers)
+            and numbers == sorted(set(numbers))
+            and self.sizes == [*numbers, ALL],
+            f"sizes must rise and end with {ALL}, not {self.sizes}",
+        )
+        named = [m for pair in self.comparisons for m in pair]
+        named.append(self.ablations["model"])
+        absent = sorted(set(named) - set(self.models))
+        require(not absent, f"no model is called {', '.join(absent)}")
+        require(
+            all(len(set(pair)) == 2 for pair in self.comparisons),
+            "comparisons are of two models",
+        )
+        require(
+            set(self.out_of_domain) <= set(self.test_sets),
+            "out_of_domain: these must be test sets",
+        )
+        all_seeds = [self.seeds, self.tuning_seeds, self.ablation_seeds]
+        require(
+            all(s and len(set(s)) == len(s) for s in all_seeds),
+            "seeds: at least one each, none twice",
+        )
+        require(
+            not set(self.seeds) & {*self.tuning_seeds, *self.ablation_seeds},
+            "the final seeds must not be those of tuning or of ablations",
+        )
+
+
+def _make(cls: type, data: Any, where: str) -> Any:
+    """An instance of a dataclass from a mapping with exactly its keys."""
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: a mapping (key: value lines) was expected")
+    known = {f.name for f in fields(cls)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise UserError(f"{where}: unknown key {', '.join(map(str, unknown))}")
+    try:
+        return cls(**data)
+    except TypeError as e:
+        missing = sorted(known - set(data))
+        raise UserError(f"{where}: missing: {', '.join(missing)}") from e
+
+
+def read_protocol(path: PathLike) -> Protocol:
+    """Read and check the protocol.
+
+    Raises:
+        UserError: unknown or missing keys, or a plan that is not fair.
+    """
+    data = read_yaml(path)
+    models = data.get("models")
+    if not isinstance(models, dict) or not models:
+        raise UserError(f"{path}: models: a mapping of models was expected")
+    data["models"] = {
+        name: _make(Model, conf, f"{path}: models: {name}")
+        for name, conf in models.items()
+    }
+    data["development"] = _make(
+        Development, data.get("development"), f"{path}: development"
+    )
+    protocol = _make(Protocol, data, str(path))
+    protocol.check(str(path))
+    return protocol

@@ -1,0 +1,194 @@
+"""From results on disk to tables and plots, on made-up scores; nothing is trained."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espnet2_distilmos.experiment import runner, universa
+from espnet2_distilmos.experiment.collect import choose, collect, prompt_of
+from espnet2_distilmos.experiment.place import Place
+from espnet2_distilmos.experiment.plan import make_plan, read_ablations
+from espnet2_distilmos.experiment.protocol import read_protocol
+from espnet2_distilmos.experiment.report import read_scores_file, write_report
+from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import write_json
+from espnet2_distilmos.utils.stamp import write_stamp
+
+REPO = Path(__file__).parents[3]
+NOISE = {
+    "distilmos": 0.2,
+    "nodistil": 2.5,
+    "sslmos": 2.0,
+    "universa": 2.0,
+    "spectral_statistics": 2.0,
+}
+SETS = ("valid", "test", "test_speaker", "test_system")
+DEV = ("tune_valid", "dev_speaker", "dev_system")
+
+
+@pytest.fixture(scope="module")
+def protocol():
+    made = read_protocol(REPO / "conf/experiment.yaml")
+    return dataclasses.replace(
+        made,
+        seeds=[0, 1],
+        sizes=[100, "all"],
+        # So few resamples tell no more than one pair on three sets.
+        comparisons=[["distilmos", "nodistil"]],
+        statistics={"n_bootstrap": 150, "seed": 0},
+    )
+
+
+@pytest.fixture(scope="module")
+def place(protocol, tmp_path_factory):
+    """Results of every run, as if they had been trained."""
+    folder = tmp_path_factory.mktemp("experiment")
+    (folder / "conf").symlink_to(REPO / "conf")
+    place = Place(Path("."), Path("exp"), Path("dump"))
+    rng = np.random.default_rng(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        labels = {}
+        trained = ("train", "train_100", "tune_train")
+        for name in (*SETS, *DEV, *trained):
+            utts = sorted(f"en-sys{i % 5}-{name}{i // 5}" for i in range(60))
+            labels[name] = {u: float(rng.uniform(1, 5)) for u in utts}
+            DataDir(
+                {u: f"{u}.wav" for u in utts},
+                labels[name],
+                {u: u.split("-")[1] for u in utts},
+            ).save(Path("data") / name)
+        chosen = {m: model.variants()["g1"] for m, model in protocol.models.items()}
+        changes = read_ablations(protocol.ablations["folder"])
+        for run in make_plan(protocol, changes, chosen):
+            noise = NOISE[run.model]
+            if run.phase == "tune" and run.variant == "g1":
+                noise = 0.01
+            predictions = {
+                s: {u: v + noise * rng.standard_normal() for u, v in labels[s].items()}
+                for s in run.sets
+            }
+            curve = {"train": {"mos_loss": 1.0}, "valid": {"mos_loss": 1.2}}
+            trees = run.model == "spectral_statistics"
+            result = {
+                "run": run.to_dict(),
+                "seconds": 36.0,
+                "history": {} if trees else {"1": curve, "2": curve},
+                "predictions": predictions,
+            }
+            write_json(place.run_dir(run) / runner.RESULT, result)
+            write_stamp(
+                place.stamp(run), runner.request_of(protocol, run), seconds=36.0
+            )
+    return folder, place, chosen
+
+
+@pytest.fixture
+def runs(place, protocol, monkeypatch):
+    monkeypatch.chdir(place[0])
+    return make_plan(protocol, read_ablations("conf/tuning/ablation"), place[2])
+
+
+def test_everything_is_collected_and_tuning_takes_the_best(place, protocol, runs):
+    scores = collect(place[1], protocol, runs)
+    assert len(scores["runs"]) == len(runs) and not scores["missing"]
+    assert set(scores["sets"]) == {*SETS, *DEV}
+    assert scores["sets"]["test"]["prompts"][0] == "test0"
+    assert choose(scores, protocol) == place[2]
+    known = runner.estimate(place[1], protocol, runs)
+    assert known["hours_done"] == pytest.approx(len(runs) / 100)
+    assert known["hours_left"] == 0 and not known["guessed"]
+
+
+def test_what_changed_counts_as_missing(place, protocol, runs):
+    other = dataclasses.replace(protocol, max_frames=1)
+    with pytest.raises(UserError, match="no run is done yet"):
+        collect(place[1], other, runs)
+    stamp = place[1].stamp(runs[0])
+    text = stamp.read_text()
+    stamp.unlink()
+    try:
+        scores = collect(place[1], protocol, runs)
+        assert scores["missing"] == [runs[0].name]
+        with pytest.raises(UserError, match="tuning of distilmos has not ended"):
+            choose(scores, protocol)
+    finally:
+        stamp.write_text(text)
+
+
+def test_predictions_of_other_clips_are_refused(place, protocol, runs):
+    path = place[1].run_dir(runs[0]) / runner.RESULT
+    text = path.read_text()
+    broken = json.loads(text)
+    broken["predictions"]["dev_system"].popitem()
+    path.write_text(json.dumps(broken))
+    try:
+        with pytest.raises(UserError, match="1 IDs of data/dev_system are missing"):
+            collect(place[1], protocol, runs)
+    finally:
+        path.write_text(text)
+
+
+def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path):
+    scores = collect(place[1], protocol, runs)
+    write_json(tmp_path / "scores.json", scores)
+    measures = {"speaker": 0.5, "token kept": 0.4, "token readable": None}
+    layers = {"layer 1": measures, "layer 2": measures}
+    forgetting = {"pretrained": layers, "distilmos/0": layers, "distilmos/1": layers}
+    page = write_report(
+        read_scores_file(tmp_path / "scores.json"), protocol, tmp_path, forgetting
+    )
+    assert (
+        "distilmos against nodistil: better on test, test_speaker, test_system" in page
+    )
+    assert "over nodistil out of domain: met on test_speaker, test_system" in page
+    assert page.count("| token_weight_3 ") == 1 and "Not run yet" not in page
+    assert "| distilmos  | layer 2 | 0.500" in page
+    for name in ("sizes", "curves", "forgetting"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert len(figures["tests"]) == 3
+    # Holm's over the whole table: none is smaller than its own p.
+    assert all(t["p_holm"] >= t["test"]["p"] for t in figures["tests"])
+
+
+def test_an_aim_that_is_missed_is_called_missed(place, protocol, runs, tmp_path):
+    main = [run for run in runs if run.phase == "main"]
+    scores = collect(place[1], protocol, main)
+    by_name = {run["name"]: run for run in scores["runs"]}
+    for name, run in by_name.items():
+        if name.startswith("main-distilmos"):
+            other = by_name[name.replace("distilmos", "nodistil")]
+            run["predictions"] = other["predictions"]
+    page = write_report(scores, protocol, tmp_path)
+    assert "over nodistil out of domain: NOT met" in page
+    assert "distilmos against nodistil: better on no set, worse on no set" in page
+
+
+def test_files_that_are_no_scores_are_refused(tmp_path):
+    (tmp_path / "scores.json").write_text("{}")
+    with pytest.raises(UserError, match="not the scores of an experiment"):
+        read_scores_file(tmp_path / "scores.json")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_scores_file(tmp_path / "none.json")
+
+
+def test_the_prompt_is_the_last_part_of_an_id():
+    assert prompt_of("en-sys001-hello_world") == "hello_world"
+    with pytest.raises(UserError, match="not <speaker>-<system>-<prompt>"):
+        prompt_of("hello")
+
+
+def test_espnets_metrics_there_and_back(tmp_path):
+    lines = universa.to_metrics({"a": 1.25, "b": 4.5})
+    assert json.loads(lines["a"]) == {"mos": 1.25}
+    path = tmp_path / "metric.scp"
+    path.write_text("".join(f"{u} {text}\n" for u, text in lines.items()))
+    assert universa.from_metrics(path) == {"a": 1.25, "b": 4.5}
+    path.write_text('a {"other": 1}\n')
+    with pytest.raises(UserError, match="has no number mos"):
+        universa.from_metrics(path)
