@@ -21,7 +21,7 @@ from espnet2_distilmos.ssl.probe_clips import ProbeClip
 from espnet2_distilmos.ssl.probes import folds_of, layer_frames, run_probes
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
-from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.files import PathLike, read_array
 
 PRETRAINED = "pretrained"
 KEPT, READABLE = "token kept", "token readable"
@@ -132,7 +132,7 @@ def measure_forgetting(
     folds = folds_of([c.prompt for c in clips], seed)
     before = layer_frames(pretrained, clips)
     centroids = {
-        layer: np.load(layer_file(kmeans_dir, int(layer.split()[1])))
+        layer: read_array(layer_file(kmeans_dir, int(layer.split()[1])))
         for layer in before
     }
 

@@ -230,7 +230,9 @@ class SSLCorpus:
             raise UserError(f"{folder}: no provenance.yaml; run stage 1 first")
         text = (folder / "clips.tsv").read_text(encoding="utf-8")
         self.rows = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
-        self._samples = np.load(folder / "samples.npy", mmap_mode="r")
+        self._samples = np.load(
+            folder / "samples.npy", mmap_mode="r", allow_pickle=False
+        )
         stamp = [text, (folder / "provenance.yaml").read_text(encoding="utf-8")]
         self.identity = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
 

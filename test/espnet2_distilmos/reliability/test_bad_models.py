@@ -393,6 +393,14 @@ def test_released_checkpoints(tmp_path, refused, name):
 
 # --- tokens, through stage 3, and in training
 
+
+def lose_audio(path):
+    """Let the first line of a wav.scp name a file that is not there."""
+    first, *others = path.read_text().splitlines()
+    lines = [f"{first.split()[0]} nowhere.wav", *others]
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
 TOKENS = {
     "another upstream": (
         "kmeans/provenance.yaml",
@@ -433,7 +441,7 @@ TOKENS = {
     "no list": ("raw/train/wav.scp", lambda path: path.unlink(), "wav.scp"),
     "audio that is gone": (
         "raw/train/wav.scp",
-        text("a nowhere.wav\n"),
+        lose_audio,
         "nowhere.wav: cannot be read as audio",
     ),
     "no frames": ("frames/frames.yaml", lambda path: path.unlink(), "run stage 2"),
@@ -458,12 +466,13 @@ def test_tokens(corpus, tmp_path, refused, name):
     shutil.rmtree(tmp_path / "kmeans/train")
     file, spoil, word = TOKENS[name]
     spoil(tmp_path / file)
-    refused(
-        ["tokenize-layers", "--frames_dir", "frames", "--output_dir", "kmeans"]
-        + ["--data_dirs", "raw/train", "--upstream_config", corpus.upstream]
-        + ["--n_clusters", "8"],
-        word,
-    )
+    if file.startswith("frames"):
+        command = ["cluster-layers", "--frames_dir", "frames", "--n_clusters", "8"]
+        command += ["--output_dir", "kmeans"]
+    else:
+        command = ["tokenize-layers", "--kmeans_dir", "kmeans"]
+        command += ["--data_dirs", "raw/train", "--upstream_config", corpus.upstream]
+    refused(command, word)
 
 
 @pytest.mark.parametrize(

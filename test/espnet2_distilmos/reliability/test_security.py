@@ -176,8 +176,9 @@ def test_hostile_names_go_through_the_stages_unharmed(
     for command in (
         ["format-audio", "--data_dirs", data, "--output_dir", "dump"],
         ["dump-layers", "--data_dir", raw, "--output_dir", "frames", *upstream],
-        ["tokenize-layers", "--frames_dir", "frames", "--output_dir", "kmeans"]
-        + ["--data_dirs", raw, "--n_clusters", "4", "--nj", "1", *upstream],
+        ["cluster-layers", "--frames_dir", "frames", "--output_dir", "kmeans"]
+        + ["--n_clusters", "4"],
+        ["tokenize-layers", "--kmeans_dir", "kmeans", "--data_dirs", raw, *upstream],
         ["collect-stats", "--data_dir", raw, "--output_dir", "stats"]
         + ["--tokens_scp", "kmeans/x/tokens.scp"],
         ["inference", "--output_dir", "scored", *model]
@@ -229,7 +230,12 @@ def test_the_lists_of_the_jobs_are_split_as_they_are(hostile, tmp_path):
     dumpdir=dump mos_exp=exp inference_tag=tag gpu_inference=false inference_nj=3
     cuda_cmd= inference_config=c inference_model=m inference_arg_list=()
     python=fake decode_cmd=fake_jobs
-    fake() { :; }
+    fake() {
+        while [ $# -gt 0 ]; do
+            [ "$1" != --output ] || echo "{}" >"$2"
+            shift
+        done
+    }
     fake_jobs() {
         local n
         for n in 1 2 3; do
