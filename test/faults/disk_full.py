@@ -50,6 +50,7 @@ def run_on_small_disk(corpus: Path, disk: Path, step_kb: int) -> Dict[str, Any]:
                 break
             fulls[step.name] = fulls.get(step.name, 0) + 1
             fault = fault_of(log, before)
+            print(f"{step.name}: full at {size} kB {fault}", flush=True)
             if fault:
                 wrong.append(f"{step.name} {fault}: {log.log[before:][-1500:]}")
             size += step_kb
@@ -63,7 +64,7 @@ def run_on_small_disk(corpus: Path, disk: Path, step_kb: int) -> Dict[str, Any]:
 def main(cmd=None) -> int:
     """Run it; 1 if something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--step_kb", type=int, default=24, help="By which it grows")
+    parser.add_argument("--step_kb", type=int, default=100, help="By which it grows")
     args = parser.parse_args(cmd)
     pipeline.preload()
     with tempfile.TemporaryDirectory() as tmp:

@@ -79,7 +79,7 @@ def test_nothing_but_nan_stops_and_names_the_clips(changed, tmp_path):
 
 def test_exploding_gradients_stop_and_name_the_clips(corpus, tmp_path):
     with pytest.raises(UserError, match="lower the learning rate: .*train"):
-        train(corpus, tmp_path / "exp", optim_conf="lr=1e30", max_epoch=4)
+        train(corpus, tmp_path / "exp", optim_conf="lr=1.0e+30", max_epoch=4)
 
 
 def test_silent_batches_are_learnt_from(changed, tmp_path, caplog):
