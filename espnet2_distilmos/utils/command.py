@@ -6,7 +6,7 @@ import sys
 from typing import Callable, Optional, Sequence
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import NO_ROOM, read_yaml
+from espnet2_distilmos.utils.files import NO_ROOM, no_room, read_yaml
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
@@ -55,8 +55,7 @@ def run(
     except OSError as e:
         if e.errno not in NO_ROOM:
             raise
-        where = "" if e.filename is None else f"{e.filename}: "
-        print(f"error: {where}{e.strerror}; make room and try again", file=sys.stderr)
+        print(f"error: {no_room(e.filename or 'output', e.strerror)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
