@@ -48,6 +48,11 @@ def main(cmd=None) -> None:
     )
 
     args = DistilMOSTask.get_parser().parse_args(cmd)
+    if args.ngpu == 0:
+        import torch
+
+        # Sums depend on how many threads share them.
+        torch.set_num_threads(args.num_threads)
     end_without_reader()
     with only_trainer(args), errors_of_children():
         DistilMOSTask.main(args)

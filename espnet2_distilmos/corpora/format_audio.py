@@ -142,7 +142,11 @@ def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
         samples = levelling(utt, samples)
     target = folder / f"{file_name(utt)}.flac"
     with atomic_path(target) as tmp:
-        soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
+        try:
+            soundfile.write(tmp, samples, SAMPLE_RATE, subtype="PCM_16")
+        except (soundfile.SoundFileError, AssertionError) as e:
+            # It asserts that all samples were taken.
+            raise no_room(target, str(e) or "not all samples were taken") from e
         # libsndfile says nothing where its last block does not fit on the disk.
         if soundfile.info(tmp).frames != len(samples):
             raise no_room(target, "the file came out shorter than the clip")

@@ -124,6 +124,12 @@ class DistilMOSTask(AbsTask):
             help="Learning rate of the layer weighting's logits (default: likewise)",
         )
         group.add_argument(
+            "--num_threads",
+            type=int,
+            default=1,
+            help="On the CPU, a process; 1 is reproducible",
+        )
+        group.add_argument(
             "--init",
             type=lambda x: str_or_none(x.lower()),
             default=None,

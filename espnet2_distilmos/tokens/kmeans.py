@@ -1,5 +1,6 @@
 """Stage 3, first half: one k-means a layer."""
 
+import io
 import logging
 import shutil
 from dataclasses import dataclass
@@ -197,8 +198,11 @@ class Clustering:
                     self.seed,
                     self.backend,
                 )
+                content = io.BytesIO()
+                np.save(content, result.centroids, allow_pickle=False)
+                # Not by numpy, which does not notice a disk that is full at the end.
                 with atomic_path(shard.folder / "centroids.npy") as tmp:
-                    np.save(tmp, result.centroids, allow_pickle=False)
+                    tmp.write_bytes(content.getvalue())
                 stamp.update(inertia=result.inertia, perplexity=result.perplexity)
             logging.info(
                 f"layer {layer}: inertia {result.inertia:.4g} a frame, perplexity "

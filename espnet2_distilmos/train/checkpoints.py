@@ -17,7 +17,7 @@ from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import TrainerOptions
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import atomic_path, no_room
+from espnet2_distilmos.utils.files import NO_ROOM, atomic_path, no_room
 
 
 @contextlib.contextmanager
@@ -38,9 +38,10 @@ def save_whole_files() -> Iterator[None]:
             with atomic_path(f) as tmp, open(tmp, "wb") as file:
                 save(obj, file, *args, **kwargs)
         except RuntimeError as e:  # of torch's writer, which hides the system's
-            if "write" not in str(e):
+            cause = e.__context__
+            if not isinstance(cause, OSError) or cause.errno not in NO_ROOM:
                 raise
-            raise no_room(f, e) from e
+            raise no_room(f, cause.strerror) from e
 
     torch.save = save_whole
     try:

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import NO_ROOM, read_yaml
+from espnet2_distilmos.utils.files import NO_ROOM, no_room, read_yaml
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
@@ -102,9 +102,11 @@ def run(
         if e.errno is None:
             raise
         logging.debug("where it happened", exc_info=True)
-        where = "" if e.filename is None else f"{e.filename}: "
-        remedy = "; make room and try again" if e.errno in NO_ROOM else ""
-        print(f"error: {one_line(f'{where}{e.strerror}{remedy}')}", file=sys.stderr)
+        if e.errno in NO_ROOM:
+            message = str(no_room(e.filename or "output", e.strerror))
+        else:
+            message = f"{'' if e.filename is None else f'{e.filename}: '}{e.strerror}"
+        print(f"error: {one_line(message)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
