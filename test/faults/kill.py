@@ -168,7 +168,11 @@ class Trial:
 
 
 def kill_stages(
-    folder: Path, kills: int, seed: int = 0, stages: Optional[List[int]] = None
+    folder: Path,
+    kills: int,
+    seed: int = 0,
+    stages: Optional[List[int]] = None,
+    reference: Optional[Reference] = None,
 ) -> Dict[str, Any]:
     """Runs with kills until there were `kills` SIGKILLs; returns the figures.
 
@@ -177,9 +181,11 @@ def kill_stages(
         kills: how many.
         seed: of the points.
         stages: that are killed, in turn; None = all.
+        reference: the uninterrupted run; None = one is made.
     """
-    corpus = pipeline.make_corpus(folder / "corpus")
-    reference = Reference(corpus, folder / "whole")
+    if reference is None:
+        corpus = pipeline.make_corpus(folder / "corpus")
+        reference = Reference(corpus, folder / "whole")
     total: Counter = Counter()
     problems: List[str] = []
     runs = shards = n = 0

