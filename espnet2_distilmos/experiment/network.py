@@ -6,10 +6,13 @@ from typing import Any, Dict, List
 
 from espnet2_distilmos.experiment.place import Place, call
 from espnet2_distilmos.experiment.plan import Run
+from espnet2_distilmos.experiment.predictions import join_sets, share_out
 from espnet2_distilmos.experiment.protocol import Protocol
+from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.files import write_yaml
 
-TAG, INFERENCE = "model", "inference"
+TAG = "model"
+MODEL = "valid.srcc.best.pth"
 
 
 def _common(place: Place, protocol: Protocol, run: Run) -> List[object]:
@@ -23,12 +26,12 @@ def _common(place: Place, protocol: Protocol, run: Run) -> List[object]:
         *("--train_set", run.train_set),
         *("--valid_set", run.valid_set),
         *("--dumpdir", place.dump(run.train_set)),
-        *("--use_tokens", "false" if run.n_clusters is None else "true"),
+        *("--use_tokens", "false" if run.recipe is None else "true"),
         *("--level_sets", "none"),
         *("--reference_rows", "false"),
     ]
-    if run.n_clusters is not None:
-        options += ["--n_clusters", run.n_clusters]
+    for name, value in (run.recipe or {}).items():
+        options += [f"--{name}", value]
     return options
 
 
@@ -52,29 +55,44 @@ def preparations(runs: Iterable[Run]) -> List[Run]:
     """One run for each combination of data and clusters that has to be prepared."""
     first: Dict[tuple, Run] = {}
     for run in runs:
-        first.setdefault((run.train_set, run.n_clusters), run)
+        options = None if run.recipe is None else tuple(run.recipe.items())
+        first.setdefault((run.train_set, options), run)
     # Audio alone is prepared along with any tokens of the same training set.
-    with_tokens = {t for t, k in first if k is not None}
+    with_tokens = {run.train_set for run in first.values() if run.recipe is not None}
     return [
-        run for (t, k), run in first.items() if k is not None or t not in with_tokens
+        run
+        for run in first.values()
+        if run.recipe is not None or run.train_set not in with_tokens
     ]
 
 
 def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> Path:
-    """Stages 4 to 6; returns the folder with <set>/utt2mos."""
-    folder = place.run_dir(run)
+    """Stages 4 and 5, and predictions; returns the folder with <set>/utt2mos.
+
+    Not stage 6: that starts two processes a set, most of the time of a short run.
+    """
+    folder, log = place.run_dir(run), place.run_dir(run) / "log.txt"
     write_yaml(folder / "train.yaml", conf)
     command = [
         *_common(place, protocol, run),
-        *("--stage", 4, "--stop_stage", 6),
+        *("--stage", 4, "--stop_stage", 5),
         *("--test_sets", " ".join(run.sets)),
         *("--train_config", folder / "train.yaml"),
         *("--expdir", folder),
         *("--tag", TAG),
-        *("--inference_tag", INFERENCE),
     ]
-    call(place, command, folder / "log.txt")
-    return folder / f"mos_{TAG}" / INFERENCE
+    call(place, command, log)
+    scored = folder / "all_sets"
+    command = [
+        *("python3", "-m", "espnet2_distilmos.bin.distilmos_inference"),
+        *("--config", "conf/inference.yaml"),
+        *("--ngpu", min(place.ngpu, 1)),
+        *("--data_path_and_name_and_type", f"{join_sets(place, run)},speech,sound"),
+        *("--model_file", folder / f"mos_{TAG}" / MODEL),
+        *("--output_dir", scored),
+    ]
+    call(place, command, log)
+    return share_out(place, run, read_floats(scored / "utt2mos"))
 
 
 def checkpoint(folder: Path) -> Path:

@@ -18,6 +18,7 @@ PHASES = (TUNE, MAIN, ABLATE)
 # Sets that `experiment/sets.py` makes.
 TUNE_TRAIN, TUNE_VALID = "tune_train", "tune_valid"
 DEV_SETS = ("dev_speaker", "dev_system")
+_RECIPE = "recipe."  # of an ablation: options of distilmos.sh, not of training
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Run:
         size: training clips.
         seed: of the training.
         train_set, valid_set, sets: data; predictions of `sets` are kept.
-        n_clusters: of the tokens; None without any.
+        recipe: options of distilmos.sh that make its tokens; None without any.
         settings: dotted keys that change the model's configuration; None where
             tuning decides and has not ended.
     """
@@ -44,7 +45,7 @@ class Run:
     train_set: str
     valid_set: str
     sets: Sequence[str]
-    n_clusters: Optional[int]
+    recipe: Optional[Settings]
     settings: Optional[Settings]
 
     @property
@@ -77,6 +78,10 @@ def read_ablations(folder: PathLike) -> Dict[str, Settings]:
     return found
 
 
+def _recipe(p: Protocol) -> Settings:
+    return {"n_clusters": p.n_clusters}
+
+
 def _tuning(p: Protocol) -> List[Run]:
     sets = (TUNE_VALID, *DEV_SETS)
     return [
@@ -89,7 +94,7 @@ def _tuning(p: Protocol) -> List[Run]:
             TUNE_TRAIN,
             TUNE_VALID,
             sets,
-            p.n_clusters if model.tokens else None,
+            _recipe(p) if model.tokens else None,
             settings,
         )
         for name, model in p.models.items()
@@ -109,13 +114,14 @@ def _main(p: Protocol, chosen: Mapping[str, Settings]) -> List[Run]:
             train_set_of(p, size),
             p.valid_set,
             (p.valid_set, *p.test_sets),
-            p.n_clusters if model.tokens else None,
+            _recipe(p) if model.tokens else None,
             chosen.get(name),
         )
         # All models at one size, then the next: what is compared is done together.
         for size in reversed(p.sizes)
         for seed in p.seeds
         for name, model in p.models.items()
+        if size == ALL or name in p.small_sizes
     ]
 
 
@@ -132,18 +138,23 @@ def _ablations(
         TUNE_TRAIN,
         TUNE_VALID,
         (TUNE_VALID, *DEV_SETS),
-        p.n_clusters,
+        _recipe(p),
         chosen.get(name),
     )
     runs = []
     for variant, change in {"tuned": {}, **changes}.items():
-        own = dict(change)
-        k = own.pop("n_clusters", p.n_clusters)
+        options = {
+            k.removeprefix(_RECIPE): v
+            for k, v in change.items()
+            if k.startswith(_RECIPE)
+        }
+        own = {k: v for k, v in change.items() if not k.startswith(_RECIPE)}
+        recipe: Optional[Settings] = {**_recipe(p), **options}
         if own.get("loss_conf.token_weight") == 0:
-            k = None
+            recipe = None
         settings = None if base.settings is None else {**base.settings, **own}
         runs += [
-            replace(base, variant=variant, seed=s, n_clusters=k, settings=settings)
+            replace(base, variant=variant, seed=s, recipe=recipe, settings=settings)
             for s in p.ablation_seeds
         ]
     return runs
@@ -178,6 +189,7 @@ def write_plan(path: PathLike, runs: Sequence[Run]) -> None:
     for run in runs:
         plain = run.to_dict()
         plain["sets"] = " ".join(plain["sets"])
-        plain["settings"] = json.dumps(plain["settings"])
+        for key in ("recipe", "settings"):
+            plain[key] = json.dumps(plain[key])
         writer.writerow([run.name, *plain.values()])
     write_text(path, out.getvalue())

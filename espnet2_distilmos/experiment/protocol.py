@@ -8,6 +8,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 ALL = "all"
+DEVELOPMENT = "development"
 Size = Union[int, str]
 Settings = Dict[str, Any]
 
@@ -70,6 +71,8 @@ class Protocol:
     ablation_seeds: List[int]
     subset_seed: int
     budget: Settings
+    steps_per_epoch: Dict[Size, int]
+    small_sizes: List[str]
     models: Dict[str, Model]
     comparisons: List[List[str]]
     out_of_domain: List[str]
@@ -95,8 +98,12 @@ class Protocol:
             and self.sizes == [*numbers, ALL],
             f"sizes must rise and end with {ALL}, not {self.sizes}",
         )
+        require(
+            set(self.steps_per_epoch) == {*self.sizes, DEVELOPMENT},
+            f"steps_per_epoch: {', '.join(map(str, self.sizes))} and {DEVELOPMENT}",
+        )
         named = [m for pair in self.comparisons for m in pair]
-        named.append(self.ablations["model"])
+        named += [self.ablations["model"], *self.small_sizes]
         absent = sorted(set(named) - set(self.models))
         require(not absent, f"no model is called {', '.join(absent)}")
         require(

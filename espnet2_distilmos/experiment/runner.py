@@ -10,7 +10,7 @@ from typing import Any, Dict
 from espnet2_distilmos.experiment import network, universa
 from espnet2_distilmos.experiment.place import Place
 from espnet2_distilmos.experiment.plan import MAIN, Run
-from espnet2_distilmos.experiment.protocol import Protocol
+from espnet2_distilmos.experiment.protocol import DEVELOPMENT, Protocol
 from espnet2_distilmos.experiment.settings import merged
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
 from espnet2_distilmos.utils.errors import UserError
@@ -35,7 +35,13 @@ def configuration(protocol: Protocol, run: Run) -> Dict[str, Any]:
     if model.kind == "spectral":
         return {**run.settings, "seed": run.seed}
     base = read_yaml(model.config)
-    return merged(base, protocol.budget, run.settings, {"seed": run.seed})
+    # The steps are shared out by the number of clips; the schedule ends with the last.
+    steps = protocol.steps_per_epoch[run.size if run.phase == MAIN else DEVELOPMENT]
+    schedule = {
+        "num_iters_per_epoch": steps,
+        "scheduler_conf.max_steps": steps * protocol.budget["max_epoch"],
+    }
+    return merged(base, protocol.budget, schedule, run.settings, {"seed": run.seed})
 
 
 def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:

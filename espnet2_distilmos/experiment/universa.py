@@ -6,6 +6,7 @@ from typing import Any, Dict, Mapping
 
 from espnet2_distilmos.experiment.place import Place, call
 from espnet2_distilmos.experiment.plan import Run
+from espnet2_distilmos.experiment.predictions import join_sets, share_out
 from espnet2_distilmos.experiment.protocol import Protocol
 from espnet2_distilmos.utils.datadir import read_floats, read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
@@ -72,19 +73,17 @@ def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> P
         command += [data, f"{own}/metrics.scp,metrics,metric"]
         command += [f"--{part}_shape_file", own / "speech_shape"]
     call(place, command, log)
-    for name in run.sets:
-        target = folder / "predictions" / name
-        command = [
-            *("python3", "-m", "espnet2.bin.aqa_inference"),
-            *("--train_config", model / "config.yaml"),
-            *("--model_file", model / MODEL),
-            *("--ngpu", min(place.ngpu, 1)),
-            *("--output_dir", target / "logdir"),
-        ]
-        scp = f"{raw / name}/wav.scp,audio,sound"
-        call(place, [*command, "--data_path_and_name_and_type", scp], log)
-        write_lines(target / "utt2mos", from_metrics(target / "logdir/metric.scp"))
-    return folder / "predictions"
+    scored = folder / "all_sets"
+    command = [
+        *("python3", "-m", "espnet2.bin.aqa_inference"),
+        *("--data_path_and_name_and_type", f"{join_sets(place, run)},audio,sound"),
+        *("--train_config", model / "config.yaml"),
+        *("--model_file", model / MODEL),
+        *("--ngpu", min(place.ngpu, 1)),
+        *("--output_dir", scored),
+    ]
+    call(place, command, log)
+    return share_out(place, run, from_metrics(scored / "metric.scp"))
 
 
 def checkpoint(folder: Path) -> Path:

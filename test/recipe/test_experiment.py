@@ -78,7 +78,9 @@ def folder(tmp_path_factory):
     plan["models"] = {m: one_point(plan["models"][m]) for m in MODELS}
     plan |= {"upstream": "tiny.yaml", "seeds": [0], "comparisons": [list(MODELS)]}
     plan["ablations"]["model"] = "sslmos"
-    plan["budget"] = {"max_epoch": 1, "num_iters_per_epoch": 2, "num_workers": 0}
+    plan["budget"] = {"max_epoch": 1, "num_workers": 0}
+    plan["steps_per_epoch"] = dict.fromkeys(plan["steps_per_epoch"], 2)
+    plan["small_sizes"] = list(MODELS)
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan))
     return folder
 

@@ -44,24 +44,28 @@ def test_the_shipped_plan_is_fair_and_whole(protocol):
     assert len({run.name for run in runs}) == len(runs)
     for model in protocol.models:
         own = [r for r in runs if r.model == model]
-        assert sum(r.phase == "tune" for r in own) == 9
+        assert sum(r.phase == "tune" for r in own) == 4
         final = {(r.size, r.seed) for r in own if r.phase == "main"}
-        assert final == {(n, s) for n in (100, 300, "all") for s in range(5)}
+        sizes = (100, 300, "all") if model in protocol.small_sizes else ("all",)
+        assert final == {(n, s) for n in sizes for s in range(5)}
     tests = set(protocol.test_sets)
     for run in runs:
         assert bool(tests & set(run.sets)) == (run.phase == "main")
         assert (run.train_set == "tune_train") == (run.phase != "main")
-        assert run.model == "distilmos" or run.n_clusters is None
+        assert run.model == "distilmos" or run.recipe is None
 
 
-def test_neural_runs_have_the_same_steps_at_every_size(protocol):
+def test_neural_runs_have_the_steps_of_their_size(protocol):
     runs = make_plan(protocol, ablations(protocol), chosen(protocol))
     for run in runs:
         if protocol.models[run.model].kind == "spectral":
             continue
         conf = configuration(protocol, run)
         steps = conf["max_epoch"] * conf["num_iters_per_epoch"]
-        assert steps == conf["scheduler_conf"]["max_steps"] == 1140
+        size = run.size if run.phase == "main" else "development"
+        assert steps == 3 * {100: 60, 300: 120, "all": 228, "development": 90}[size]
+        assert steps == conf["scheduler_conf"]["max_steps"]
+        assert conf["max_epoch"] == 3
         assert conf["batch_bins"] == 200000 and conf["seed"] == run.seed
 
 
@@ -78,8 +82,10 @@ def test_every_ablation_changes_one_thing_of_the_model(protocol):
         assert len(change) == 1
         own = flatten(configuration(protocol, runs[name]))
         differ = {k for k in own.keys() | tuned.keys() if own.get(k) != tuned.get(k)}
-        if "n_clusters" in change:
-            assert not differ and runs[name].n_clusters == change["n_clusters"]
+        (key, value), *_ = change.items()
+        if key.startswith("recipe."):
+            recipe = {"n_clusters": 200, key.removeprefix("recipe."): value}
+            assert not differ and runs[name].recipe == recipe
         else:
             assert differ - {"seed"} == set(change)
         # What is changed exists, and takes the value.
@@ -88,7 +94,7 @@ def test_every_ablation_changes_one_thing_of_the_model(protocol):
             {"upstream": "x", **conf.get("upstream_conf", {})}, name
         )
         DistilMOSPredictor(range(1, 7), 8, 5, **conf["predictor_conf"])
-    assert runs["no_tokens"].n_clusters is None
+    assert runs["no_tokens"].recipe is None
 
 
 def test_final_runs_wait_for_tuning(protocol):
@@ -101,7 +107,7 @@ def test_final_runs_wait_for_tuning(protocol):
 
 def test_the_data_of_a_training_set_are_prepared_once_for_each_k(protocol):
     runs = make_plan(protocol, ablations(protocol), chosen(protocol))
-    made = sorted((r.train_set, r.n_clusters) for r in preparations(runs))
+    made = sorted((r.train_set, r.recipe["n_clusters"]) for r in preparations(runs))
     assert made == [
         ("train", 200),
         ("train_100", 200),
@@ -144,6 +150,8 @@ def test_the_plan_is_a_table(protocol, tmp_path):
     "change, message",
     [
         ({"sizes": [300, 100, "all"]}, "sizes must rise"),
+        ({"small_sizes": ["ghost"]}, "no model is called ghost"),
+        ({"steps_per_epoch": {"all": 2}}, "steps_per_epoch: 100, 300, all and dev"),
         ({"seeds": [0, 100]}, "final seeds must not"),
         ({"out_of_domain": ["valid"]}, "must be test sets"),
         ({"comparisons": [["distilmos", "ghost"]]}, "no model is called ghost"),
