@@ -20,6 +20,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
     )
     parser.add_argument("--output_dir", required=True, help="report.md and plots")
+    parser.add_argument(
+        "--shipped_dir",
+        metavar="DIR",
+        help="Also write predictions of the compared models, for distilmos.sh "
+        "--shipped_rows DIR",
+    )
     return parser
 
 
@@ -33,10 +39,12 @@ def main(cmd=None) -> None:
     forgetting = None
     if args.forgetting is not None:
         forgetting = json.loads(Path(args.forgetting).read_text())["models"]
-    scores = read_scores_file(args.scores)
-    print(
-        write_report(scores, read_protocol(args.protocol), args.output_dir, forgetting)
-    )
+    scores, protocol = read_scores_file(args.scores), read_protocol(args.protocol)
+    if args.shipped_dir is not None:
+        from espnet2_distilmos.experiment.ship import ship_rows
+
+        ship_rows(scores, protocol, args.shipped_dir)
+    print(write_report(scores, protocol, args.output_dir, forgetting))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Model:
         grid: dotted key -> values to try.
         config: training configuration; empty for `spectral`.
         minutes: guess of one run on one quiet core.
+        about: what it is, in a few words.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Model:
     grid: Dict[str, List[Any]]
     config: str = ""
     minutes: float = 1.0
+    about: str = ""
 
     def variants(self) -> Dict[str, Settings]:
         """`g0`, `g1`... -> settings: every combination of the grid."""

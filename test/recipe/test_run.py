@@ -151,6 +151,28 @@ def test_table_is_printed_and_written(recipe):
     assert np.isfinite(scores["utt"]["mse"]["value"])
 
 
+def test_rows_made_elsewhere_stand_beside_where_the_clips_are_the_same(recipe):
+    shipped = recipe / "shipped/peer"
+    for dset in SETS:
+        (shipped / dset).mkdir(parents=True)
+        own = recipe / f"exp/mos_tiny/inference_valid.srcc.best/{dset}/utt2mos"
+        lines = own.read_text().splitlines(keepends=True)
+        # Of the last set a clip is missing.
+        (shipped / dset / "utt2mos").write_text("".join(lines[dset == SETS[-1] :]))
+    (shipped / "NOTE.txt").write_text("a peer")
+    done = recipe.run("--stage", "6", shipped_rows="shipped")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert f"shipped/peer/{SETS[-1]}: not shown, made of other clips" in done.stdout
+    rows = [r.split("|")[2:] for r in done.stdout.splitlines() if "| utter" in r]
+    peer, ours = (
+        [[x.strip() for x in row[1:]] for row in rows if row[0].strip() == name]
+        for name in ("*peer*", "mos_tiny")
+    )
+    assert len(peer) == len(SETS) - 1 and peer == ours[:-1]
+    assert "*peer*: a peer" in done.stdout
+    shutil.rmtree(recipe / "exp/reference_rows/peer")
+
+
 def test_scores_do_not_depend_on_the_jobs(recipe):
     """Scored by two jobs in the recipe, by one here, with the checkpoint alone."""
     from espnet2_distilmos.inference.engine import DistilMOSInference

@@ -13,7 +13,8 @@ from espnet2_distilmos.experiment.place import Place
 from espnet2_distilmos.experiment.plan import make_plan, read_ablations
 from espnet2_distilmos.experiment.protocol import read_protocol
 from espnet2_distilmos.experiment.report import read_scores_file, write_report
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.experiment.ship import ship_rows
+from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import write_json
 from espnet2_distilmos.utils.stamp import write_stamp
@@ -154,6 +155,23 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     assert len(figures["tests"]) == 3
     # Holm's over the whole table: none is smaller than its own p.
     assert all(t["p_holm"] >= t["test"]["p"] for t in figures["tests"])
+
+
+def test_shipped_rows_are_the_first_seeds_predictions(place, protocol, runs, tmp_path):
+    scores = collect(place[1], protocol, runs)
+    # Neither the model itself nor what the main job computes for itself.
+    assert ship_rows(scores, protocol, tmp_path) == ["shipped_nodistil"]
+    assert {p.name for p in tmp_path.iterdir()} == {"shipped_nodistil"}
+    run = next(r for r in scores["runs"] if r["name"] == "main-nodistil-tuned-all-s0")
+    for name in protocol.test_sets:
+        found = read_floats(tmp_path / "shipped_nodistil" / name / "utt2mos")
+        assert list(found) == scores["sets"][name]["utts"]
+        assert list(found.values()) == pytest.approx(run["predictions"][name], abs=1e-6)
+    note = (tmp_path / "shipped_nodistil/NOTE.txt").read_text()
+    assert "without token loss; not trained here" in note and "seed 0" in note
+    scores["runs"].remove(run)
+    with pytest.raises(UserError, match="nodistil: no final run with seed 0"):
+        ship_rows(scores, protocol, tmp_path)
 
 
 def test_an_aim_that_is_missed_is_called_missed(place, protocol, runs, tmp_path):

@@ -63,7 +63,7 @@ def test_neural_runs_have_the_steps_of_their_size(protocol):
         conf = configuration(protocol, run)
         steps = conf["max_epoch"] * conf["num_iters_per_epoch"]
         size = run.size if run.phase == "main" else "development"
-        assert steps == 3 * {100: 60, 300: 120, "all": 228, "development": 90}[size]
+        assert steps == 3 * {100: 38, 300: 76, "all": 152, "development": 90}[size]
         assert steps == conf["scheduler_conf"]["max_steps"]
         assert conf["max_epoch"] == 3
         assert conf["batch_bins"] == 200000 and conf["seed"] == run.seed

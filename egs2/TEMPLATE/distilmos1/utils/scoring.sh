@@ -70,6 +70,27 @@ plot() {
     fi
 }
 
+# Rows that are not made here, among those in folder $1: <shipped_rows>/<row>/<set>/utt2mos
+# of the very clips that are scored, and <row>/NOTE.txt.
+add_shipped_rows() {
+    local dset row from to
+    for row in "${shipped_rows}"/*/; do
+        row=$(basename "${row}")
+        for dset in "${test_set_list[@]}"; do
+            from=${shipped_rows}/${row}/${dset} to=$1/${row}/${dset}
+            [ -f "${from}/utt2mos" ] || continue
+            if ! cmp -s <(cut -d ' ' -f 1 "${from}/utt2mos") <(cut -d ' ' -f 1 "${dumpdir}/raw/${dset}/utt2mos"); then
+                log "${from}: not shown, made of other clips than ${dumpdir}/raw/${dset}"
+                rm -rf "${to}"
+                continue
+            fi
+            mkdir -p "${to}"
+            cmp -s "${from}/utt2mos" "${to}/utt2mos" || cp "${from}/utt2mos" "${to}/utt2mos"
+            cp "${shipped_rows}/${row}/NOTE.txt" "$1/${row}/NOTE.txt"
+        done
+    done
+}
+
 # Stage 6: predictions, scores, reference rows, plots and the table.
 score_test_sets() {
     local dset dir rows opts=()
@@ -88,6 +109,7 @@ score_test_sets() {
             --train_dir "${dumpdir}/raw/${train_set}" \
             --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
             --output_dir "${rows}" --n_jobs "${nj}"
+        [ -z "${shipped_rows}" ] || add_shipped_rows "${rows}"
         for dset in "${test_set_list[@]}"; do
             for dir in "${rows}"/*/"${dset}"; do
                 score "${dir}" "${dset}"
