@@ -157,7 +157,8 @@ def _ablations(
             replace(base, variant=variant, seed=s, recipe=recipe, settings=settings)
             for s in p.ablation_seeds
         ]
-    return runs
+    # All changes with one seed, then with the next: a part of them can be compared.
+    return sorted(runs, key=lambda run: p.ablation_seeds.index(run.seed))
 
 
 def make_plan(
