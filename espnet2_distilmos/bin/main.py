@@ -51,6 +51,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
         "measure_forgetting",
         "what fine-tuning left of an upstream",
     ),
+    "compare-features": ("compare_features", "trees on frozen features"),
     "report-experiment": ("report_experiment", "the experiment's tables and plots"),
 }
 

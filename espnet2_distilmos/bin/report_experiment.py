@@ -19,6 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
     )
+    parser.add_argument(
+        "--features", help="features.json of compare_features, if it is there"
+    )
     parser.add_argument("--output_dir", required=True, help="report.md and plots")
     parser.add_argument(
         "--shipped_dir",
@@ -36,15 +39,17 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.experiment.protocol import read_protocol
     from espnet2_distilmos.experiment.report import read_scores_file, write_report
 
-    forgetting = None
+    forgetting = features = None
     if args.forgetting is not None:
         forgetting = json.loads(Path(args.forgetting).read_text())["models"]
+    if args.features is not None:
+        features = json.loads(Path(args.features).read_text())
     scores, protocol = read_scores_file(args.scores), read_protocol(args.protocol)
     if args.shipped_dir is not None:
         from espnet2_distilmos.experiment.ship import ship_rows
 
         ship_rows(scores, protocol, args.shipped_dir)
-    print(write_report(scores, protocol, args.output_dir, forgetting))
+    print(write_report(scores, protocol, args.output_dir, forgetting, features))
 
 
 if __name__ == "__main__":

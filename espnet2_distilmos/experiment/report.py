@@ -39,6 +39,7 @@ def write_report(
     protocol: Protocol,
     output_dir: PathLike,
     forgetting: Optional[Dict[str, Any]] = None,
+    features: Optional[Dict[str, Any]] = None,
 ) -> str:
     """Write report.md, figures.json and plots; return the page.
 
@@ -47,6 +48,7 @@ def write_report(
         protocol: what was asked for.
         output_dir: where to write.
         forgetting: of :func:`~.forgetting.measure_forgetting`, its `models`.
+        features: of :func:`~.features.compare_features`.
     """
     output_dir = Path(output_dir)
     phases = {phase: 0 for phase in (TUNE, MAIN, ABLATE)}
@@ -98,5 +100,7 @@ corrected for all tests of its table.
         page += "\n![forgetting](forgetting.png)\n"
     else:
         page += NOT_RUN
+    page += "\n## The same trees on frozen features (development sets)\n\n"
+    page += tables.features_table(features) if features else NOT_RUN
     write_text(output_dir / "report.md", page)
     return page

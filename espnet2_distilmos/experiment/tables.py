@@ -212,6 +212,15 @@ def ablation_table(scores: Scores, protocol: Protocol) -> str:
     return markdown_table(["change", *header], rows)
 
 
+def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Utterance SRCC of trees on frozen features, fitted to `tune_train`."""
+    rows = [
+        [name, *(_number(values[s]) for s in _DEVELOPMENT)]
+        for name, values in found.items()
+    ]
+    return markdown_table(["features", *_DEVELOPMENT], rows)
+
+
 def mean_forgetting(measured: Mapping) -> Dict[str, Dict[str, Dict[str, float | None]]]:
     """Model -> layer -> measure -> mean over its runs (`<model>-...` names)."""
     groups: Dict[str, List[Mapping]] = {}

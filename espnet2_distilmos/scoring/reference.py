@@ -141,6 +141,30 @@ def read_features(wavs: Mapping[str, str]) -> np.ndarray:
         return np.stack([spectral_statistics(read_16k(path)) for path in wavs.values()])
 
 
+def fit_trees(
+    features: np.ndarray,
+    labels: Sequence[float],
+    n_jobs: int = 2,
+    seed: int = 0,
+    min_samples_leaf: int = 2,
+    max_features: float = 0.4,
+):
+    """scikit-learn's ExtraTreesRegressor, fitted to features (N, F) and labels (N,)."""
+    from sklearn.ensemble import ExtraTreesRegressor  # a second of import
+
+    model = ExtraTreesRegressor(
+        _TREES,
+        min_samples_leaf=min_samples_leaf,
+        max_features=max_features,
+        n_jobs=n_jobs,
+        random_state=seed,
+    )
+    model.fit(features, labels)
+    # Trees are added up in the order in which threads finish: with one there is one.
+    model.n_jobs = 1
+    return model
+
+
 def predict_from_statistics(
     train: DataDir,
     tests: Mapping[str, DataDir],
@@ -154,18 +178,9 @@ def predict_from_statistics(
     The same input and seed give the same numbers, whatever `n_jobs`. The last two
     arguments are scikit-learn's.
     """
-    from sklearn.ensemble import ExtraTreesRegressor  # a second of import
-
-    model = ExtraTreesRegressor(
-        _TREES,
-        min_samples_leaf=min_samples_leaf,
-        max_features=max_features,
-        n_jobs=n_jobs,
-        random_state=seed,
-    )
-    model.fit(read_features(train.wavs), [train.mos[utt] for utt in train.wavs])
-    # Trees are added up in the order in which threads finish: with one there is one.
-    model.n_jobs = 1
+    labels = [train.mos[utt] for utt in train.wavs]
+    options = (n_jobs, seed, min_samples_leaf, max_features)
+    model = fit_trees(read_features(train.wavs), labels, *options)
     predictions = {}
     for name, data in tests.items():
         values = model.predict(read_features(data.wavs))

@@ -32,7 +32,7 @@ plan_only=false       # Only write the plan and tell the time it takes.
 help_message="Usage: $0 [--OPTION VALUE]...
 
 Stages: 1 data, 2 tuning, 3 final runs (the only one that predicts test sets),
-4 ablations, 5 forgetting, 6 report. Each goes on where an earlier call was stopped.
+4 ablations, 5 forgetting and features, 6 report. Each goes on where an earlier call was stopped.
 $0 --plan_only true tells what is left and how long it takes.
 The options are the variables at the top of this file."
 
@@ -91,7 +91,11 @@ if wanted 4; then
 fi
 
 if wanted 5; then
-    log "Stage 5: Forgetting"
+    log "Stage 5: What the frozen upstream holds, and what fine-tuning leaves of it"
+    if [ ! -f "${expdir}/features.json" ]; then
+        python3 -m espnet2_distilmos.bin.compare_features --nj "${nj}" \
+            --raw_dir "${dumpdir}/tune_train/raw" --output "${expdir}/features.json"
+    fi
     if [ -f "${expdir}/forgetting.json" ] && [ "${expdir}/forgetting.json" -nt "${expdir}/frozen.yaml" ]; then
         log "${expdir}/forgetting.json is there; remove it to measure anew"
     else
@@ -106,6 +110,7 @@ if wanted 6; then
     log "Stage 6: Report"
     opts=()
     [ ! -f "${expdir}/forgetting.json" ] || opts+=(--forgetting "${expdir}/forgetting.json")
+    [ ! -f "${expdir}/features.json" ] || opts+=(--features "${expdir}/features.json")
     python3 -m espnet2_distilmos.bin.report_experiment --protocol "${protocol}" \
         --scores "${expdir}/scores.json" --output_dir "${report_dir}" "${opts[@]}"
 fi
