@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stage 3, first half: one k-means a layer."""
+"""Stage 3, first half: one k-means a layer, or several that refine each other."""
 
 import argparse
 import sys
@@ -16,6 +16,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames_dir", required=True, help="Folder of stage 2")
     parser.add_argument("--output_dir", required=True, help="For the centroids")
     parser.add_argument("--n_clusters", type=int, default=200)
+    parser.add_argument(
+        "--n_codebooks",
+        type=int,
+        default=1,
+        help="k-means a layer; each clusters what the one before leaves over",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--kmeans_backend",
@@ -39,6 +45,7 @@ def main(cmd=None) -> None:
         args.n_clusters,
         args.seed,
         args.kmeans_backend,
+        args.n_codebooks,
     )
     run_jobs(clustering, args)
 

@@ -20,6 +20,12 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--data_dir", required=True, help="Formatted training set")
+    parser.add_argument(
+        "--more_data_dirs",
+        nargs="*",
+        default=[],
+        help="Further formatted sets of which frames are kept, in the same share",
+    )
     parser.add_argument("--output_dir", required=True)
     parser.add_argument(
         "--max_frames", type=int, default=200_000, help="Frames to keep a layer"
@@ -46,6 +52,7 @@ def main(cmd=None) -> None:
         device=choose_device(args),
         batch_seconds=args.batch_seconds,
         shard_seconds=args.shard_seconds,
+        more_data_dirs=args.more_data_dirs,
     )
     run_jobs(dump, args)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
+from espnet2_distilmos.corpora.mini_mos_clean import write_clean_set
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -38,6 +39,13 @@ def get_parser() -> argparse.ArgumentParser:
         number = getattr(default, name)
         help_text = f"Number of {what}"
         parser.add_argument(f"--n_{name}", type=int, default=number, help=help_text)
+    parser.add_argument(
+        "--clean_sets",
+        nargs="*",
+        default=[],
+        help="Sets of undegraded recordings to write besides: clean has those of "
+        "train, clean_SET those of SET, any set of clips of this corpus in data_dir",
+    )
     parser.add_argument("--seed", type=int, default=0, help="Another seed, other clips")
     parser.add_argument(
         "--nj", type=int, default=2, help="Processes; changes no result"
@@ -60,6 +68,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     prepare_mini_mos(
         args.data_dir, args.audio_dir, args.speech_dir, sizes, args.seed, args.nj
     )
+    for name in args.clean_sets:
+        write_clean_set(name, args.data_dir, args.audio_dir, args.speech_dir)
 
 
 if __name__ == "__main__":

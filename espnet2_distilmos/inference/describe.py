@@ -127,9 +127,11 @@ def _layers(
 
 
 def _clusters(config: Mapping[str, Any]) -> str:
-    n_clusters = (config.get("token_conf") or {}).get("n_clusters")
+    token_conf = config.get("token_conf") or {}
+    n_clusters = token_conf.get("n_clusters")
     if n_clusters is not None:
-        return f"{n_clusters} a layer"
+        n_codebooks = token_conf.get("n_codebooks", 1)
+        return f"{n_clusters}{f' x {n_codebooks}' * (n_codebooks > 1)} a layer"
     weight = (config.get("loss_conf") or {}).get("token_weight")
     return "none: trained without tokens" if weight == 0 else _NOT_RECORDED
 

@@ -21,7 +21,9 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         network: upstream and predictor.
         loss: MOS regression and token loss.
         n_tokens: number of k-means clusters (k); 0 where tokens take no part.
-        token_columns: the column of each target layer in the token matrices.
+        token_columns: the columns of the target layers in the token matrices, those of
+            a layer's codebooks one after another.
+        token_width: columns of the token matrices; None = not checked.
         corpora: names of the corpora in the order of their numbers, for the trainer.
         extract_feats_in_collect_stats: read by ESPnet before the model is built;
             false, since statistics need only lengths and no upstream.
@@ -34,6 +36,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         loss: DistilMOSLoss,
         n_tokens: int = 0,
         token_columns: Optional[List[int]] = None,
+        token_width: Optional[int] = None,
         corpora: Sequence[str] = (),
         extract_feats_in_collect_stats: bool = False,
     ):
@@ -42,6 +45,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.loss = loss
         self.n_tokens = n_tokens
         self.token_columns = token_columns
+        self.token_width = token_width
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
 
@@ -64,7 +68,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             speech: (B, N) waveforms at 16 kHz.
             speech_lengths: (B,) samples.
             mos: (B, 1) labels.
-            tokens: (B, T, L) token IDs of all layers, one row an upstream frame.
+            tokens: (B, T, L x C) token IDs of all layers and their codebooks, one row
+                an upstream frame.
             tokens_lengths: (B,) frames.
             system: (B, 1) system numbers; read by the trainer, not here.
             corpus: (B, 1) corpus numbers; needed in training with corpus offsets.
@@ -76,11 +81,13 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         Returns:
             `loss`, `stats` and `weight` as ESPnet wants them and, in eval mode,
             `predicted` (B,) for the trainer's correlations; the stats of eval mode have
-            the accuracy of each target layer, `token_acc_NN`.
+            the accuracy of each target layer, `token_acc_NN`, and with several
+            codebooks that of each, `codebook_acc_N`.
 
         Raises:
-            UserError: tokens are missing, too short or too long, or not IDs of k
-                clusters (names the clip); corpora or ratings are missing.
+            UserError: tokens are missing, too short or too long, of another number of
+                codebooks, or not IDs of k clusters (names the clip); corpora or ratings
+                are missing.
         """
         with_tokens = self.loss.token_weight > 0
         if with_tokens and tokens is None:
@@ -115,11 +122,14 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
         if with_tokens and not self.training:
+            layers = self.network.predictor.target_layers
             accuracies = token_accuracies(prediction.token_logits, targets)
-            for layer, accuracy in zip(
-                self.network.predictor.target_layers, accuracies
-            ):
+            accuracies = accuracies.view(len(layers), -1)  # (L, C)
+            for layer, accuracy in zip(layers, accuracies.mean(1)):
                 stats[f"token_acc_{layer:02d}"] = accuracy
+            if accuracies.size(1) > 1:
+                for number, accuracy in enumerate(accuracies.mean(0), 1):
+                    stats[f"codebook_acc_{number}"] = accuracy
         retval = dict(
             zip(
                 ("loss", "stats", "weight"),
@@ -160,6 +170,13 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         return pick_ratings(ratings, lengths, self.loss.ratings_per_clip)
 
     def _check_tokens(self, names, tokens, lengths, upstream_lengths) -> None:
+        if self.token_width not in (None, tokens.size(-1)):
+            n_codebooks = self.network.predictor.n_codebooks
+            raise UserError(
+                f"{names[0]}: {tokens.size(-1)} tokens a frame, but "
+                f"{self.token_width // n_codebooks} layers x {n_codebooks} codebooks "
+                "are expected; give tokens and provenance of one folder of stage 3"
+            )
         for name, n, expected in zip(
             names, lengths.tolist(), upstream_lengths.tolist()
         ):

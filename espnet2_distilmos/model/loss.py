@@ -86,7 +86,7 @@ class ContrastiveLoss(torch.nn.Module):
 
 
 def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
-    """L tensors (B, T, k), (B, T, L) IDs -> (L,) shares of valid frames that are right.
+    """M tensors (B, T, k), (B, T, M) IDs -> (M,) shares of valid frames that are right.
 
     NaN without valid frames.
     """
@@ -96,7 +96,7 @@ def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.
 
 
 class TokenLoss(torch.nn.Module):
-    """Cross-entropy over valid frames, averaged over layers.
+    """Cross-entropy over valid frames, averaged over layers and codebooks.
 
     Args:
         label_smoothing: share of the target that goes to all tokens alike, in [0, 1).
@@ -112,20 +112,20 @@ class TokenLoss(torch.nn.Module):
         """Compute the loss.
 
         Args:
-            logits: one (B, T, k) tensor a layer.
-            tokens: (B, T, L) token IDs, IGNORE_TOKEN in padded frames.
+            logits: one (B, T, k) tensor a target: M = layers x codebooks.
+            tokens: (B, T, M) token IDs, IGNORE_TOKEN in padded frames.
 
         Returns:
             () loss in nats.
         """
         losses = [
             F.cross_entropy(
-                layer_logits.flatten(0, 1),
-                tokens[..., layer].flatten(),
+                target_logits.flatten(0, 1),
+                tokens[..., target].flatten(),
                 ignore_index=IGNORE_TOKEN,
                 label_smoothing=self.label_smoothing,
             )
-            for layer, layer_logits in enumerate(logits)
+            for target, target_logits in enumerate(logits)
         ]
         return torch.stack(losses).mean()
 
@@ -186,8 +186,9 @@ class DistilMOSLoss(torch.nn.Module):
         Args:
             predicted: (B,) utterance scores in MOS units.
             target: (B,) labels in MOS units.
-            logits: one (B, T, k) tensor a target layer; needed if token_weight > 0.
-            tokens: (B, T, L) token IDs; needed if token_weight > 0.
+            logits: one (B, T, k) tensor a target layer and codebook; needed if
+                token_weight > 0.
+            tokens: (B, T, M) token IDs of these; needed if token_weight > 0.
             ratings: of single listeners, or None.
             listener_mos: (P,) scores predicted for them.
 

@@ -61,6 +61,7 @@ def build_network(
     predictor_conf: Mapping[str, Any],
     n_tokens: int = 0,
     where: str = "upstream_conf",
+    n_codebooks: int = 1,
 ) -> MOSNetwork:
     """Build upstream and predictor from plain configuration.
 
@@ -70,6 +71,7 @@ def build_network(
         predictor_conf: keyword arguments of the predictor's class.
         n_tokens: number of clusters; 0 = no token heads.
         where: source of `upstream_conf`, for errors.
+        n_codebooks: tokens a frame and layer.
 
     Raises:
         UserError: as :func:`build_upstream`, or options that the predictor's class does
@@ -83,6 +85,7 @@ def build_network(
             layers=upstream.layers,
             input_size=upstream.hidden_size,
             n_tokens=n_tokens,
+            n_codebooks=n_codebooks,
             **predictor_conf,
         )
     except (TypeError, ValueError, KeyError, RuntimeError) as e:

@@ -23,7 +23,7 @@ class Prediction:
         mos: (B,) utterance scores in MOS units, not clipped.
         frame_mos: (B, T) frame scores; only the first `lengths` of a row count.
         lengths: (B,) numbers of frames.
-        token_logits: one (B, T, k) tensor a target layer, or None.
+        token_logits: one (B, T, k) tensor a target layer and codebook, or None.
         upstream_lengths: (B,) frames of the upstream, before any stride.
         listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
     """
@@ -41,12 +41,14 @@ class AbsPredictor(torch.nn.Module, ABC):
 
     Attributes:
         target_layers: layer numbers that the token heads predict; empty = no heads.
+        n_codebooks: heads a target layer.
         stride: upstream frames a frame of the prediction.
         corpus_offset: offsets of the training corpora, or None.
         listeners: what is known of single listeners, or None.
     """
 
     target_layers: Sequence[int] = ()
+    n_codebooks: int = 1
     stride: int = 1
 
     def __init__(self):
@@ -119,6 +121,7 @@ class DistilMOSPredictor(AbsPredictor):
         layers: numbers of the layers that the upstream gives.
         input_size: channels of a hidden state (D).
         n_tokens: number of k-means clusters (k); 0 = no token heads.
+        n_codebooks: tokens a frame and layer (residual k-means).
         target_layers: layers whose tokens are predicted; None = all of `layers`.
         hidden_size: channels inside (H).
         kernels: odd kernel sizes of the frame encoder's blocks.
@@ -136,6 +139,7 @@ class DistilMOSPredictor(AbsPredictor):
         layers: Sequence[int],
         input_size: int,
         n_tokens: int,
+        n_codebooks: int = 1,
         target_layers: Optional[Sequence[int]] = None,
         hidden_size: int = 256,
         kernels: Sequence[int] = (5, 3, 3),
@@ -167,8 +171,9 @@ class DistilMOSPredictor(AbsPredictor):
             unknown = sorted(set(self.target_layers) - set(layers))
             if unknown:
                 raise ValueError(f"target_layers {unknown} are not among {layers}")
+            self.n_codebooks = n_codebooks
             self.token_heads = TokenHeads(
-                len(self.target_layers), hidden_size, n_tokens
+                len(self.target_layers) * n_codebooks, hidden_size, n_tokens
             )
         self._add_raters(corpora, listeners, hidden_size)
 
@@ -208,6 +213,7 @@ class SSLMOSPredictor(AbsPredictor):
         layers: Sequence[int],
         input_size: int,
         n_tokens: int,
+        n_codebooks: int = 1,
         corpora: Optional[Sequence[str]] = None,
         listeners: Optional[Sequence[str]] = None,
     ):

@@ -224,18 +224,20 @@ def plot_label_histogram(
 def plot_clustering(
     path: PathLike,
     layers: Sequence[int],
-    perplexity: Sequence[float],
-    inertia_per_frame: Sequence[float],
+    perplexity: Sequence[float | Sequence[float]],
+    inertia_per_frame: Sequence[float | Sequence[float]],
     k: int,
 ) -> None:
     """How well k-means used its clusters, layer by layer.
+
+    With several codebooks a layer each has its bar and its line.
 
     Args:
         path: PNG to write.
         layers: Layer numbers, L of them.
         perplexity: exp of the entropy of the cluster sizes (L,), from 1 (all frames in
-            one cluster) to k (all alike).
-        inertia_per_frame: Mean squared distance of a frame to its centroid (L,).
+            one cluster) to k (all alike); or of C codebooks a layer (L, C).
+        inertia_per_frame: Mean squared distance of a frame to its centroid, likewise.
         k: Number of clusters.
 
     Raises:
@@ -243,16 +245,27 @@ def plot_clustering(
     """
     if not layers or not len(layers) == len(perplexity) == len(inertia_per_frame):
         raise UserError(f"{path}: one perplexity and one inertia a layer are needed")
+    bars, lines = (
+        np.reshape(values, (len(layers), -1)).T
+        for values in (perplexity, inertia_per_frame)
+    )
+    n = len(bars)
     with canvas(path, 2, (4.8, 3.6)) as (figure, (left, right)):
-        figure.suptitle(f"k-means, k = {k}", fontweight="bold")
-        left.bar(layers, perplexity, color=BLUE)
+        of_each = "" if n == 1 else f", {n} codebooks a layer"
+        figure.suptitle(f"k-means, k = {k}{of_each}", fontweight="bold")
+        for i, (heights, line) in enumerate(zip(bars, lines)):
+            shift = 0.8 * ((i + 0.5) / n - 0.5)
+            look = {"alpha": 1 - i / n, "label": f"codebook {i + 1}"}
+            left.bar([x + shift for x in layers], heights, 0.8 / n, color=BLUE, **look)
+            right.plot(layers, line, color=RED, marker="o", **look)
         left.axhline(k, color=GREY, linestyle="--")
         left.annotate(
             "k: all clusters equally used", (min(layers) - 0.4, k), va="bottom"
         )
         left.set(xlabel="layer", ylabel="perplexity (clusters)", ylim=(0, 1.12 * k))
-        right.plot(layers, inertia_per_frame, color=RED, marker="o")
         right.set(xlabel="layer", ylabel="mean squared distance to centroid")
-        right.set_ylim(0, 1.12 * max(inertia_per_frame) or 1)
+        right.set_ylim(0, 1.12 * lines.max() or 1)
+        if n > 1:
+            right.legend(fontsize=9)
         integer_ticks(left.xaxis)
         integer_ticks(right.xaxis)

@@ -22,7 +22,11 @@ from espnet2_distilmos.model.network import (
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
 from espnet2_distilmos.tasks.raters import name_raters, path_of
-from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
+from espnet2_distilmos.tokens.provenance import (
+    n_codebooks_of,
+    read_provenance,
+    require_tokens_of,
+)
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.optimizer import build_optimizer
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
@@ -220,13 +224,20 @@ class DistilMOSTask(AbsTask):
         if loss.token_weight > 0:
             n_tokens = cls._read_token_provenance(args)
         name_raters(args)
+        n_codebooks = n_codebooks_of(args.token_conf) if n_tokens > 0 else 1
         network = build_network(
-            args.upstream_conf, args.predictor, args.predictor_conf, n_tokens, where
+            args.upstream_conf,
+            args.predictor,
+            args.predictor_conf,
+            n_tokens,
+            where,
+            n_codebooks,
         )
-        columns = None
+        columns = width = None
         if n_tokens > 0:
             require_tokens_of(args.token_conf, network.upstream.fingerprint)
             columns = _token_columns(args.token_conf, network.predictor.target_layers)
+            width = len(args.token_conf["layers"]) * n_codebooks
         if args.init is not None:
             initialize(network.predictor, args.init)
         return ESPnetDistilMOSModel(
@@ -234,6 +245,7 @@ class DistilMOSTask(AbsTask):
             loss,
             n_tokens=n_tokens,
             token_columns=columns,
+            token_width=width,
             corpora=args.corpora or (),
             **args.model_conf,
         )
@@ -316,6 +328,7 @@ def _is_number(text: str) -> bool:
 
 
 def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:
+    """The columns of the target layers, those of a layer's codebooks together."""
     layers = list(token_conf["layers"])
     missing = sorted(set(target_layers) - set(layers))
     if missing:
@@ -323,4 +336,9 @@ def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int
             f"the tokens hold layers {layers}, but {missing} are to be predicted; run "
             "stages 2 and 3 again"
         )
-    return [layers.index(layer) for layer in target_layers]
+    n = n_codebooks_of(token_conf)
+    return [
+        layers.index(layer) * n + codebook
+        for layer in target_layers
+        for codebook in range(n)
+    ]

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from espnet2_distilmos.utils.datadir import (
     read_wav_scp,
     require_same_ids,
 )
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
@@ -91,6 +92,11 @@ class FrameDump:
             device (:mod:`espnet2_distilmos.tokens.states`). Frames of another batch
             size differ by rounding.
         shard_seconds: of audio, about: what a killed job loses at most.
+        more_data_dirs: further formatted sets whose frames are sampled too; every set
+            gives the same share of its frames. The folder's name is the set's.
+
+    Raises:
+        UserError: sets whose IDs differ between files, or two of one name.
     """
 
     def __init__(
@@ -103,19 +109,24 @@ class FrameDump:
         device: str = "cpu",
         batch_seconds: Optional[float] = None,
         shard_seconds: float = SHARD_SECONDS,
+        more_data_dirs: Sequence[PathLike] = (),
     ):
         data_dir, self.output_dir = Path(data_dir), Path(output_dir)
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
-        self.wavs = read_wav_scp(data_dir / "wav.scp")
-        self.lengths = read_floats(data_dir / "utt2num_samples")
-        require_same_ids(
-            {
-                str(data_dir / "wav.scp"): self.wavs,
-                str(data_dir / "utt2num_samples"): self.lengths,
-            }
-        )
+        self.wavs, self.lengths = _read_set(data_dir)
+        # Set -> its clips in self.wavs.
+        self.sets = {data_dir.name: list(self.wavs)}
+        for folder in map(Path, more_data_dirs):
+            wavs, lengths = _read_set(folder)
+            # A set may have the IDs of another one, as the same clips undegraded do.
+            names = {utt: f"{folder.name}/{utt}" for utt in wavs}
+            if folder.name in self.sets or any(n in self.wavs for n in names.values()):
+                raise UserError(f"{folder}: there is a set {folder.name} already")
+            self.wavs.update({names[utt]: path for utt, path in wavs.items()})
+            self.lengths.update({names[utt]: n for utt, n in lengths.items()})
+            self.sets[folder.name] = list(names.values())
         ensure_checkpoint(conf)  # one that is made here has no digest before
         self.request = {
             "upstream": request_of(conf),
@@ -123,6 +134,11 @@ class FrameDump:
             "max_frames": max_frames,
             "seed": seed,
         }
+        if more_data_dirs:  # else as before there was a choice
+            self.request["more_wav_scp_sha256"] = {
+                folder.name: sha256_file(folder / "wav.scp")
+                for folder in map(Path, more_data_dirs)
+            }
         self.stamp = self.output_dir / "frames.yaml"
         self.shards = [
             self._shard(number, utts)
@@ -195,6 +211,11 @@ class FrameDump:
             first = stamps[0]
             counts = {utt: n for stamp in stamps for utt, n in stamp["counts"].items()}
             n_frames = sum(counts.values())
+            # What each set gave, where there are several.
+            sets = {
+                name: {"n_clips": len(utts), "n_frames": sum(map(counts.get, utts))}
+                for name, utts in self.sets.items()
+            }
             self._join(stamps, {utt: counts[utt] for utt in self.wavs}, n_frames)
             write_stamp(
                 self.stamp,
@@ -203,12 +224,19 @@ class FrameDump:
                 layers=first["layers"],
                 n_frames=n_frames,
                 n_clips=len(counts),
+                **({"sets": sets} if len(sets) > 1 else {}),
             )
             shutil.rmtree(self.output_dir / "shards")
             logging.info(
                 f"{self.output_dir}: {n_frames} frames of {len(first['layers'])} "
                 f"layers kept, {100 * first['share']:.1f} % of {len(self.wavs)} clips"
             )
+            if len(sets) > 1:
+                parts = (
+                    f"{name} {s['n_frames']} ({100 * s['n_frames'] / n_frames:.1f} %)"
+                    for name, s in sets.items()
+                )
+                logging.info(f"{self.output_dir}: frames of {', '.join(parts)}")
 
     def _join(self, stamps: List[Dict], counts: Dict[str, int], n_frames: int) -> None:
         layers, size = stamps[0]["layers"], stamps[0]["hidden_size"]
@@ -238,6 +266,14 @@ class FrameDump:
                             array[rows] = state
             for array in arrays:
                 array.flush()
+
+
+def _read_set(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
+    """Path and number of samples of each clip."""
+    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
+    wavs, lengths = read_wav_scp(scp), read_floats(samples)
+    require_same_ids({str(scp): wavs, str(samples): lengths})
+    return wavs, lengths
 
 
 def _raw(shard: Shard) -> Path:

@@ -1,15 +1,16 @@
-"""Stage 3, first half: one k-means a layer."""
+"""Stage 3, first half: one k-means a layer, or several that refine each other."""
 
 import io
 import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
 
+from espnet2_distilmos.tokens.backends import BACKENDS
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
@@ -24,16 +25,16 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
-ROWS = 65536  # frames at a time where float64 is needed
+ROWS = 65536  # frames at a time
 
 
 @dataclass
 class LayerClusters:
-    """One layer's k-means.
+    """A codebook: one k-means of one layer.
 
     Attributes:
         centroids: (k, D) float32.
-        inertia: mean squared distance of a frame to its centroid.
+        inertia: mean squared distance of what was clustered to its centroid.
         perplexity: exp of the entropy of cluster use, in [1, k].
     """
 
@@ -42,66 +43,30 @@ class LayerClusters:
     perplexity: float
 
 
-def _fit_sklearn(
-    frames: np.ndarray, n_clusters: int, seed: int
-) -> Tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's MiniBatchKMeans."""
-    from sklearn.cluster import MiniBatchKMeans
-    from threadpoolctl import threadpool_limits
-
-    # One thread: with more, scikit-learn gives other centroids.
-    with threadpool_limits(1):
-        kmeans = MiniBatchKMeans(
-            n_clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=100
-        ).fit(frames)
-        labels = kmeans.predict(frames)
-    return kmeans.cluster_centers_.astype(np.float32), labels
-
-
-def _fit_faiss(
-    frames: np.ndarray, n_clusters: int, seed: int
-) -> Tuple[np.ndarray, np.ndarray]:
-    """faiss: Lloyd's iterations over all frames; on GPUs if it is built for them."""
-    try:
-        import faiss
-    except ImportError as e:
-        raise UserError(
-            "--kmeans_backend faiss needs faiss: pip install "
-            "'espnet2-distilmos[faiss]' (faiss-cpu), or a faiss-gpu for your CUDA"
-        ) from e
-    faiss.omp_set_num_threads(1)  # as above
-    kmeans = faiss.Kmeans(
-        frames.shape[1],
-        n_clusters,
-        niter=25,
-        nredo=1,
-        seed=seed,
-        gpu=getattr(faiss, "get_num_gpus", lambda: 0)() > 0,
-        # All frames take part: stage 2 has drawn the sample.
-        max_points_per_centroid=-(-len(frames) // n_clusters),
-        min_points_per_centroid=1,
-    )
-    kmeans.train(frames)
-    return kmeans.centroids.copy(), kmeans.index.search(frames, 1)[1][:, 0]
-
-
-# Name -> function(frames, k, seed) -> (k, D) float32 centroids and (n,) labels.
-BACKENDS: Dict[str, Callable[..., Tuple[np.ndarray, np.ndarray]]] = {
-    "sklearn": _fit_sklearn,
-    "faiss": _fit_faiss,
-}
-
-
 def fit_layer(
     path: PathLike, n_clusters: int, seed: int, backend: str = "sklearn"
 ) -> LayerClusters:
-    """Cluster the frames of one layer.
+    """Cluster the frames of one layer once; see :func:`fit_codebooks`."""
+    return fit_codebooks(path, n_clusters, 1, seed, backend)[0]
+
+
+def fit_codebooks(
+    path: PathLike,
+    n_clusters: int,
+    n_codebooks: int,
+    seed: int,
+    backend: str = "sklearn",
+) -> List[LayerClusters]:
+    """Cluster the frames of one layer, then what that leaves of them, and so on.
+
+    What a codebook leaves of a frame is the difference to its centroid.
 
     Memory: frames x D x 4 bytes and little more; with faiss twice that.
 
     Args:
         path: (n, D) float32 array, `.npy`.
         n_clusters: k.
+        n_codebooks: k-means in all.
         seed: of the initialisation and of the mini-batches.
         backend: a key of BACKENDS.
 
@@ -109,18 +74,36 @@ def fit_layer(
         UserError: the back end is not installed.
     """
     frames = read_array(path)
+    clusters, labels = _fit(frames, n_clusters, seed, backend)
+    found = [clusters]
+    while len(found) < n_codebooks:
+        for rows in _blocks(frames):
+            frames[rows] -= clusters.centroids[labels[rows]]
+        clusters, labels = _fit(frames, n_clusters, seed, backend)
+        found.append(clusters)
+    return found
+
+
+def _fit(
+    frames: np.ndarray, n_clusters: int, seed: int, backend: str
+) -> Tuple[LayerClusters, np.ndarray]:
+    """k-means of (n, D) frames, and the (n,) number of each one's cluster."""
     centroids, labels = BACKENDS[backend](frames, n_clusters, seed)
     share = np.bincount(labels, minlength=n_clusters) / len(labels)
     used = share[share > 0]
     squares = 0.0
-    for first in range(0, len(frames), ROWS):
-        rows = slice(first, first + ROWS)
+    for rows in _blocks(frames):
         # In float64: the sum of many float32 squares loses digits.
         difference = frames[rows].astype(np.float64) - centroids[labels[rows]]
         squares += float(np.square(difference, out=difference).sum())
-    return LayerClusters(
-        centroids, squares / len(frames), float(np.exp(-(used * np.log(used)).sum()))
-    )
+    perplexity = float(np.exp(-(used * np.log(used)).sum()))
+    return LayerClusters(centroids, squares / len(frames), perplexity), labels
+
+
+def _blocks(frames: np.ndarray) -> Iterator[slice]:
+    """Rows in blocks, for what takes more memory a row than the frames do."""
+    for first in range(0, len(frames), ROWS):
+        yield slice(first, first + ROWS)
 
 
 class Clustering:
@@ -135,9 +118,11 @@ class Clustering:
         n_clusters: k.
         seed: of every layer's k-means.
         backend: a key of BACKENDS.
+        n_codebooks: k-means a layer; each clusters what the one before leaves over.
 
     Raises:
-        UserError: stage 2 has not run, or there are fewer frames than clusters.
+        UserError: stage 2 has not run, there are fewer frames than clusters, or no
+            codebook is wanted.
     """
 
     def __init__(
@@ -147,7 +132,11 @@ class Clustering:
         n_clusters: int = 200,
         seed: int = 0,
         backend: str = "sklearn",
+        n_codebooks: int = 1,
     ):
+        if n_codebooks < 1:
+            raise UserError(f"--n_codebooks {n_codebooks}: at least 1 is needed")
+        self.n_codebooks = n_codebooks
         frames_dir, self.output_dir = Path(frames_dir), Path(output_dir)
         self.n_clusters, self.seed, self.backend = n_clusters, seed, backend
         if not (frames_dir / "frames.yaml").exists():
@@ -175,6 +164,8 @@ class Clustering:
         }
         if backend != "sklearn":  # which files from before there was a choice have
             self.request["backend"] = backend
+        if n_codebooks > 1:  # likewise
+            self.request["n_codebooks"] = n_codebooks
         self.stamp = self.output_dir / "provenance.yaml"
         self.shards = [
             Shard(
@@ -192,25 +183,35 @@ class Clustering:
         for shard in tqdm(pending(self.shards, job, nj), desc="k-means", disable=None):
             (layer,) = shard.items
             with shard.making() as stamp:
-                result = fit_layer(
+                results = fit_codebooks(
                     layer_file(self.frames_dir, layer),
                     self.n_clusters,
+                    self.n_codebooks,
                     self.seed,
                     self.backend,
                 )
-                content = io.BytesIO()
-                np.save(content, result.centroids, allow_pickle=False)
-                # Not by numpy, which does not notice a disk that is full at the end.
-                with atomic_path(shard.folder / "centroids.npy") as tmp:
-                    tmp.write_bytes(content.getvalue())
-                stamp.update(inertia=result.inertia, perplexity=result.perplexity)
-            logging.info(
-                f"layer {layer}: inertia {result.inertia:.4g} a frame, perplexity "
-                f"{result.perplexity:.1f} of {self.n_clusters}"
-            )
+                for codebook, result in enumerate(results, 1):
+                    content = io.BytesIO()
+                    np.save(content, result.centroids, allow_pickle=False)
+                    # Not by numpy, which does not notice a disk that is full.
+                    with atomic_path(_part(shard, codebook)) as tmp:
+                        tmp.write_bytes(content.getvalue())
+                stamp.update(
+                    inertia=_figures([r.inertia for r in results]),
+                    perplexity=_figures([r.perplexity for r in results]),
+                )
+            for codebook, result in enumerate(results, 1):
+                which = f" codebook {codebook}" if len(results) > 1 else ""
+                logging.info(
+                    f"layer {layer}{which}: inertia {result.inertia:.4g} a frame, "
+                    f"perplexity {result.perplexity:.1f} of {self.n_clusters}"
+                )
 
     def combine(self) -> None:
         """Write `layer_NN.npy` of every layer, `provenance.yaml` and `clusters.png`.
+
+        Further codebooks are `layer_NN_codebook_2.npy` and so on. Inertia and
+        perplexity of a layer are numbers, or with several codebooks lists.
 
         Raises:
             UserError: a layer is missing.
@@ -224,8 +225,16 @@ class Clustering:
             layers = self.frames["layers"]
             stamps = [shard.read_stamp() for shard in self.shards]
             for layer, shard in zip(layers, self.shards):
-                with atomic_path(layer_file(self.output_dir, layer)) as tmp:
-                    shutil.copyfile(shard.folder / "centroids.npy", tmp)
+                for codebook in range(1, self.n_codebooks + 1):
+                    target = layer_file(self.output_dir, layer, codebook)
+                    with atomic_path(target) as tmp:
+                        shutil.copyfile(_part(shard, codebook), tmp)
+            # Neither is written by default, as before there was a choice.
+            more: Dict[str, Any] = {}
+            if "sets" in self.frames:
+                more["sets"] = self.frames["sets"]
+            if self.n_codebooks > 1:
+                more["n_codebooks"] = self.n_codebooks
             write_stamp(
                 self.stamp,
                 self.request,
@@ -235,6 +244,7 @@ class Clustering:
                 seed=self.seed,
                 n_frames=self.frames["n_frames"],
                 n_clips=self.frames["n_clips"],
+                **more,
                 **_versions(self.backend),
                 inertia={n: s["inertia"] for n, s in zip(layers, stamps)},
                 perplexity={n: s["perplexity"] for n, s in zip(layers, stamps)},
@@ -246,6 +256,16 @@ class Clustering:
         if not (self.output_dir / "clusters.png").exists():
             plot_clusters(self.output_dir)
         shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
+
+
+def _part(shard: Shard, codebook: int) -> Path:
+    """Centroids in a layer's shard."""
+    more = "" if codebook == 1 else f"_{codebook}"
+    return shard.folder / f"centroids{more}.npy"
+
+
+def _figures(values: List[float]) -> Union[float, List[float]]:
+    return values if len(values) > 1 else values[0]
 
 
 def train_kmeans(*args: Any, **kwargs: Any) -> None:

@@ -1,12 +1,9 @@
-"""Stage 3, second half: a token of every layer for every frame."""
+"""Stage 3, second half: a token of every layer and codebook for every frame."""
 
-import hashlib
-import logging
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import kaldiio
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -14,13 +11,15 @@ from tqdm import tqdm
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.layout import layer_file
-from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
+from espnet2_distilmos.tokens.provenance import (
+    n_codebooks_of,
+    read_provenance,
+    require_tokens_of,
+)
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
-    cut,
     pending,
-    require_whole,
 )
 from espnet2_distilmos.tokens.states import (
     batch_states,
@@ -29,21 +28,14 @@ from espnet2_distilmos.tokens.states import (
     load_frozen,
     read_batches,
 )
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
-    write_lines,
-)
+from espnet2_distilmos.tokens.token_set import TokenSet, ark_of, write_ark
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
-    atomic_path,
     folder_lock,
     read_array,
-    sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import is_whole, matches
 
 # A frame is near a tie if it lies nearer than this to the middle between its two
 # nearest centroids, as a part of its own length. Rounding, which depends on the batch,
@@ -66,8 +58,39 @@ def nearest_centroid(states: torch.Tensor, centroids: torch.Tensor) -> torch.Ten
     return distances(states, centroids).argmin(1)
 
 
-def has_near_tie(states: torch.Tensor, centroids: torch.Tensor) -> bool:
-    """Whether rounding may decide between the two nearest centroids of a frame."""
+def residuals(
+    states: torch.Tensor, codebooks: Sequence[torch.Tensor]
+) -> Iterator[Tuple[torch.Tensor, torch.Tensor]]:
+    """What each codebook of a layer has to describe, and the codebook.
+
+    The first one has the frames (T, D), each other one what the one before leaves: the
+    difference between what that had and its nearest centroid, in float64.
+    """
+    for i, centroids in enumerate(codebooks):
+        if i > 0:
+            nearest = nearest_centroid(states, codebooks[i - 1])
+            states = states.double() - codebooks[i - 1].double()[nearest]
+        yield states, centroids
+
+
+def layer_tokens(
+    states: torch.Tensor, codebooks: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """(T, D), C times (k, D) -> (T, C) tokens, see :func:`residuals`."""
+    ids = [nearest_centroid(*pair) for pair in residuals(states, codebooks)]
+    return torch.stack(ids, dim=1)
+
+
+def has_near_tie(
+    states: torch.Tensor, centroids: torch.Tensor, norm: Optional[torch.Tensor] = None
+) -> bool:
+    """Whether rounding may decide between the two nearest centroids of a frame.
+
+    Args:
+        states: (T, D).
+        centroids: (k, D).
+        norm: (T,) lengths that rounding errors are a part of; None = those of `states`.
+    """
     if len(centroids) < 2:
         return False
     (first, second), index = (
@@ -75,8 +98,16 @@ def has_near_tie(states: torch.Tensor, centroids: torch.Tensor) -> bool:
     )
     between = (centroids[index[0]] - centroids[index[1]]).double().norm(dim=1)
     # Strictly less: two equal centroids are no matter of rounding.
-    norm = states.double().norm(dim=1)
+    if norm is None:
+        norm = states.double().norm(dim=1)
     return bool((second - first < 2 * between * NEAR_TIE * norm).any())
+
+
+def layer_has_near_tie(states: torch.Tensor, codebooks: Sequence[torch.Tensor]) -> bool:
+    """:func:`has_near_tie` of any codebook of a layer."""
+    # What is left over has the rounding errors of the whole frame.
+    norm = states.double().norm(dim=1)
+    return any(has_near_tie(*pair, norm) for pair in residuals(states, codebooks))
 
 
 class Labelling:
@@ -86,7 +117,7 @@ class Labelling:
     leaves a frame near a tie, the clip is computed again by itself.
 
     Memory of a job: the upstream, the centroids and the states of one batch. Disk: 4
-    bytes a frame and layer, twice while a set is combined.
+    bytes a token, twice while a set is combined.
 
     Args:
         data_dirs: formatted sets, with `wav.scp` and `utt2num_samples`; the folder's
@@ -116,7 +147,7 @@ class Labelling:
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
         self.provenance = read_provenance(self.kmeans_dir / "provenance.yaml")
         self.sets = [
-            _Set(Path(data_dir), self.kmeans_dir, shard_seconds)
+            TokenSet(Path(data_dir), self.kmeans_dir, shard_seconds)
             for data_dir in data_dirs
         ]
 
@@ -133,48 +164,50 @@ class Labelling:
             return
         upstream = load_frozen(self.conf, self.device)
         require_tokens_of(self.provenance, upstream.fingerprint)
-        centroids = [
-            torch.from_numpy(_centroids(self.kmeans_dir, layer, upstream)).to(
-                self.device
-            )
+        numbers = range(1, n_codebooks_of(self.provenance) + 1)
+        codebooks = [
+            [
+                _centroids(self.kmeans_dir, layer, number, upstream).to(self.device)
+                for number in numbers
+            ]
             for layer in self.provenance["layers"]
         ]
         for shard in tqdm(shards, desc="tokens", disable=None):
             with shard.making() as stamp:
                 dset = owner[shard.folder]
-                tokens, alone = self._label(upstream, centroids, dset, shard)
+                tokens, alone = self._label(upstream, codebooks, dset, shard)
                 stamp.update(
                     n_frames=sum(map(len, tokens.values())),
                     n_clips_again_alone=alone,
-                    offsets=_write_ark(_ark(shard), tokens),
+                    offsets=write_ark(ark_of(shard), tokens),
                 )
 
     def _label(
         self,
         upstream: UpstreamAdapter,
-        centroids: List[torch.Tensor],
-        dset: "_Set",
+        codebooks: List[List[torch.Tensor]],
+        dset: TokenSet,
         shard: Shard,
     ) -> Tuple[Dict[str, np.ndarray], int]:
-        """(T, L) float32 tokens of each clip; how many clips were computed again."""
+        """(T, L x C) float32 tokens of each clip; how many were computed again."""
         tokens: Dict[str, np.ndarray] = {}
         alone = 0
         batches = cut_batches(dset.lengths, shard.items, self.batch_seconds)
         for utts, clips in read_batches(dset.wavs, batches):
             for utt, clip, states in zip(utts, clips, batch_states(upstream, clips)):
-                if len(clips) > 1 and any(map(has_near_tie, states, centroids)):
+                if len(clips) > 1 and any(map(layer_has_near_tie, states, codebooks)):
                     states = batch_states(upstream, [clip])[0]
                     alone += 1
-                ids = map(nearest_centroid, states, centroids)
-                tokens[utt] = torch.stack(list(ids), dim=1).cpu().numpy()
+                ids = map(layer_tokens, states, codebooks)
+                tokens[utt] = torch.cat(list(ids), dim=1).cpu().numpy()
         # In the order of wav.scp; float32, since ESPnet reads no 2-D integers.
         return {utt: tokens[utt].astype(np.float32) for utt in shard.items}, alone
 
     def combine(self) -> None:
         """Join the shards of each set: `tokens.ark`, `tokens.scp` and `tokens.yaml`.
 
-        The ark holds (T, L) float32 matrices of exact integers, in the order of
-        `wav.scp`.
+        The ark holds (T, L x C) float32 matrices of exact integers, in the order of
+        `wav.scp`: the C codebooks of the first layer, then those of the second...
 
         Raises:
             UserError: a shard is missing.
@@ -188,79 +221,18 @@ class Labelling:
                     dset.combine()
 
 
-def _centroids(kmeans_dir: Path, layer: int, upstream: UpstreamAdapter) -> np.ndarray:
-    """(k, D) centroids of a layer."""
-    path = layer_file(kmeans_dir, layer)
+def _centroids(
+    kmeans_dir: Path, layer: int, codebook: int, upstream: UpstreamAdapter
+) -> torch.Tensor:
+    """(k, D) centroids of a layer's codebook."""
+    path = layer_file(kmeans_dir, layer, codebook)
     centroids = read_array(path)
     if centroids.shape[1] != upstream.hidden_size:
         raise UserError(
             f"{path}: {centroids.shape[1]} channels, but the upstream has "
             f"{upstream.hidden_size}; run stages 2 and 3 again"
         )
-    return centroids
-
-
-class _Set:
-    """One set's shards, and its files."""
-
-    def __init__(self, data_dir: Path, kmeans_dir: Path, shard_seconds: float):
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, self.lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): self.lengths})
-        self.folder = kmeans_dir / data_dir.name
-        self.stamp = self.folder / "tokens.yaml"
-        self.request = {
-            "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
-            "wav_scp_sha256": sha256_file(scp),
-        }
-        self.shards = [
-            self._shard(number, utts)
-            for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
-        ]
-
-    def _shard(self, number: int, utts: List[str]) -> Shard:
-        clips = hashlib.sha256("\n".join(utts).encode()).hexdigest()
-        request = {"of": self.request, "clips_sha256": clips}
-        return Shard(self.folder / "shards" / f"{number:05d}", utts, request)
-
-    def combine(self) -> None:
-        require_whole(self.shards)
-        ark = self.folder / "tokens.ark"
-        places: Dict[str, str] = {}
-        n_frames = n_alone = 0
-        with atomic_path(ark) as tmp, open(tmp, "wb") as f:
-            for shard in self.shards:
-                stamp, start = shard.read_stamp(), f.tell()
-                with open(_ark(shard), "rb") as part:
-                    shutil.copyfileobj(part, f)
-                for utt, offset in stamp["offsets"].items():
-                    places[utt] = f"{ark}:{start + offset}"
-                n_frames += stamp["n_frames"]
-                n_alone += stamp["n_clips_again_alone"]
-        write_lines(self.folder / "tokens.scp", places)
-        write_stamp(
-            self.stamp, self.request, n_frames=n_frames, n_clips_again_alone=n_alone
-        )
-        shutil.rmtree(self.folder / "shards")
-        logging.info(
-            f"{self.folder}: {len(places)} clips, {n_frames} frames labelled; "
-            f"{n_alone} clips again alone"
-        )
-
-
-def _ark(shard: Shard) -> Path:
-    return shard.folder / "tokens.ark"
-
-
-def _write_ark(path: Path, tokens: Dict[str, np.ndarray]) -> Dict[str, int]:
-    """Write a Kaldi ark; return where each matrix begins."""
-    offsets = {}
-    with atomic_path(path) as tmp, kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-        for utt, matrix in tokens.items():
-            # An entry is its key, a blank, then the matrix that scp points to.
-            offsets[utt] = writer.fark.tell() + len(utt.encode()) + 1
-            writer(utt, matrix)
-    return offsets
+    return torch.from_numpy(centroids)
 
 
 def write_tokens(*args: Any, **kwargs: Any) -> None:

@@ -29,6 +29,7 @@ def read_provenance(path: PathLike) -> Dict[str, Any]:
     provenance = read_yaml(path)
     if (
         not is_count(provenance.get("n_clusters"))
+        or not is_count(n_codebooks_of(provenance))
         or not are_layers(provenance.get("layers"))
         or not isinstance(provenance.get("upstream"), dict)
     ):
@@ -37,6 +38,12 @@ def read_provenance(path: PathLike) -> Dict[str, Any]:
             "writes it"
         )
     return provenance
+
+
+def n_codebooks_of(provenance: Mapping[str, Any]) -> int:
+    """Codebooks a layer, that is tokens a frame and layer."""
+    # Not written where there is one: so it was before there was a choice.
+    return provenance.get("n_codebooks", 1)
 
 
 def require_tokens_of(

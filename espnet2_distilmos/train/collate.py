@@ -31,7 +31,7 @@ class DistilMOSCollateFn(CommonCollateFn):
     ) -> Tuple[List[str], Dict[str, torch.Tensor]]:
         """[(ID, {name: array})] -> IDs and the padded batch.
 
-        `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, L) -> (B, T, L),
+        `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, M) -> (B, T, M),
         `system` and `corpus` (1,) -> (B, 1), `ratings` (R, 2) -> (B, R, 2), with
         `speech_lengths`, `tokens_lengths` and `ratings_lengths` (B,).
         """
@@ -49,7 +49,7 @@ class DistilMOSCollateFn(CommonCollateFn):
 
 
 def _whole(utt: str, tokens: np.ndarray) -> np.ndarray:
-    """(T, L) whole numbers as int64.
+    """(T, M) whole numbers as int64.
 
     Raises:
         UserError: other numbers, which no stage of ours writes.

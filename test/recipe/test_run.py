@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kaldiio
 import numpy as np
 import pytest
 import soundfile
@@ -246,6 +247,30 @@ def test_tokens_of_another_upstream_are_refused_by_name(recipe):
     assert not (recipe / "exp/mos_other/.trained").exists()
 
 
+def test_other_clusterings_stand_beside_the_first(recipe):
+    """Two codebooks of frames of degraded and clean speech, to the end of training."""
+    before = recipe.state()
+    both = {"n_codebooks": "2", "cluster_sets": "clean", "nj": "1", "tag": ""}
+    done = recipe.run("--stop_stage", "5", **both)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    changed = [n for n, v in recipe.state().items() if n in before and v != before[n]]
+    assert [n for n in changed if "stats_train_valid" not in n] == []
+    ssl = recipe / "dump/ssl/tiny"
+    found = yaml.safe_load((ssl / "kmeans_10x2_clean/provenance.yaml").read_text())
+    assert found["n_codebooks"] == 2 and found["sets"].keys() == {"clean", "train"}
+    clips = (recipe / "dump/raw/clean/wav.scp").read_text().splitlines()
+    assert found["sets"]["clean"]["n_clips"] == len(clips)
+    assert not (recipe / "dump/raw/clean/utt2mos").exists()
+    assert (ssl / "frames_clean/frames.yaml").exists()
+    assert not (ssl / "kmeans_10x2_clean/clean").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(recipe.folder)
+        scp = ssl / "kmeans_10x2_clean/valid/tokens.scp"
+        assert {t.shape[1] for t in kaldiio.load_scp(str(scp)).values()} == {4}
+    (exp,) = (recipe / "exp").glob("mos_train_distilmos_tiny_k10x2_clean*")
+    assert (exp / "valid.srcc.best.pth").exists()
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
@@ -256,6 +281,9 @@ def test_tokens_of_another_upstream_are_refused_by_name(recipe):
         (["--train_set", ""], "--train_set is required"),
         (["--stage", "5", "--n_clusters", "7"], "run stage 3 first"),
         (["--stage", "6", "--mos_exp", "exp/none"], "run stage 5 first"),
+        (["--n_codebooks", "two"], "option --n_codebooks is a number"),
+        (["--cluster_sets", "valid"], "is a training, validation or test set already"),
+        (["--cluster_sets", "x/clean"], "--cluster_sets x/clean: a folder of data/"),
         (["extra"], "no positional arguments are expected, found: extra"),
     ],
 )

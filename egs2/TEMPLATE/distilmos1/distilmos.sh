@@ -55,6 +55,9 @@ shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not t
 upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
 max_frames=200000     # Frames a layer that k-means sees, about.
 n_clusters=200        # Clusters a layer (k).
+n_codebooks=1         # Codebooks a layer: each clusters what the one before leaves over.
+cluster_sets=         # Further sets, folders of data/, whose frames k-means sees besides
+                      # those of train_set; no labels needed (doc/training.md).
 kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
 batch_seconds=        # Audio a batch in stages 2 and 3 (default: clip by clip; GPU: 100).
 use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
@@ -112,6 +115,12 @@ own_test_sets=()
 for dset in "${test_set_list[@]}"; do
     [[ ${dset} == */* ]] || own_test_sets+=("${dset}")
 done
+read -r -a cluster_set_list <<<"${cluster_sets}"
+for dset in "${cluster_set_list[@]}"; do
+    [[ ${dset} != */* ]] || fail "--cluster_sets ${dset}: a folder of data/ is expected"
+    [[ " ${train_set} ${train_sets} ${valid_set} ${valid_sets} ${test_sets} " != *" ${dset} "* ]] ||
+        fail "--cluster_sets ${dset}: is a training, validation or test set already"
+done
 read -r -a train_arg_list <<<"${train_args}"
 read -r -a inference_arg_list <<<"${inference_args}"
 
@@ -129,7 +138,14 @@ if [ "${use_tokens}" = auto ]; then
 fi
 # Tokens of a joint training do not take the place of the recipe's own.
 ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
-kmeans_dir=${ssl_dir}/kmeans_${n_clusters}
+clusters=${n_clusters}
+[ "${n_codebooks}" = 1 ] || clusters+=x${n_codebooks}
+frames_dir=${ssl_dir}/frames
+if [ "${#cluster_set_list[@]}" -gt 0 ]; then
+    clusters+=_$(joined "${cluster_sets}")
+    frames_dir+=_$(joined "${cluster_sets}")
+fi
+kmeans_dir=${ssl_dir}/kmeans_${clusters}
 
 . utils/test_sets.sh
 . utils/scoring.sh
@@ -148,7 +164,7 @@ suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
 # Experiment names say what went into them, as everywhere in ESPnet.
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
-    ! "${use_tokens}" || tag+=_k${n_clusters}
+    ! "${use_tokens}" || tag+=_k${clusters}
     tag+=${train_sets:+_${train_set}}$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
@@ -181,7 +197,7 @@ if ! "${skip_data_prep}"; then
     if wanted 1; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
-        local/data.sh ${local_data_opts}
+        DISTILMOS_CLUSTER_SETS=${cluster_sets} local/data.sh ${local_data_opts}
         for dset in ${train_sets} ${valid_sets}; do
             [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
         done
@@ -196,9 +212,10 @@ if ! "${skip_data_prep}"; then
                 --sets ${valid_sets} --output_dir "data/${valid_set}"
         fi
         ${python} -m espnet2_distilmos.bin.format_audio \
-            --data_dirs "data/${train_set}" "data/${valid_set}" "${own_test_sets[@]/#/data/}" \
+            --data_dirs "data/${train_set}" "data/${valid_set}" \
+            "${own_test_sets[@]/#/data/}" "${cluster_set_list[@]/#/data/}" \
             --output_dir "${dumpdir}/raw" \
-            --drop_sets "${train_set}" "${valid_set}" \
+            --drop_sets "${train_set}" "${valid_set}" "${cluster_set_list[@]}" \
             --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
         format_other_sets
     fi
@@ -206,9 +223,16 @@ if ! "${skip_data_prep}"; then
     if wanted 2; then
         need "${dumpdir}/raw/${train_set}/wav.scp" 1
         if "${use_tokens}"; then
-            log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${ssl_dir}/frames"
-            array "${token_ngpu}" "${ssl_dir}/frames/dump" dump_layers \
-                --data_dir "${dumpdir}/raw/${train_set}" --output_dir "${ssl_dir}/frames" \
+            log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${frames_dir}"
+            _opts=()
+            [ "${#cluster_set_list[@]}" -eq 0 ] || _opts+=(--more_data_dirs)
+            for dset in "${cluster_set_list[@]}"; do
+                need "${dumpdir}/raw/${dset}/wav.scp" 1
+                _opts+=("${dumpdir}/raw/${dset}")
+            done
+            array "${token_ngpu}" "${frames_dir}/dump" dump_layers \
+                --data_dir "${dumpdir}/raw/${train_set}" "${_opts[@]}" \
+                --output_dir "${frames_dir}" \
                 --max_frames "${max_frames}" --seed "${seed}" "${upstream_opts[@]}"
         else
             log "Stage 2: skipped, ${train_config} uses no tokens"
@@ -218,11 +242,12 @@ if ! "${skip_data_prep}"; then
     if wanted 3; then
         need "${dumpdir}/raw/${valid_set}/wav.scp" 1
         if "${use_tokens}"; then
-            need "${ssl_dir}/frames/frames.yaml" 2
+            need "${frames_dir}/frames.yaml" 2
             log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
             array 0 "${kmeans_dir}/kmeans" cluster_layers \
-                --frames_dir "${ssl_dir}/frames" --output_dir "${kmeans_dir}" \
-                --n_clusters "${n_clusters}" --seed "${seed}" --kmeans_backend "${kmeans_backend}"
+                --frames_dir "${frames_dir}" --output_dir "${kmeans_dir}" \
+                --n_clusters "${n_clusters}" --n_codebooks "${n_codebooks}" \
+                --seed "${seed}" --kmeans_backend "${kmeans_backend}"
             array "${token_ngpu}" "${kmeans_dir}/tokenize" tokenize_layers \
                 --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
                 --kmeans_dir "${kmeans_dir}" "${upstream_opts[@]}"

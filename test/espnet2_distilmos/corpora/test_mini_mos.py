@@ -2,6 +2,7 @@
 
 import filecmp
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -158,6 +159,54 @@ def test_rerun_does_nothing_and_a_killed_run_goes_on(corpus, speech_dir, tmp_pat
     (corpus / "data/train/wav.scp").unlink()
     assert make(corpus, speech_dir, "--nj", "1") == 0
     assert {p: p.read_bytes() for p in files} == {p: b for p, (_, b) in before.items()}
+
+
+def test_clean_sets_have_the_training_prompts_alone(corpus, speech_dir, tmp_path):
+    """And what the corpus holds stays as it is."""
+    shutil.copytree(corpus, tmp_path, dirs_exist_ok=True)
+    train = DataDir.load(tmp_path / "data/train")
+    few = [
+        u for u in train.wavs if train.speakers[u] == train.speakers[min(train.wavs)]
+    ]
+    train.subset(few).save(tmp_path / "data/few")
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.wav")}
+    names = ("clean", "clean_few")
+    assert make(tmp_path, speech_dir, "--clean_sets", *names) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    for name, source in zip(names, (list(train.wavs), few)):
+        found = DataDir.load(tmp_path / "data" / name)
+        assert found.mos is None and found.systems is None
+        expected = {(u.split("-")[0], u.split("-")[2]) for u in source}
+        assert {(u.split("-")[0], u.split("-")[2]) for u in found.wavs} == expected
+        assert len(found.wavs) == len(expected)
+        assert found.speakers == {u: u.split("-")[0] for u in found.wavs}
+    recordings = {(p.speaker, p.name): p.path for p in find_speech(speech_dir)[0]}
+    for utt, wav in DataDir.load(tmp_path / "data/clean").wavs.items():
+        speaker, _, prompt = utt.split("-")
+        samples, rate = soundfile.read(tmp_path / wav)
+        clean = read_clean(recordings[speaker, prompt])
+        assert rate == 16000 and np.abs(samples - clean).max() < 1e-4
+    # Once made, they are kept; a changed source makes them again.
+    made = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*-clean-*.wav")}
+    assert make(tmp_path, speech_dir, "--clean_sets", *names) == 0
+    assert {p: p.stat().st_mtime_ns for p in made} == made
+    train.subset(few[:1]).save(tmp_path / "data/few")
+    assert make(tmp_path, speech_dir, "--clean_sets", *names) == 0
+    (wav,) = DataDir.load(tmp_path / "data/clean_few").wavs.values()
+    assert [
+        str(p.relative_to(tmp_path)) for p in (tmp_path / wav).parent.glob("*.wav")
+    ] == [wav]
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [("noisy", "clean or clean_SET"), ("clean_none", "none/wav.scp: cannot be read")],
+)
+def test_clean_sets_that_cannot_be(name, message, corpus, speech_dir, tmp_path, capsys):
+    shutil.copytree(corpus, tmp_path, dirs_exist_ok=True)
+    assert make(tmp_path, speech_dir, "--clean_sets", name) == 1
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "data" / name).exists()
 
 
 def test_other_options_are_made_anew(speech_dir, tmp_path, caplog):

@@ -107,13 +107,15 @@ def test_final_runs_wait_for_tuning(protocol):
 
 def test_the_data_of_a_training_set_are_prepared_once_for_each_k(protocol):
     runs = make_plan(protocol, ablations(protocol), chosen(protocol))
-    made = sorted((r.train_set, r.recipe["n_clusters"]) for r in preparations(runs))
-    assert made == [
+    made = [(r.train_set, *r.recipe.values()) for r in preparations(runs)]
+    assert sorted(made, key=str) == [
         ("train", 200),
         ("train_100", 200),
         ("train_300", 200),
-        ("tune_train", 50),
         ("tune_train", 200),
+        ("tune_train", 200, "clean_tune_train"),
+        ("tune_train", 200, 2),
+        ("tune_train", 50),
         ("tune_train", 500),
     ]
 

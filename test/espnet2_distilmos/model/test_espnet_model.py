@@ -13,12 +13,16 @@ LENGTHS = [9000, 6000]  # 27 and 18 frames
 
 @pytest.fixture(scope="module")
 def make(wavlm_conf):
-    def make(token_weight=0.5, n_tokens=8, columns=(0, 1, 2), **conf):
+    def make(token_weight=0.5, n_tokens=8, columns=(0, 1, 2), n_codebooks=1, **conf):
         torch.manual_seed(0)
         conf = {"hidden_size": 8, **conf}
-        network = build_network(wavlm_conf(), "distilmos", conf, n_tokens)
+        network = build_network(
+            wavlm_conf(), "distilmos", conf, n_tokens, n_codebooks=n_codebooks
+        )
         loss = DistilMOSLoss(token_weight=token_weight)
-        return ESPnetDistilMOSModel(network, loss, n_tokens, list(columns))
+        return ESPnetDistilMOSModel(
+            network, loss, n_tokens, list(columns), 3 * n_codebooks
+        )
 
     return make
 
@@ -66,6 +70,41 @@ def test_columns_and_strides_choose_the_targets(make, batch):
     )
     found = model(**batch)["stats"]["token_loss"][0]
     torch.testing.assert_close(found, stats["token_loss"])
+
+
+def test_the_loss_is_the_mean_over_layers_and_codebooks(make, batch):
+    """Cross-entropies taken one by one, of the columns that belong to each head."""
+    columns = [0, 1, 4, 5]
+    model = make(columns=columns, n_codebooks=2, target_layers=[1, 3]).eval()
+    batch["tokens"] = torch.cat([batch["tokens"], batch["tokens"].flip(2)], 2)
+    logits = model.network(batch["speech"], batch["speech_lengths"], True).token_logits
+    losses, right = [], []
+    for head, column in zip(logits, columns):
+        ids = batch["tokens"][:, :, column]
+        keep = ids >= 0
+        scores = head.log_softmax(-1)[keep]
+        losses.append(-scores[torch.arange(keep.sum()), ids[keep]].mean())
+        right.append((scores.argmax(-1) == ids[keep]).float().mean())
+    stats = {k: v[0] for k, v in model(**batch)["stats"].items()}
+    torch.testing.assert_close(stats["token_loss"], sum(losses) / 4)
+    torch.testing.assert_close(stats["token_acc_01"], (right[0] + right[1]) / 2)
+    torch.testing.assert_close(stats["token_acc_03"], (right[2] + right[3]) / 2)
+    torch.testing.assert_close(stats["codebook_acc_1"], (right[0] + right[2]) / 2)
+    torch.testing.assert_close(stats["codebook_acc_2"], (right[1] + right[3]) / 2)
+    assert not any(
+        "codebook" in name
+        for name in make().eval()(**{**batch, "tokens": batch["tokens"][:, :, :3]})[
+            "stats"
+        ]
+    )
+
+
+def test_another_number_of_codebooks_is_one_line(make, batch):
+    model = make(columns=range(6), n_codebooks=2)
+    with pytest.raises(
+        UserError, match="^ann: 3 tokens a frame, but 3 layers x 2 codebooks are"
+    ):
+        model(**batch)
 
 
 def test_a_clip_without_utt_id_can_be_scored(make, batch):

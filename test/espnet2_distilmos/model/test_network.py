@@ -158,6 +158,19 @@ def test_unknown_target_layers_are_refused():
         DistilMOSPredictor([1, 2], 8, n_tokens=4, target_layers=[1, 3])
 
 
+@torch.no_grad()
+def test_a_head_for_each_layer_and_codebook():
+    predictor = DistilMOSPredictor(
+        [1, 2, 3], 8, n_tokens=4, n_codebooks=2, target_layers=[1, 3], hidden_size=6
+    ).eval()
+    heads = predictor.token_heads.heads
+    assert len(heads) == 4 and predictor.n_codebooks == 2
+    states, lengths = [torch.randn(2, 5, 8) for _ in range(3)], torch.tensor([5, 4])
+    logits = predictor(states, lengths, with_tokens=True).token_logits
+    assert [tuple(x.shape) for x in logits] == [(2, 5, 4)] * 4
+    assert not any(torch.equal(logits[0], x) for x in logits[1:])
+
+
 def test_no_token_logits_unless_asked(wavlm_conf, batch_of):
     network = build_network(wavlm_conf(), "distilmos", {"hidden_size": 8}, 10).eval()
     assert network(*batch_of([4000])).token_logits is None

@@ -164,6 +164,18 @@ def test_clustering(tmp_path, axes_of):
     assert [bar.get_height() for bar in axes_of[0].patches] == [150.0, 120.0, 90.0]
 
 
+def test_clustering_with_two_codebooks(tmp_path, axes_of):
+    path = tmp_path / "clusters.png"
+    plots.plot_clustering(
+        path, [1, 2], [[15.0, 9.0], [12.0, 8.0]], [[3, 2], [1, 4]], 20
+    )
+    size_of_png(path)
+    assert [bar.get_height() for bar in axes_of[0].patches] == [15, 12, 9, 8]
+    places = [bar.get_x() + bar.get_width() / 2 for bar in axes_of[0].patches]
+    assert places == pytest.approx([0.8, 1.8, 1.2, 2.2])
+    assert [list(line.get_ydata()) for line in axes_of[1].lines] == [[3, 1], [2, 4]]
+
+
 def test_clustering_refuses(tmp_path):
     with pytest.raises(UserError, match="a layer"):
         plots.plot_clustering(tmp_path / "a.png", [1, 2], [5.0], [1.0, 2.0], 10)

@@ -93,6 +93,19 @@ def test_target_layers_choose_the_token_columns(parse):
     assert len(model.network.predictor.token_heads.heads) == 2
 
 
+def test_codebooks_of_a_layer_stand_together(parse, corpus, tmp_path):
+    provenance = yaml.safe_load(corpus.provenance.read_text())
+    path = tmp_path / "provenance.yaml"
+    path.write_text(yaml.safe_dump({**provenance, "n_codebooks": 2}))
+    tokens = ["--token_provenance", str(path)]
+    model = build(parse("--predictor_conf", "target_layers=[1, 3]", tokens=tokens))
+    assert model.token_columns == [0, 1, 4, 5] and model.token_width == 6
+    assert len(model.network.predictor.token_heads.heads) == 4
+    path.write_text(yaml.safe_dump({**provenance, "n_codebooks": "2"}))
+    with pytest.raises(UserError, match="not a k-means provenance"):
+        build(parse(tokens=tokens))
+
+
 def test_arguments_become_portable(parse, corpus):
     args = parse("--upstream_conf", "layerdrop=0.1")
     build(args)

@@ -19,6 +19,8 @@ n_test=300
 n_test_speaker=240
 n_test_system=240
 n_systems=60           # systems in all; a quarter of them only in test_system
+cluster_sets=${DISTILMOS_CLUSTER_SETS-}  # as distilmos.sh has it: those named clean or
+                       # clean_SET are made here, undegraded recordings of train or SET
 seed=0
 nj=2
 
@@ -35,6 +37,8 @@ are used, and clips of less than 1 s are left out.
   --n_train N, --n_valid N, --n_test N, --n_test_speaker N, --n_test_system N
                         clips in each set
   --n_systems N         systems in all, a quarter of them for test_system
+  --cluster_sets NAMES  also write data dirs of undegraded recordings: clean has those
+                        of train, clean_SET those of SET; other names are ignored
   --seed N, --nj N      seed; number of processes (changes no result)"
 
 . ./path.sh
@@ -48,6 +52,13 @@ fi
 opts=()
 if [ -n "${speech_dir}" ]; then
     opts+=(--speech_dir "${speech_dir}")
+fi
+clean_sets=()
+for name in ${cluster_sets}; do
+    case ${name} in clean | clean_*) clean_sets+=("${name}") ;; esac
+done
+if [ "${#clean_sets[@]}" -gt 0 ]; then
+    opts+=(--clean_sets "${clean_sets[@]}")
 fi
 python3 -m espnet2_distilmos.bin.prepare_mini_mos \
     --data_dir "${data_dir}" \
