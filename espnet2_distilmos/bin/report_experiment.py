@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -19,7 +20,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
     )
-    parser.add_argument("--output_dir", required=True, help="report.md and plots")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="report.md and plots"
+    )
     return parser
 
 

@@ -17,7 +17,7 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     ensure_checkpoint,
 )
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
@@ -37,13 +37,15 @@ from espnet2_distilmos.utils.datadir import (
     read_wav_scp,
     require_same_ids,
 )
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    require_folder,
     sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
@@ -105,6 +107,9 @@ class FrameDump:
         shard_seconds: float = SHARD_SECONDS,
     ):
         data_dir, self.output_dir = Path(data_dir), Path(output_dir)
+        require_folder(output_dir, data_dir)
+        if max_frames < 1:
+            raise UserError(f"--max_frames {max_frames}: at least 1 is needed")
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
@@ -122,6 +127,7 @@ class FrameDump:
             "wav_scp_sha256": sha256_file(data_dir / "wav.scp"),
             "max_frames": max_frames,
             "seed": seed,
+            **audio_request(data_dir),
         }
         self.stamp = self.output_dir / "frames.yaml"
         self.shards = [
@@ -143,7 +149,7 @@ class FrameDump:
 
     def run(self, job: int = 1, nj: int = 1) -> None:
         """Make the shards of job `job` of `nj` that are not whole yet."""
-        if matches(self.stamp, self.request):
+        if matches(self.stamp, self.request, self._files):
             return
         shards = pending(self.shards, job, nj)
         if not shards:
@@ -160,6 +166,9 @@ class FrameDump:
                     hidden_size=upstream.hidden_size,
                     counts=counts,
                 )
+
+    def _files(self, stamp: Dict[str, Any]) -> List[Path]:
+        return layer_files(self.output_dir, stamp)
 
     def _share(self, downsample: int) -> float:
         expected = sum(self.lengths.values()) / downsample
@@ -186,7 +195,7 @@ class FrameDump:
             UserError: a shard is missing.
         """
         with folder_lock(self.output_dir):
-            if is_whole(self.stamp, self.request):
+            if is_whole(self.stamp, self.request, self._files):
                 # Left where a run was killed after the stamp was written.
                 shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
                 return

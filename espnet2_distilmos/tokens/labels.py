@@ -43,7 +43,7 @@ from espnet2_distilmos.utils.files import (
     read_array,
     sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
 
 # A frame is near a tie if it lies nearer than this to the middle between its two
 # nearest centroids, as a part of its own length. Rounding, which depends on the batch,
@@ -126,7 +126,7 @@ class Labelling:
         Raises:
             UserError: a k-means of another upstream, or a clip that cannot be read.
         """
-        todo = [dset for dset in self.sets if not matches(dset.stamp, dset.request)]
+        todo = [dset for dset in self.sets if not dset.is_made()]
         owner = {shard.folder: dset for dset in todo for shard in dset.shards}
         shards = pending([shard for dset in todo for shard in dset.shards], job, nj)
         if not shards:
@@ -181,7 +181,7 @@ class Labelling:
         """
         with folder_lock(self.kmeans_dir):
             for dset in self.sets:
-                if is_whole(dset.stamp, dset.request):
+                if is_whole(dset.stamp, dset.request, dset.files):
                     # Left where a run was killed after the stamp was written.
                     shutil.rmtree(dset.folder / "shards", ignore_errors=True)
                 else:
@@ -212,11 +212,20 @@ class _Set:
         self.request = {
             "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
             "wav_scp_sha256": sha256_file(scp),
+            **audio_request(data_dir),
         }
         self.shards = [
             self._shard(number, utts)
             for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
         ]
+
+    def files(self, stamp: Dict[str, Any]) -> List[Path]:
+        """What the stamp stands for."""
+        return [self.folder / "tokens.ark", self.folder / "tokens.scp"]
+
+    def is_made(self) -> bool:
+        """Whether there is nothing to do."""
+        return matches(self.stamp, self.request, self.files)
 
     def _shard(self, number: int, utts: List[str]) -> Shard:
         clips = hashlib.sha256("\n".join(utts).encode()).hexdigest()
