@@ -239,8 +239,10 @@ if ! "${skip_data_prep}"; then
     if wanted 4; then
         log "Stage 4: Statistics: ${stats_dir}"
         for dset in "${train_set}" "${valid_set}"; do
+            need "${dumpdir}/raw/${dset}/utt2num_samples" 1
             _opts=()
             if "${use_tokens}"; then
+                need "${kmeans_dir}/${dset}/tokens.scp" 3
                 _opts+=(--tokens_scp "${kmeans_dir}/${dset}/tokens.scp")
             fi
             ${python} -m espnet2_distilmos.bin.collect_stats \
