@@ -102,7 +102,6 @@ def test_outputs_that_would_destroy_something(data, refused):
     pack = ["pack-model", "--train_config", "d/wav.scp", "--model_file", "h"]
     refused([*pack, "--output", "h"], "h: is read here")
     refused([*CLUSTER.split()[:3], "--output_dir", "f"], "f: is read here")
-    refused([*INFER.replace("w,", "d/wav.scp,").split(), "--output_dir", "d"], "m: no")
 
 
 def test_the_package_refuses_devices_too(tmp_path):
@@ -134,6 +133,13 @@ def test_a_model_is_no_pipe_and_has_its_configuration(data, refused):
     write_text("model.pth", "x")
     refused(["score", "0.wav", "--model", "pipe.zip"], "neither a file nor a folder")
     refused(["score", "0.wav", "--model", "model.pth"], "no config.yaml beside it")
+
+
+def test_predictions_do_not_take_the_place_of_labels(data):
+    from espnet2_distilmos.inference.scp import score_scp
+
+    with pytest.raises(UserError, match="d: is read here"):
+        score_scp(None, "d/wav.scp", "d", {})
 
 
 def test_an_empty_list_of_keys(tmp_path):
