@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -31,7 +32,10 @@ def get_parser() -> argparse.ArgumentParser:
         "NAME=DIR gives a set a name",
     )
     parser.add_argument(
-        "--output_dir", default="benchmark", help="Predictions, scores and tables"
+        "--output_dir",
+        type=takes.path,
+        default="benchmark",
+        help="Predictions, scores and tables",
     )
     parser.add_argument(
         "--metrics",
@@ -42,17 +46,22 @@ def get_parser() -> argparse.ArgumentParser:
         "more tests to correct for",
     )
     parser.add_argument(
-        "--n_bootstrap", type=int, default=10000, help="Resamples of the tests"
+        "--n_bootstrap",
+        type=takes.natural,
+        default=10000,
+        help="Resamples of the tests",
     )
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling")
+    parser.add_argument(
+        "--seed", type=takes.seed, default=0, help="Seed of the resampling"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(
         "--batch_seconds",
-        type=float,
+        type=takes.positive,
         help="Seconds of audio a batch, with padding (default: as suits the device)",
     )
     parser.add_argument(
-        "--num_workers", type=int, default=2, help="Threads that read audio"
+        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
     )
     return parser
 

@@ -5,6 +5,7 @@ import argparse
 import sys
 
 from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -13,16 +14,20 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--frames_dir", required=True, help="Folder of stage 2")
-    parser.add_argument("--output_dir", required=True, help="For the centroids")
-    parser.add_argument("--n_clusters", type=int, default=200)
+    parser.add_argument(
+        "--frames_dir", type=takes.path, required=True, help="Folder of stage 2"
+    )
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="For the centroids"
+    )
+    parser.add_argument("--n_clusters", type=takes.positive_int, default=200)
     parser.add_argument(
         "--n_codebooks",
-        type=int,
+        type=takes.positive_int,
         default=1,
         help="k-means a layer; each clusters what the one before leaves over",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=takes.seed, default=0)
     parser.add_argument(
         "--kmeans_backend",
         choices=["sklearn", "faiss"],

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -12,9 +13,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--data_dir", required=True, help="Formatted set with labels")
+    parser.add_argument(
+        "--data_dir", type=takes.path, required=True, help="Formatted set with labels"
+    )
     parser.add_argument("--tokens_scp", help="Tokens of the set, if they are used")
-    parser.add_argument("--output_dir", required=True)
+    parser.add_argument("--output_dir", type=takes.path, required=True)
     return parser
 
 

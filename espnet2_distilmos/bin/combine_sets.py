@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -18,7 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="SET of this recipe or CORPUS/SET of the recipe ../../CORPUS",
     )
-    parser.add_argument("--output_dir", required=True, help="Data directory to write")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="Data directory to write"
+    )
     return parser
 
 

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 
 
@@ -19,7 +20,9 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="utt2pmos, its folder, a decoded set, or any folder above",
     )
-    parser.add_argument("--output", metavar="FILE", help="Default: stdout")
+    parser.add_argument(
+        "--output", type=takes.path, metavar="FILE", help="Default: stdout"
+    )
     parser.add_argument("--format", default="text", choices=("text", "markdown"))
     return parser
 
@@ -28,12 +31,14 @@ def main(cmd=None) -> None:
     """Parse the options and show the table."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.tts.compare import load_decoded, table
-    from espnet2_distilmos.utils.files import write_text
+    from espnet2_distilmos.utils.files import require_output, write_text
 
+    if args.output is not None:
+        require_output(args.output, *args.paths)
     folders = load_decoded(args.paths)
     text = table(folders, args.format)
     text += f"\nScores of: {folders[0].judge_name}\n"
-    if args.output:
+    if args.output is not None:
         write_text(args.output, text)
     else:
         print(text, end="")

@@ -2,6 +2,8 @@
 
 import argparse
 
+from espnet2_distilmos.utils import option_types as takes
+
 
 def to_bool(text: str) -> bool:
     """`true` or `false`, as everywhere in ESPnet's shell scripts."""
@@ -18,7 +20,9 @@ def corpus_parser(description: str, listeners: bool = False) -> argparse.Argumen
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--corpus_dir", required=True, help="Folder of the corpus")
-    parser.add_argument("--data_dir", default="data", help="Parent of the data dirs")
+    parser.add_argument(
+        "--data_dir", type=takes.path, default="data", help="Parent of the data dirs"
+    )
     parser.add_argument(
         "--strict",
         type=to_bool,

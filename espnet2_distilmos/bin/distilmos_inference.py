@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import parse_with_config, run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
 
@@ -30,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--output_dir", required=True)
+    parser.add_argument("--output_dir", type=takes.path, required=True)
     parser.add_argument(
         "--data_path_and_name_and_type",
         type=_triple,
@@ -41,10 +42,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--train_config", help="Default: config.yaml of the model")
     parser.add_argument("--model_file", required=True)
     parser.add_argument(
-        "--ngpu", type=int, default=0, help="The number of GPUs; 0 = CPU"
+        "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"
     )
     parser.add_argument(
-        "--batch_seconds", type=float, help="Seconds of audio a batch, with padding"
+        "--batch_seconds",
+        type=takes.positive,
+        help="Seconds of audio a batch, with padding",
     )
     parser.add_argument(
         "--corpus",
@@ -52,7 +55,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="Of a model with corpus offsets: score on the scale of this training "
         "corpus; else the mean of all",
     )
-    parser.add_argument("--num_threads", type=int, default=1, help="On the CPU")
+    parser.add_argument(
+        "--num_threads", type=takes.positive_int, default=1, help="On the CPU"
+    )
     parser.add_argument("--log_level", default="INFO")
     return parser
 
@@ -64,7 +69,7 @@ def main(cmd=None) -> None:
     from pathlib import Path
 
     from espnet2_distilmos.utils.files import sha256_file
-    from espnet2_distilmos.utils.stamp import is_whole
+    from espnet2_distilmos.utils.stamp import audio_request, is_whole
 
     wav_scp = args.data_path_and_name_and_type[0]
     if args.train_config is None:
@@ -74,9 +79,14 @@ def main(cmd=None) -> None:
         if not Path(name).is_file():
             raise UserError(f"{name}: no such file")
     request = {name: sha256_file(name) for name in filter(None, files)}
+    request.update(audio_request(Path(wav_scp).parent))
     if args.corpus is not None:
         request["corpus"] = args.corpus
-    if is_whole(Path(args.output_dir) / "inference.yaml", request):
+    output = Path(args.output_dir)
+    names = ("utt2mos", "frame_mos.scp", "frame_mos.ark")
+    if is_whole(
+        output / "inference.yaml", request, lambda _: [output / n for n in names]
+    ):
         return
 
     import torch

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -15,7 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="Hub repository, ESPnet model zoo tag, zip or folder",
     )
-    parser.add_argument("--output_dir", required=True, help="exp/NAME")
+    parser.add_argument("--output_dir", type=takes.path, required=True, help="exp/NAME")
     return parser
 
 

@@ -11,6 +11,7 @@ from espnet2_distilmos.bin.upstream_options import (
     choose_device,
     read_upstream,
 )
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -19,18 +20,24 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--data_dir", required=True, help="Formatted training set")
+    parser.add_argument(
+        "--data_dir", type=takes.path, required=True, help="Formatted training set"
+    )
     parser.add_argument(
         "--more_data_dirs",
         nargs="*",
+        type=takes.path,
         default=[],
         help="Further formatted sets of which frames are kept, in the same share",
     )
-    parser.add_argument("--output_dir", required=True)
+    parser.add_argument("--output_dir", type=takes.path, required=True)
     parser.add_argument(
-        "--max_frames", type=int, default=200_000, help="Frames to keep a layer"
+        "--max_frames",
+        type=takes.positive_int,
+        default=200_000,
+        help="Frames to keep a layer",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=takes.seed, default=0)
     add_batch_options(parser)
     add_job_options(parser)
     add_upstream_options(parser)

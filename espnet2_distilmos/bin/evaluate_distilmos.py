@@ -6,15 +6,8 @@ import logging
 import sys
 from typing import Any, Dict
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
-
-
-def positive_int(text: str) -> int:
-    """A whole number above zero."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +28,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batchsize",
-        type=positive_int,
+        type=takes.positive_int,
         help="Utterances a batch (default: as suits the device); changes no score",
     )
     parser.add_argument(
-        "--num_workers", type=positive_int, default=2, help="Threads that read audio"
+        "--num_workers",
+        type=takes.positive_int,
+        default=2,
+        help="Threads that read audio",
     )
     parser.add_argument(
         "--verbose", type=int, default=1, help="Verbosity: 0, 1 or 2 (default: 1)"

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -13,9 +14,14 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
-    parser.add_argument("--data_dir", default="data", help="Of the recipe")
     parser.add_argument(
-        "--audio_dir", default="downloads/mini_mos", help="With its systems.yaml"
+        "--data_dir", type=takes.path, default="data", help="Of the recipe"
+    )
+    parser.add_argument(
+        "--audio_dir",
+        type=takes.path,
+        default="downloads/mini_mos",
+        help="With its systems.yaml",
     )
     parser.add_argument(
         "--dev_data_dir", required=True, help="The same corpus with more valid clips"

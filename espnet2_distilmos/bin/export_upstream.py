@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -15,7 +16,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")
     parser.add_argument("--model", required=True, help="model.pt, last iteration")
-    parser.add_argument("--output", required=True, help="File to write, NAME.pt")
+    parser.add_argument(
+        "--output", type=takes.path, required=True, help="File to write, NAME.pt"
+    )
     return parser
 
 

@@ -5,7 +5,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -13,9 +15,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--data_dirs", nargs="+", required=True)
+    parser.add_argument("--data_dirs", type=takes.path, nargs="+", required=True)
     parser.add_argument(
-        "--output_dir", required=True, help="Each set goes to <output_dir>/<set>"
+        "--output_dir",
+        type=takes.path,
+        required=True,
+        help="Each set goes to <output_dir>/<set>",
     )
     parser.add_argument(
         "--drop_sets",
@@ -23,8 +28,12 @@ def get_parser() -> argparse.ArgumentParser:
         default=[],
         help="Names of the sets from which short and long clips are dropped",
     )
-    parser.add_argument("--min_seconds", type=float, help="For --drop_sets")
-    parser.add_argument("--max_seconds", type=float, help="For --drop_sets")
+    parser.add_argument(
+        "--min_seconds", type=takes.not_negative, help="For --drop_sets"
+    )
+    parser.add_argument(
+        "--max_seconds", type=takes.not_negative, help="For --drop_sets"
+    )
     parser.add_argument(
         "--audio_root",
         default="",
@@ -32,7 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--level_db",
-        type=float,
+        type=takes.number,
         help="Give each clip this RMS level over its whole length, in dB re full "
         "scale (a sine of amplitude 1 has -3 dB); peaks over full scale are clipped",
     )
@@ -48,6 +57,13 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.corpora.format_audio import format_audio
 
+    names = {Path(data_dir).name for data_dir in args.data_dirs}
+    unknown = sorted(set(args.drop_sets) - names)
+    if unknown:
+        raise UserError(
+            f"--drop_sets {unknown[0]}: none of --data_dirs is called so (there are: "
+            f"{' '.join(sorted(names))})"
+        )
     for data_dir in map(Path, args.data_dirs):
         drop = data_dir.name in args.drop_sets
         format_audio(

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -13,7 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model_dir", required=True, help="Folder with model.pth.tar, model_cfg.yaml"
     )
-    parser.add_argument("--output_dir", required=True, help="Folder to write")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="Folder to write"
+    )
     return parser
 
 

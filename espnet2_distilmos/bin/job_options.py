@@ -2,14 +2,20 @@
 
 import argparse
 
+from espnet2_distilmos.utils import option_types as takes
+
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """Add `--job`, `--nj` and `--combine`."""
     group = parser.add_argument_group(
         "array jobs (default: everything in this process)"
     )
-    group.add_argument("--job", type=int, help="Do the part of this job, from 1")
-    group.add_argument("--nj", type=int, default=1, help="Number of jobs")
+    group.add_argument(
+        "--job", type=takes.positive_int, help="Do the part of this job, from 1"
+    )
+    group.add_argument(
+        "--nj", type=takes.positive_int, default=1, help="Number of jobs"
+    )
     group.add_argument(
         "--combine", action="store_true", help="Only join what the jobs have made"
     )

@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
 
@@ -16,18 +17,23 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument("--experiment_dir", default="exp/experiment")
-    parser.add_argument("--dumpdir", default="dump/experiment")
+    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
         "--pretrain_config", required=True, help="Of the upstream: what it has heard"
     )
     parser.add_argument("--speech_dir", required=True, help="As in pretraining")
-    parser.add_argument("--output", required=True, help="forgetting.json")
     parser.add_argument(
-        "--versions", type=int, default=3, help="Degraded clips a recording"
+        "--output", type=takes.path, required=True, help="forgetting.json"
     )
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--nj", type=int, default=2, help="Processes that make the clips"
+        "--versions",
+        type=takes.positive_int,
+        default=3,
+        help="Degraded clips a recording",
+    )
+    parser.add_argument("--seed", type=takes.seed, default=0)
+    parser.add_argument(
+        "--nj", type=takes.positive_int, default=2, help="Processes that make the clips"
     )
     return parser
 

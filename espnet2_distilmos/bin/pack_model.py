@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -12,7 +13,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
-    parser.add_argument("--output", required=True, help="Zip to write")
+    parser.add_argument("--output", type=takes.path, required=True, help="Zip to write")
     parser.add_argument("--results", help="RESULTS.md to put in, if there")
     parser.add_argument("--corpus", help="What it was trained on, for `distilmos info`")
     parser.add_argument("--label_kind", help="What its labels are: human or objective")

@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -13,8 +14,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--exp", required=True, help="Folder with checkpoint.pth")
-    parser.add_argument("--output_dir", help="Default: <exp>/plots")
+    parser.add_argument(
+        "--exp", type=takes.path, required=True, help="Folder with checkpoint.pth"
+    )
+    parser.add_argument("--output_dir", type=takes.path, help="Default: <exp>/plots")
     return parser
 
 

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -27,7 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--csv", required=True, help="The table")
-    parser.add_argument("--data_dir", default="data", help="Parent of the data dirs")
+    parser.add_argument(
+        "--data_dir", type=takes.path, default="data", help="Parent of the data dirs"
+    )
     parser.add_argument(
         "--scale",
         type=_scale,
@@ -36,12 +39,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="Ends of the rating scale; scores beyond are refused",
     )
     parser.add_argument(
-        "--valid_fraction", type=float, default=0.1, help="Share of valid"
+        "--valid_fraction", type=takes.number, default=0.1, help="Share of valid"
     )
     parser.add_argument(
-        "--test_fraction", type=float, default=0.1, help="Share of test"
+        "--test_fraction", type=takes.number, default=0.1, help="Share of test"
     )
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the draws")
+    parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the draws")
     parser.add_argument(
         "--skip_bad",
         choices=("true", "false"),

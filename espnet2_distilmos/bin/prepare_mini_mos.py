@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
 from espnet2_distilmos.corpora.mini_mos_clean import write_clean_set
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -23,9 +24,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="Folder of clean speech (wav, flac, ogg, g722; one folder a speaker); "
         "without it the Asterisk prompts of Debian are downloaded with apt-get",
     )
-    parser.add_argument("--data_dir", default="data", help="Parent of the data dirs")
     parser.add_argument(
-        "--audio_dir", default="downloads/mini_mos", help="Audio, tables, provenance"
+        "--data_dir", type=takes.path, default="data", help="Parent of the data dirs"
+    )
+    parser.add_argument(
+        "--audio_dir",
+        type=takes.path,
+        default="downloads/mini_mos",
+        help="Audio, tables, provenance",
     )
     default = Sizes()
     for name, what in (
@@ -46,9 +52,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="Sets of undegraded recordings to write besides: clean has those of "
         "train, clean_SET those of SET, any set of clips of this corpus in data_dir",
     )
-    parser.add_argument("--seed", type=int, default=0, help="Another seed, other clips")
     parser.add_argument(
-        "--nj", type=int, default=2, help="Processes; changes no result"
+        "--seed", type=takes.seed, default=0, help="Another seed, other clips"
+    )
+    parser.add_argument(
+        "--nj", type=takes.positive_int, default=2, help="Processes; changes no result"
     )
     return parser
 

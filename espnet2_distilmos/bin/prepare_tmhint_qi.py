@@ -6,13 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from espnet2_distilmos.bin.corpus_options import corpus_parser
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = corpus_parser(__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="Of the validation set")
+    parser.add_argument(
+        "--seed", type=takes.seed, default=0, help="Of the validation set"
+    )
     return parser
 
 

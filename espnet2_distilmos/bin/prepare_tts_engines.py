@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -17,7 +18,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--text", required=True, help="`ID SENTENCE` lines")
     parser.add_argument("--exp_dir", default="exp", help="Decode folders")
     parser.add_argument("--download_dir", default="downloads", help="Packages")
-    parser.add_argument("--seed", type=int, default=0, help="Picks the human prompts")
+    parser.add_argument(
+        "--seed", type=takes.seed, default=0, help="Picks the human prompts"
+    )
     return parser
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -16,8 +17,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")
-    parser.add_argument("--output_dir", required=True, help="Of this iteration")
-    parser.add_argument("--iteration", type=int, required=True, help="From 1")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="Of this iteration"
+    )
+    parser.add_argument(
+        "--iteration", type=takes.positive_int, required=True, help="From 1"
+    )
     parser.add_argument(
         "--previous", help="model.pt of the iteration before: weights and targets"
     )

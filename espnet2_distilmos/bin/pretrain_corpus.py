@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -20,9 +21,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="Clean speech: mini_mos/SPEAKER/... (the prompts of that corpus) and "
         "more/COLLECTION/SPEAKER/...; a part that is missing comes from Debian",
     )
-    parser.add_argument("--output_dir", required=True, help="Corpus to write")
     parser.add_argument(
-        "--nj", type=int, default=2, help="Processes; changes no result"
+        "--output_dir", type=takes.path, required=True, help="Corpus to write"
+    )
+    parser.add_argument(
+        "--nj", type=takes.positive_int, default=2, help="Processes; changes no result"
     )
     return parser
 

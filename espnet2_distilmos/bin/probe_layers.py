@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
 
@@ -27,16 +28,24 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--speech_dir", default="downloads/speech", help="As in pretraining"
     )
-    parser.add_argument("--output_dir", required=True, help="probes.{md,json,png}")
     parser.add_argument(
-        "--versions", type=int, default=3, help="Degraded clips a recording"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--nj", type=int, default=2, help="Processes that make the clips"
+        "--output_dir", type=takes.path, required=True, help="probes.{md,json,png}"
     )
     parser.add_argument(
-        "--num_threads", type=int, default=1, help="Of the upstream, on the CPU"
+        "--versions",
+        type=takes.positive_int,
+        default=3,
+        help="Degraded clips a recording",
+    )
+    parser.add_argument("--seed", type=takes.seed, default=0)
+    parser.add_argument(
+        "--nj", type=takes.positive_int, default=2, help="Processes that make the clips"
+    )
+    parser.add_argument(
+        "--num_threads",
+        type=takes.positive_int,
+        default=1,
+        help="Of the upstream, on the CPU",
     )
     return parser
 

@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 
 
@@ -13,7 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--exp", required=True, help="Folder with checkpoint.pth")
+    parser.add_argument(
+        "--exp", type=takes.path, required=True, help="Folder with checkpoint.pth"
+    )
     return parser
 
 

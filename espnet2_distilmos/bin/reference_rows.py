@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from espnet2_distilmos.scoring.reference import write_reference_rows
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -24,9 +25,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", help="Sets are called by their path below this folder"
     )
-    parser.add_argument("--output_dir", required=True, help="Where the rows go")
-    parser.add_argument("--n_jobs", type=int, default=2, help="Threads")
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the trees")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="Where the rows go"
+    )
+    parser.add_argument("--n_jobs", type=takes.positive_int, default=2, help="Threads")
+    parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the trees")
     return parser
 
 

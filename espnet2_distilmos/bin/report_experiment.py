@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -22,9 +23,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--features", help="features.json of compare_features, if it is there"
     )
-    parser.add_argument("--output_dir", required=True, help="report.md and plots")
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="report.md and plots"
+    )
     parser.add_argument(
         "--shipped_dir",
+        type=takes.path,
         metavar="DIR",
         help="Also write predictions of the compared models, for distilmos.sh "
         "--shipped_rows DIR",

@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
 
@@ -29,12 +30,17 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="Write plan.tsv, tell the time it takes, and train nothing",
     )
-    parser.add_argument("--output_dir", default="exp/experiment")
-    parser.add_argument("--dumpdir", default="dump/experiment")
+    parser.add_argument("--output_dir", type=takes.path, default="exp/experiment")
+    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
-        "--jobs", type=int, default=2, help="Runs at once, one thread each"
+        "--jobs",
+        type=takes.positive_int,
+        default=2,
+        help="Runs at once, one thread each",
     )
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs a run (0 = CPU)")
+    parser.add_argument(
+        "--ngpu", type=takes.natural, default=0, help="GPUs a run (0 = CPU)"
+    )
     parser.add_argument(
         "--local_data_opts", default="", help="Options of local/data.sh, as it was made"
     )

@@ -4,14 +4,8 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -21,14 +15,20 @@ def get_parser() -> argparse.ArgumentParser:
         "of a Kaldi wav.scp. A bad file does not stop the others, but makes the exit "
         "code 1."
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="What to score")
+    parser.add_argument(
+        "paths", type=takes.path, nargs="+", metavar="PATH", help="What to score"
+    )
     parser.add_argument(
         "--model",
+        type=takes.path,
         help="Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag "
         "(default: the WavLM weights that the method's authors released)",
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="Table to write (default: stdout)"
+        "--output",
+        type=takes.path,
+        metavar="FILE",
+        help="Table to write (default: stdout)",
     )
     parser.add_argument(
         "--format",
@@ -37,20 +37,24 @@ def get_parser() -> argparse.ArgumentParser:
         help="Of the table (default: csv)",
     )
     parser.add_argument(
-        "--frame_mos", metavar="DIR", help="Write frame scores, one CSV a clip"
+        "--frame_mos",
+        type=takes.path,
+        metavar="DIR",
+        help="Write frame scores, one CSV a clip",
     )
     parser.add_argument(
         "--plot",
+        type=takes.path,
         metavar="DIR",
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
     parser.add_argument(
         "--batch_seconds",
-        type=_positive,
+        type=takes.positive,
         help="Seconds of audio a batch, with padding (default: as suits the device)",
     )
     parser.add_argument(
-        "--num_workers", type=int, default=2, help="Threads that read audio"
+        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
     )
     parser.add_argument(
         "--corpus",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from espnet2_distilmos.scoring.score import score_files
 from espnet2_distilmos.scoring.tables import scores_table
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
-from espnet2_distilmos.utils.files import write_json
+from espnet2_distilmos.utils.files import require_output, write_json
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,17 +25,27 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--utt2sys", help="Systems: `ID SYSTEM`; without it only utterances are scored"
     )
-    parser.add_argument("--output", help="scores.json to write; always printed too")
     parser.add_argument(
-        "--n_bootstrap", type=int, default=1000, help="Resamples; 0 for no intervals"
+        "--output", type=takes.path, help="scores.json to write; always printed too"
     )
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling")
+    parser.add_argument(
+        "--n_bootstrap",
+        type=takes.natural,
+        default=1000,
+        help="Resamples; 0 for no intervals",
+    )
+    parser.add_argument(
+        "--seed", type=takes.seed, default=0, help="Seed of the resampling"
+    )
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Score, print and write."""
     args = get_parser().parse_args(cmd)
+    if args.output is not None:
+        inputs = args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys
+        require_output(args.output, *inputs)
     scores = score_files(
         args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys, args.n_bootstrap, args.seed
     )

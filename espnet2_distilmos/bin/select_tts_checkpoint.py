@@ -7,9 +7,9 @@ import sys
 from espnet2_distilmos.bin.evaluate_distilmos import (
     add_model_options,
     model_arguments,
-    positive_int,
     set_up_verbosity,
 )
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 
 
@@ -27,9 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="wav.scp, its folder, a decoded set, or any folder above",
     )
     parser.add_argument("--dset", help="Only decoded sets of this name, e.g. dev")
-    parser.add_argument("--output", metavar="FILE", help="Write the choice as JSON")
-    parser.add_argument("--n_bootstrap", type=positive_int, default=10000)
-    parser.add_argument("--seed", type=int, default=0, help="Of the bootstrap")
+    parser.add_argument(
+        "--output", type=takes.path, metavar="FILE", help="Write the choice as JSON"
+    )
+    parser.add_argument("--n_bootstrap", type=takes.positive_int, default=10000)
+    parser.add_argument("--seed", type=takes.seed, default=0, help="Of the bootstrap")
     add_model_options(parser)
     return parser
 
@@ -39,8 +41,10 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_verbosity(args.verbose)
     from espnet2_distilmos.tts.select import select
-    from espnet2_distilmos.utils.files import write_json
+    from espnet2_distilmos.utils.files import require_output, write_json
 
+    if args.output is not None:
+        require_output(args.output, *args.paths)
     table, choice = select(
         args.paths,
         dset=args.dset,
@@ -50,7 +54,7 @@ def main(cmd=None) -> None:
     )
     print(table)
     print(choice.text(), end="")
-    if args.output:
+    if args.output is not None:
         write_json(args.output, choice.as_dict())
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from espnet2_distilmos.scoring.results import write_results
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -17,6 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--exp",
+        type=takes.path,
         dest="exps",
         nargs="+",
         required=True,
@@ -54,7 +56,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--title", default="RESULTS", help="Heading of the page")
     parser.add_argument("--date", help="Date to write (default: now)")
-    parser.add_argument("--output", required=True, help="RESULTS.md to write")
+    parser.add_argument(
+        "--output", type=takes.path, required=True, help="RESULTS.md to write"
+    )
     return parser
 
 

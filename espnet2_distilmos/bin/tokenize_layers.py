@@ -11,6 +11,7 @@ from espnet2_distilmos.bin.upstream_options import (
     choose_device,
     read_upstream,
 )
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -20,10 +21,17 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        "--kmeans_dir", required=True, help="Centroids; the tokens go there too"
+        "--kmeans_dir",
+        type=takes.path,
+        required=True,
+        help="Centroids; the tokens go there too",
     )
     parser.add_argument(
-        "--data_dirs", nargs="+", required=True, help="Formatted sets to label"
+        "--data_dirs",
+        type=takes.path,
+        nargs="+",
+        required=True,
+        help="Formatted sets to label",
     )
     add_batch_options(parser)
     add_job_options(parser)

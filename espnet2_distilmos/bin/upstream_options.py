@@ -2,6 +2,7 @@
 
 import argparse
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -16,10 +17,13 @@ def add_upstream_options(parser: argparse.ArgumentParser) -> None:
 def add_device_options(parser: argparse.ArgumentParser) -> None:
     """Add `--ngpu` and `--num_threads`."""
     parser.add_argument(
-        "--ngpu", type=int, default=0, help="The number of GPUs; 0 = CPU"
+        "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"
     )
     parser.add_argument(
-        "--num_threads", type=int, default=1, help="On the CPU; 1 is reproducible"
+        "--num_threads",
+        type=takes.positive_int,
+        default=1,
+        help="On the CPU; 1 is reproducible",
     )
 
 
@@ -27,13 +31,13 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     """Add `--batch_seconds` and `--shard_seconds`, for passes over a corpus."""
     parser.add_argument(
         "--batch_seconds",
-        type=float,
+        type=takes.not_negative,
         help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
         "(GPU: 100)",
     )
     parser.add_argument(
         "--shard_seconds",
-        type=float,
+        type=takes.positive,
         default=600.0,
         help="Audio a shard: what a killed job has to do again at most",
     )

@@ -45,7 +45,10 @@ def combine_sets(
             for found in sets
         }
     }
-    if is_whole(output_dir / "combined.yaml", request):
+    names = ("wav.scp", "utt2mos", "utt2corpus")
+    if is_whole(
+        output_dir / "combined.yaml", request, lambda _: [output_dir / n for n in names]
+    ):
         return
     loaded = [(found, DataDir.load(found.folder)) for found in sets]
     for found, data in loaded:

@@ -1,7 +1,9 @@
 """Stage 1, second half: audio as 16 kHz mono, clips of bad length left out."""
 
+import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import soundfile
@@ -11,17 +13,31 @@ from tqdm import tqdm
 from espnet2_distilmos.corpora.checks import SCALE
 from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, read_audio
-from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir, write_lines
+from espnet2_distilmos.utils.datadir import (
+    DATA_FILES,
+    DataDir,
+    read_wav_scp,
+    write_lines,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     file_name,
     no_room,
+    require_folder,
     sha256_file,
     write_text,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import (
+    FORMAT_STAMP,
+    fingerprint,
+    is_whole,
+    write_stamp,
+)
+
+# Beyond are no levels, but mistakes; 10 ** (x / 20) would overflow in the end.
+MOST_DB = 200.0
 
 
 def format_audio(
@@ -50,9 +66,16 @@ def format_audio(
             `utt2gain_db` tells what was done to each clip. None = nothing.
 
     Raises:
-        UserError: an unreadable file, or nothing left.
+        UserError: an unreadable file, nothing left, no such level, or an output that
+            would replace `data_dir`.
     """
     data_dir, output_dir = Path(data_dir), Path(output_dir)
+    require_folder(output_dir, data_dir)
+    if level_db is not None and not abs(level_db) <= MOST_DB:
+        raise UserError(
+            f"--level_db {level_db:g}: no level in dB re full scale; common are -26 "
+            "to -20"
+        )
     request = {
         "files": {
             name: sha256_file(data_dir / name)
@@ -64,17 +87,23 @@ def format_audio(
     }
     if audio_root or level_db is not None:
         request |= {"audio_root": str(audio_root), "level_db": level_db}
-    if is_whole(output_dir / "format.yaml", request):
-        return
     data = DataDir.load(data_dir)
+    sources = {u: os.path.join(audio_root, path) for u, path in data.wavs.items()}
+    # Hidden, since times differ from copy to copy of one corpus.
+    state, stamp = output_dir / ".audio", output_dir / FORMAT_STAMP
+    if state.exists() and state.read_text() != fingerprint(sources):
+        logging.info(f"{output_dir}: audio files have changed, making it again")
+        stamp.unlink(missing_ok=True)
+    if is_whole(stamp, request, lambda _: _outputs(output_dir, data)):
+        return
     _tell_odd_labels(data_dir, data)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
-    for utt, path in tqdm(data.wavs.items(), desc=str(output_dir), disable=None):
-        path = os.path.join(audio_root, path)
+    digest = hashlib.sha256()
+    for utt, path in tqdm(sources.items(), desc=str(output_dir), disable=None):
         data.wavs[utt], n_samples[utt] = _format_clip(
-            utt, path, output_dir / "audio", levelling
+            utt, path, output_dir / "audio", levelling, digest
         )
         seconds = n_samples[utt] / SAMPLE_RATE
         if min_seconds is not None and seconds < min_seconds:
@@ -106,12 +135,25 @@ def format_audio(
     if data.ratings is None:  # left by an earlier version of the set
         (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
-    write_stamp(output_dir / "format.yaml", request)
+    write_text(state, fingerprint(sources))
+    write_stamp(stamp, request, audio_sha256=digest.hexdigest())
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600
     logging.info(
         f"{output_dir}: {len(kept)} clips, {hours:.2f} h; {len(dropped)} dropped"
         + (f" (listed in {output_dir / 'dropped.txt'})" if dropped else "")
     )
+
+
+def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
+    """What this stage writes; of the audio, all that is in `output_dir`."""
+    yield output_dir / "utt2num_samples"
+    yield output_dir / "wav.scp"
+    for name, values in (("utt2mos", data.mos), ("utt2sys", data.systems)):
+        if values is not None:
+            yield output_dir / name
+    for path in read_wav_scp(output_dir / "wav.scp").values():
+        if Path(path).parent == output_dir / "audio":
+            yield Path(path)
 
 
 def _tell_odd_labels(data_dir: Path, data: DataDir) -> None:
@@ -126,8 +168,11 @@ def _tell_odd_labels(data_dir: Path, data: DataDir) -> None:
         )
 
 
-def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
-    """Return the path of a 16 kHz mono version, and its number of samples."""
+def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling, digest):
+    """Return the path of a 16 kHz mono version, and its number of samples.
+
+    `digest` takes in what was read.
+    """
     try:
         with open_audio(path) as f:
             channels = f.channels
@@ -135,6 +180,8 @@ def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling):
         samples, rate = read_audio(path)
     except UserError as e:
         raise UserError(f"{utt}: {e}") from e
+    digest.update(f"{utt} {rate} {len(samples)}\n".encode())
+    digest.update(samples.tobytes())
     if levelling.level_db is None and rate == SAMPLE_RATE and channels == 1:
         return path, len(samples)
     samples = soxr.resample(samples, rate, SAMPLE_RATE)

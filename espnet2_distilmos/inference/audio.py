@@ -15,6 +15,7 @@ from espnet2_distilmos.utils.files import PathLike
 _SILENT = 0.001
 _FULL = 0.999
 _BLOCK_SECONDS = 10
+_BLOCK_SAMPLES = 1 << 24  # of all channels: 64 MB
 
 
 @dataclass
@@ -169,9 +170,9 @@ class AudioFile:
     def _read(self) -> Iterator[np.ndarray]:
         try:
             with open_audio(self.path) as f:
-                yield from f.blocks(
-                    _BLOCK_SECONDS * self.rate, dtype="float32", always_2d=True
-                )
+                # A header may promise any rate and any number of channels.
+                size = min(_BLOCK_SECONDS * self.rate, _BLOCK_SAMPLES // f.channels)
+                yield from f.blocks(max(size, 1), dtype="float32", always_2d=True)
         except (OSError, soundfile.SoundFileError) as e:
             raise UserError(f"{self.path}: cannot be read as audio ({e})") from e
 

@@ -31,7 +31,7 @@ from espnet2_distilmos.utils.files import (
     write_json,
     write_text,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
 
 COMMAND = "distilmos benchmark"
 
@@ -170,7 +170,7 @@ def _predict(
     made = {}
     model = {f.name: sha256_file(f) for f in files}
     for name, content in data.items():
-        request = {"model": model, "wavs": content.wavs}
+        request = {"model": model, "audio": fingerprint(content.wavs)}
         target = folder / name
         if not is_whole(target / "inference.yaml", request):
             if engine is None:

@@ -16,7 +16,12 @@ from espnet2_distilmos.inference.report import (
     write_frames,
 )
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    require_folder,
+    require_output,
+    write_text,
+)
 
 # Seconds between two lines of progress where there is no terminal.
 _EVERY = 10.0
@@ -53,6 +58,11 @@ def score_paths(
     """
     clips = collect_clips(paths)
     require_format(form, clips)
+    if output is not None:
+        require_output(output, *paths, *(clip.path for clip in clips))
+    for folder in (frame_mos, plot):
+        if folder is not None:
+            require_folder(folder)
     # After the cheap checks: torch takes seconds.
     from espnet2_distilmos.inference.engine import DistilMOSInference
 

@@ -54,7 +54,14 @@ def locate_model(tag: Optional[str] = None) -> Model:
             if not zipfile.is_zipfile(path):
                 raise UserError(f"{path}: not a zip, or cut off; get it again")
             return model_in(unpack(path))
+        if not (path.parent / "config.yaml").is_file():
+            raise UserError(
+                f"{tag}: no model, there is no config.yaml beside it; training and "
+                "packing write both"
+            )
         return path.parent / "config.yaml", path
+    if path.exists():
+        raise UserError(f"{tag}: neither a file nor a folder; a model is needed here")
     name = str(tag).removeprefix(_HUB)
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
         raise UserError(f"{tag}: no such model file, folder or tag")
@@ -94,7 +101,8 @@ def model_in(folder: PathLike) -> Model:
             raise UserError(f"{folder}: no model here; {hint}")
         model = folder / "config.yaml", found[0]
     for file in model:
-        if not file.is_file():
+        # Not Path.is_file(), which raises where a name is too long for the system.
+        if not os.path.isfile(file):
             raise UserError(f"{file}: missing, though {folder} should hold a model")
     return model
 

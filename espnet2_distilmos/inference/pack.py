@@ -24,7 +24,13 @@ from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, read_yaml, write_yaml
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    read_yaml,
+    require_output,
+    write_yaml,
+)
 
 # What `facts` may hold, and how `distilmos info` and the model card call it.
 FACTS = {
@@ -54,6 +60,7 @@ def pack_model(
     Raises:
         UserError: files that do not belong together, or cannot be packed.
     """
+    require_output(output, train_config, model_file, results)
     network = load_network(train_config, model_file)
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)

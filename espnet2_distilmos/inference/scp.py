@@ -10,7 +10,12 @@ from tqdm import tqdm
 from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    folder_lock,
+    require_folder,
+)
 from espnet2_distilmos.utils.stamp import write_stamp
 
 
@@ -22,6 +27,8 @@ def _read_keys(path: PathLike) -> List[str]:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
     except UnicodeDecodeError as e:
         raise UserError(f"{path}: not UTF-8 text (byte {e.start})") from e
+    if not lines:
+        raise UserError(f"{path}: is empty; one ID a line was expected")
     for number, line in enumerate(lines, 1):
         if not line.split():
             raise UserError(f"{path}:{number}: empty; an ID was expected")
@@ -48,6 +55,8 @@ def score_scp(
         UserError: an unreadable file, or a key that `wav_scp` lacks; names it.
     """
     output_dir = Path(output_dir)
+    # Its utt2mos would be taken for, or take the place of, labels.
+    require_folder(output_dir, Path(wav_scp).parent)
     wavs = read_wav_scp(wav_scp)
     if key_file is not None:
         keys = _read_keys(key_file)

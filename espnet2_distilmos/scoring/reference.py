@@ -15,10 +15,14 @@ import scipy.signal
 from threadpoolctl import threadpool_limits
 
 from espnet2_distilmos.utils.audio import read_16k
-from espnet2_distilmos.utils.datadir import DataDir, set_name, write_lines
+from espnet2_distilmos.utils.datadir import (
+    DataDir,
+    set_name,
+    write_lines,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file, write_text
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, write_stamp
 
 SYSTEM_MEAN = "system_mean"
 SPECTRAL_STATISTICS = "spectral_statistics"
@@ -224,6 +228,7 @@ def write_reference_rows(
             for name in ("wav.scp", "utt2mos", "utt2sys")
             if (folder / name).exists()
         }
+        request["sets"][str(folder)].update(audio_request(folder))
     if is_whole(output_dir / "rows.yaml", request):
         return
     tests: dict[str, DataDir] = {}

@@ -47,7 +47,10 @@ def read_scores(path: PathLike) -> dict[str, Any]:
             level_cells(scores, level)
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError, RecursionError),
+        OverflowError,  # a whole number of some hundred digits
+    ) as e:
         raise UserError(
             f"{path}: not the scores.json of this version's score_mos; score again "
             f"({type(e).__name__}: {e})"

@@ -17,7 +17,7 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     ensure_checkpoint,
 )
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
@@ -42,9 +42,10 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
+    require_folder,
     sha256_file,
 )
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
@@ -112,6 +113,9 @@ class FrameDump:
         more_data_dirs: Sequence[PathLike] = (),
     ):
         data_dir, self.output_dir = Path(data_dir), Path(output_dir)
+        require_folder(output_dir, data_dir)
+        if max_frames < 1:
+            raise UserError(f"--max_frames {max_frames}: at least 1 is needed")
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
@@ -133,10 +137,14 @@ class FrameDump:
             "wav_scp_sha256": sha256_file(data_dir / "wav.scp"),
             "max_frames": max_frames,
             "seed": seed,
+            **audio_request(data_dir),
         }
         if more_data_dirs:  # else as before there was a choice
-            self.request["more_wav_scp_sha256"] = {
-                folder.name: sha256_file(folder / "wav.scp")
+            self.request["more_sets"] = {
+                folder.name: {
+                    "wav_scp_sha256": sha256_file(folder / "wav.scp"),
+                    **audio_request(folder),
+                }
                 for folder in map(Path, more_data_dirs)
             }
         self.stamp = self.output_dir / "frames.yaml"
@@ -159,7 +167,7 @@ class FrameDump:
 
     def run(self, job: int = 1, nj: int = 1) -> None:
         """Make the shards of job `job` of `nj` that are not whole yet."""
-        if matches(self.stamp, self.request):
+        if matches(self.stamp, self.request, self._files):
             return
         shards = pending(self.shards, job, nj)
         if not shards:
@@ -176,6 +184,9 @@ class FrameDump:
                     hidden_size=upstream.hidden_size,
                     counts=counts,
                 )
+
+    def _files(self, stamp: Dict[str, Any]) -> List[Path]:
+        return layer_files(self.output_dir, stamp)
 
     def _share(self, downsample: int) -> float:
         expected = sum(self.lengths.values()) / downsample
@@ -202,7 +213,7 @@ class FrameDump:
             UserError: a shard is missing.
         """
         with folder_lock(self.output_dir):
-            if is_whole(self.stamp, self.request):
+            if is_whole(self.stamp, self.request, self._files):
                 # Left where a run was killed after the stamp was written.
                 shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
                 return

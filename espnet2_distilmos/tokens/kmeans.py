@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet2_distilmos.tokens.backends import BACKENDS
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
 from espnet2_distilmos.utils.errors import UserError
@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     read_array,
     read_yaml,
+    require_folder,
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
@@ -121,8 +122,9 @@ class Clustering:
         n_codebooks: k-means a layer; each clusters what the one before leaves over.
 
     Raises:
-        UserError: stage 2 has not run, there are fewer frames than clusters, or no
-            codebook is wanted.
+        UserError: stage 2 has not run, or there are fewer frames than clusters, or
+            fewer clusters than 2, or no codebook; an output that would replace the
+            frames.
     """
 
     def __init__(
@@ -134,11 +136,17 @@ class Clustering:
         backend: str = "sklearn",
         n_codebooks: int = 1,
     ):
-        if n_codebooks < 1:
-            raise UserError(f"--n_codebooks {n_codebooks}: at least 1 is needed")
-        self.n_codebooks = n_codebooks
         frames_dir, self.output_dir = Path(frames_dir), Path(output_dir)
         self.n_clusters, self.seed, self.backend = n_clusters, seed, backend
+        self.n_codebooks = n_codebooks
+        require_folder(self.output_dir, frames_dir)
+        if n_codebooks < 1:
+            raise UserError(f"--n_codebooks {n_codebooks}: at least 1 is needed")
+        if n_clusters < 2:
+            raise UserError(
+                f"--n_clusters {n_clusters}: at least 2 are needed; one cluster would "
+                "be the same token everywhere"
+            )
         if not (frames_dir / "frames.yaml").exists():
             raise UserError(f"{frames_dir}: no frames.yaml; run stage 2 first")
         self.frames_dir = frames_dir
@@ -178,7 +186,7 @@ class Clustering:
 
     def run(self, job: int = 1, nj: int = 1) -> None:
         """Cluster the layers of job `job` of `nj` that are not whole yet."""
-        if matches(self.stamp, self.request):
+        if matches(self.stamp, self.request, self._files):
             return
         for shard in tqdm(pending(self.shards, job, nj), desc="k-means", disable=None):
             (layer,) = shard.items
@@ -217,7 +225,7 @@ class Clustering:
             UserError: a layer is missing.
         """
         with folder_lock(self.output_dir):
-            if is_whole(self.stamp, self.request):
+            if is_whole(self.stamp, self.request, self._files):
                 self._finish()
                 return
             require_whole(self.shards)
@@ -250,6 +258,9 @@ class Clustering:
                 perplexity={n: s["perplexity"] for n, s in zip(layers, stamps)},
             )
             self._finish()
+
+    def _files(self, stamp: Dict[str, Any]) -> List[Path]:
+        return layer_files(self.output_dir, stamp)
 
     def _finish(self) -> None:
         """What comes after the stamp, and a killed run may have left undone."""

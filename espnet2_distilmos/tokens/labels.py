@@ -35,7 +35,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     read_array,
 )
-from espnet2_distilmos.utils.stamp import is_whole, matches
+from espnet2_distilmos.utils.stamp import is_whole
 
 # A frame is near a tie if it lies nearer than this to the middle between its two
 # nearest centroids, as a part of its own length. Rounding, which depends on the batch,
@@ -157,7 +157,7 @@ class Labelling:
         Raises:
             UserError: a k-means of another upstream, or a clip that cannot be read.
         """
-        todo = [dset for dset in self.sets if not matches(dset.stamp, dset.request)]
+        todo = [dset for dset in self.sets if not dset.is_made()]
         owner = {shard.folder: dset for dset in todo for shard in dset.shards}
         shards = pending([shard for dset in todo for shard in dset.shards], job, nj)
         if not shards:
@@ -214,7 +214,7 @@ class Labelling:
         """
         with folder_lock(self.kmeans_dir):
             for dset in self.sets:
-                if is_whole(dset.stamp, dset.request):
+                if is_whole(dset.stamp, dset.request, dset.files):
                     # Left where a run was killed after the stamp was written.
                     shutil.rmtree(dset.folder / "shards", ignore_errors=True)
                 else:

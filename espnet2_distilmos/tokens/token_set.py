@@ -4,7 +4,7 @@ import hashlib
 import logging
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import kaldiio
 import numpy as np
@@ -17,7 +17,7 @@ from espnet2_distilmos.utils.datadir import (
     write_lines,
 )
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
-from espnet2_distilmos.utils.stamp import write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
 
 
 class TokenSet:
@@ -39,11 +39,20 @@ class TokenSet:
         self.request = {
             "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
             "wav_scp_sha256": sha256_file(scp),
+            **audio_request(data_dir),
         }
         self.shards = [
             self._shard(number, utts)
             for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
         ]
+
+    def files(self, stamp: Dict[str, Any]) -> List[Path]:
+        """What the stamp stands for."""
+        return [self.folder / "tokens.ark", self.folder / "tokens.scp"]
+
+    def is_made(self) -> bool:
+        """Whether there is nothing to do."""
+        return matches(self.stamp, self.request, self.files)
 
     def _shard(self, number: int, utts: List[str]) -> Shard:
         clips = hashlib.sha256("\n".join(utts).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Scores of one decode folder, in the files of ESPnet's `evaluate_pseudomos.py`."""
 
-import hashlib
 import json
 import logging
 import os
@@ -22,7 +21,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
 
 if TYPE_CHECKING:
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -272,16 +271,3 @@ def read_stamp(path: PathLike) -> Dict[str, Any]:
             "delete it and score again"
         )
     return stamp
-
-
-def fingerprint(files: Mapping[str, str]) -> str:
-    """A hash of IDs, paths, sizes and times: new wavs under old names are noticed."""
-    digest = hashlib.sha256()
-    for utt, path in sorted(files.items()):
-        try:
-            stat = os.stat(path)
-            state = f"{stat.st_size} {stat.st_mtime_ns}"
-        except OSError:  # scoring will say what is wrong with it
-            state = "missing"
-        digest.update(f"{utt} {os.path.abspath(path)} {state}\n".encode())
-    return digest.hexdigest()

@@ -12,13 +12,13 @@ from espnet2_distilmos.tts.evaluate import (
     VERSA_KEY,
     Scores,
     default_outdir,
-    fingerprint,
     finish,
     read_stamp,
     utterances,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, folder_lock
+from espnet2_distilmos.utils.stamp import fingerprint
 
 
 def merge(
@@ -99,7 +99,7 @@ def _read_rows(part: Path) -> List[Dict[str, Any]]:
         raise UserError(f"{part}: cannot be read ({e.strerror})") from e
     except UnicodeDecodeError as e:
         raise UserError(f"{part}: not UTF-8 text; run its job again") from e
-    except (ValueError, KeyError, TypeError, RecursionError) as e:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as e:
         raise UserError(
             f"{part}:{len(rows) + 1}: not a line that distilmos evaluate writes "
             f"({type(e).__name__}: {e}); run its job again"

@@ -102,10 +102,12 @@ def run(
         if e.errno is None:
             raise
         logging.debug("where it happened", exc_info=True)
+        # Of a rename the second name is the user's, the first a temporary one.
+        name = e.filename if e.filename2 is None else e.filename2
         if e.errno in NO_ROOM:
-            message = str(no_room(e.filename or "output", e.strerror))
+            message = str(no_room(name or "output", e.strerror))
         else:
-            message = f"{'' if e.filename is None else f'{e.filename}: '}{e.strerror}"
+            message = f"{'' if name is None else f'{name}: '}{e.strerror}"
         print(f"error: {one_line(message)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Set, Union
+from typing import Any, Iterator, Optional, Set, Union
 
 import numpy as np
 import yaml
@@ -32,14 +32,18 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     is removed and an older `path` stays as it was.
 
     Raises:
-        UserError: there is no room on the disk.
+        UserError: there is no room on the disk, or something stands in the way.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    require_output(path)
+    make_folder(path.parent)
     _remove_leftovers(path.parent)
-    # The suffix is kept: many writers (soundfile, matplotlib, numpy) look at it.
+    # The suffix is kept: many writers (soundfile, matplotlib, numpy) look at it. A name
+    # may be as long as the system allows, but not longer with what is put around it.
     fd, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}{_TEMPORARY}", suffix=path.suffix
+        dir=path.parent,
+        prefix=f".{path.stem[:40]}{_TEMPORARY}",
+        suffix=path.suffix if len(path.suffix) < 16 else "",
     )
     # Locked while we live, see _remove_leftovers. Some file systems have no locks, and
     # there nothing is ever removed.
@@ -62,6 +66,78 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     finally:
         tmp.unlink(missing_ok=True)
         os.close(fd)
+
+
+def make_folder(folder: PathLike) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        UserError: a file stands in the way.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as e:
+        raise UserError(
+            f"{folder}: no folder can be here, there is a file of that name; move it "
+            "or choose another folder"
+        ) from e
+
+
+def require_output(path: PathLike, *inputs: Optional[PathLike]) -> None:
+    """Refuse a file's name that nothing can, or should, be written to.
+
+    Called before work begins whose result goes there; :func:`atomic_path` calls it too.
+
+    Args:
+        path: of the file.
+        inputs: what the work reads, and what must not be written over.
+
+    Raises:
+        UserError: a folder, a device, a pipe, an input.
+    """
+    absolute = Path(os.path.abspath(path))
+    if absolute.is_dir():
+        raise UserError(f"{path}: is a folder; a file's name is needed here")
+    # The file is renamed into its place: it would take that of /dev/null for good.
+    if (absolute.exists() and not absolute.is_file()) or (
+        absolute.parts[1:2] in [("dev",), ("proc",), ("sys",)]
+        and not absolute.is_relative_to("/dev/shm")
+    ):
+        raise UserError(f"{path}: a device or a pipe; a plain file's name is needed")
+    for name in inputs:
+        if name is not None and same_place(path, name):
+            raise UserError(
+                f"{path}: is read here and would be lost; choose another output"
+            )
+
+
+def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
+    """Refuse a folder that nothing can, or should, be written to.
+
+    Args:
+        folder: for the output.
+        inputs: folders that the work reads.
+
+    Raises:
+        UserError: a file, or an input.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a folder's name is needed here")
+    for name in inputs:
+        if name is not None and same_place(folder, name):
+            raise UserError(
+                f"{folder}: is read here and would be written over; choose another "
+                "folder for the output"
+            )
+
+
+def same_place(a: PathLike, b: PathLike) -> bool:
+    """Whether two names lead to the same file or folder."""
+    try:
+        return os.path.samefile(a, b)
+    except OSError:  # one of them is not there
+        return os.path.abspath(a) == os.path.abspath(b)
 
 
 def no_room(path: PathLike, reason: object) -> UserError:
@@ -120,8 +196,12 @@ def read_yaml(path: PathLike) -> dict:
     except RecursionError as e:
         raise UserError(f"{path}: not valid YAML: nested too deeply") from e
     # PyYAML lets through what its constructors raise: a date of the 40th of May is a
-    # ValueError, `!!bool x` a KeyError, `!!timestamp x` an AttributeError...
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as e:
+    # ValueError, `!!bool x` a KeyError, `!!timestamp x` an AttributeError, a time with
+    # hundreds of colons an OverflowError...
+    except (
+        *(yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError),
+        ArithmeticError,
+    ) as e:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
     if not isinstance(data, dict):
         raise UserError(f"{path}: a YAML mapping (key: value lines) was expected")
@@ -180,7 +260,7 @@ def folder_lock(folder: PathLike) -> Iterator[None]:
         UserError: another process holds the lock.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with open(folder / ".lock", "w") as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -276,6 +276,8 @@ def test_other_clusterings_stand_beside_the_first(recipe):
     [
         (["--stages", "1"], "unknown option --stages"),
         (["--stage", "one"], "option --stage is a number"),
+        (["--stage", "7", "--stop_stage", "6"], "--stage 7: nothing to do"),
+        (["--nj", "0"], "--nj 0: at least 1 is needed"),
         (["--upstream", "conf/upstream/x.yaml"], "conf/upstream/x.yaml: no such file"),
         (["--train_config", "x.yaml"], "--train_config x.yaml: no such file"),
         (["--train_set", ""], "--train_set is required"),

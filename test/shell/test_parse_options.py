@@ -84,7 +84,7 @@ def test_what_follows_the_options_is_left_alone():
 
 @pytest.mark.parametrize("number", ["0", "-1", "1000", "0.5", "2.", ".5", "1e-3"])
 def test_numbers_are_taken(number):
-    assert values("--stage", number)[0]["stage"] == number
+    assert values("--max_len", number)[0]["max_len"] == number
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,11 @@ def test_numbers_are_taken(number):
         (["--skip_train", ""], "true or false"),
         (["--stage", "all"], "--stage is a number, found 'all'"),
         (["--stage="], "--stage is a number"),
+        (["--stage", "1.5"], "--stage is a whole number, found '1.5'"),
+        (["--stage", "1e0"], "--stage is a whole number"),
+        (["--nj", "-1"], "--nj is a whole number"),
+        (["--nj", "08"], "--nj is a whole number"),
+        (["--stage", "9" * 20], "--stage is a whole number"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, monkeypatch, args, part):

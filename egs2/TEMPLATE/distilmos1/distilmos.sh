@@ -98,6 +98,11 @@ fail() {
 joined() { echo "$1" | xargs | tr ' /' '+_'; }
 [ -z "${train_sets}" ] || train_set=$(joined "${train_sets}")
 [ -z "${valid_sets}" ] || valid_set=$(joined "${valid_sets}")
+[ "${stage}" -le "${stop_stage}" ] ||
+    fail "--stage ${stage}: nothing to do, since --stop_stage is ${stop_stage}; give both (stages are 1 to 8)"
+for n in nj inference_nj num_nodes cpu_nproc; do
+    [ "${!n}" -ge 1 ] || fail "--${n} ${!n}: at least 1 is needed"
+done
 [ -n "${train_set}" ] || fail "--train_set is required"
 [ -n "${valid_set}" ] || fail "--valid_set is required"
 [ -n "${test_sets}" ] || fail "--test_sets is required"
@@ -260,8 +265,10 @@ if ! "${skip_data_prep}"; then
     if wanted 4; then
         log "Stage 4: Statistics: ${stats_dir}"
         for dset in "${train_set}" "${valid_set}"; do
+            need "${dumpdir}/raw/${dset}/utt2num_samples" 1
             _opts=()
             if "${use_tokens}"; then
+                need "${kmeans_dir}/${dset}/tokens.scp" 3
                 _opts+=(--tokens_scp "${kmeans_dir}/${dset}/tokens.scp")
             fi
             ${python} -m espnet2_distilmos.bin.collect_stats \
@@ -311,7 +318,8 @@ if ! "${skip_train}"; then
                 if "${use_tokens}"; then sha256sum "${kmeans_dir}"/*/tokens.scp "${kmeans_dir}/provenance.yaml"; fi
             } | sha256sum
         )
-        if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${_digest}" ]; then
+        if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${_digest}" ] &&
+            [ -f "${mos_exp}/config.yaml" ] && [ -f "${mos_exp}/${inference_model}" ]; then
             log "Stage 5: ${mos_exp}: already trained, nothing to do"
         else
             log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"

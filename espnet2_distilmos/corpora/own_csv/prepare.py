@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from espnet2_distilmos.corpora.own_csv.split import Split, split_rows
+from espnet2_distilmos.corpora.own_csv.split import SETS, Split, split_rows
 from espnet2_distilmos.corpora.own_csv.table import Row, Table, check_audio, read_table
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
@@ -74,7 +74,7 @@ def prepare_csv(
     }
     report = data_dir / "csv_report.txt"
     with folder_lock(data_dir):
-        if is_whole(data_dir / "csv.yaml", request):
+        if is_whole(data_dir / "csv.yaml", request, lambda _: _outputs(data_dir)):
             return report.read_text(encoding="utf-8").splitlines()
         seconds = check_audio(table)
         _require_good(table, csv_file, data_dir, skip_bad)
@@ -84,13 +84,22 @@ def prepare_csv(
                 "to learn"
             )
         _require_distinct(table.rows, csv_file)
-        split = split_rows(table.rows, valid_fraction, test_fraction, seed)
+        try:
+            split = split_rows(table.rows, valid_fraction, test_fraction, seed)
+        except UserError as e:
+            raise UserError(f"{csv_file}: {e}") from e
         _write_sets(split.sets, csv_file.resolve().parent, data_dir)
         told = _told(csv_file, table, seconds, scale, split)
         write_yaml(data_dir / "set_notes.yaml", {"test": split.note})
         write_text(report, "".join(f"{line}\n" for line in told))
         write_stamp(data_dir / "csv.yaml", request)
     return told
+
+
+def _outputs(data_dir: Path) -> list[Path]:
+    sets = [data_dir / name for name in SETS]
+    names = ("wav.scp", "utt2mos", "utt2spk")
+    return [data_dir / "csv_report.txt", *(s / n for s in sets for n in names)]
 
 
 def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:

@@ -57,9 +57,10 @@ def split_rows(
         UserError: fewer than 8 clips, no training clips, or shares that leave none.
     """
     fractions = {"valid": valid_fraction, "test": test_fraction}
-    if min(fractions.values()) <= 0 or sum(fractions.values()) > 0.8:
+    if not (min(fractions.values()) > 0 and sum(fractions.values()) <= 0.8):
         raise UserError(
-            "the shares of valid and test must be positive and at most 0.8 together"
+            "--valid_fraction, --test_fraction: the shares of valid and test must be "
+            "positive and at most 0.8 together"
         )
     rows = sorted(rows, key=lambda r: str(r.wav).encode())
     has_split = rows and rows[0].split is not None

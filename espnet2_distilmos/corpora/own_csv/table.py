@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,7 @@ def _row(
         if split.lower() not in SPLITS:
             raise ValueError(f"split {split!r} is none of train, valid, test")
         split = SPLITS[split.lower()]
-    # resolve: one file may be named in two ways.
-    wav = (folder / values["wav"]).resolve()
+    # One file may be named in two ways. Not Path.resolve(), which raises where a link
+    # leads to itself.
+    wav = Path(os.path.realpath(folder / values["wav"]))
     return Row(line, wav, mos, values.get("system"), split)

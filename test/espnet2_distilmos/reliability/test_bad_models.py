@@ -263,7 +263,7 @@ def test_options_of_the_scorer(tiny_model, upstream, refused):
     refused([*good, "--device", "toaster"], "toaster", "choose auto, cpu or cuda")
     refused([*good, "--log_level", "LOUD"], "LOUD", "choose DEBUG, INFO")
     refused([*good, "--corpus", "x"], "no corpus offsets", "leave the corpus out")
-    refused([*good, "--batch_seconds", "0"], "0 is not positive")
+    refused([*good, "--batch_seconds", "0"], "a number above 0")
     refused([*good[:2], "--model", "../x.zip"], "../x.zip: no such model file")
     refused(["score", "nowhere", "--model", tiny_model], "nowhere: no such file")
 

@@ -47,6 +47,8 @@ def around(target):
     return mixed.map(b"".join) | st.binary(max_size=60)
 
 
+LONG = b"c" * 5000  # OSError: too long a name
+MANY = b"0" * 400  # as a whole number more than a float can hold
 # Inputs that broke a reader, or nearly: reader and content.
 FINDINGS = [
     ("yaml", b"a: 2026-13-40"),  # ValueError of a date
@@ -68,6 +70,10 @@ FINDINGS = [
     ("csv", b"wav,mos\na\0,3\n"),
     ("npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|O'}"),
     ("zip", b"PK\x05\x06" + b"\xff" * 18),
+    ("meta", b"yaml_files: {train_config: %b}\nfiles: {model_file: m}\n" % LONG),
+    ("jsonl", b'{"key": "a", "distilmos": 1%b}\n' % MANY),  # OverflowError
+    ("scores", TARGETS["scores"].seeds[0].replace(b"0.5", b"1" + MANY, 1)),  # likewise
+    ("yaml", b"a: 1" + b":1" * 200 + b".5"),  # likewise: base 60
 ]
 
 

@@ -8,7 +8,8 @@
 # - Dashes are underscores: --stop-stage is --stop_stage. Names are lower case, so
 #   that PATH and its like are out of reach.
 # - A number as default takes numbers only: bash would take `--stage all` for a failed
-#   comparison, skip every stage and report success.
+#   comparison, skip every stage and report success. Stages, seeds, jobs and GPUs take
+#   whole numbers: `--stage 1.5` would do the same.
 # - --help prints $help_message. A lone -- ends the options.
 # - What follows the options stays in "$@".
 # Values are stored, never evaluated: blanks, quotes, $(...) and ; are just text.
@@ -65,6 +66,10 @@ while [[ ${1-} == -* ]]; do
     elif [[ $_po_default =~ ^-?[0-9]+(\.[0-9]+)?$ ]]; then
         [[ $_po_value =~ ^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$ ]] ||
             _po_fail "option ${_po_flag} is a number, found '${_po_value}'"
+        # Nine digits: bash refuses what is beyond its integers, and goes on.
+        [[ ! $_po_name =~ ^(stage|stop_stage|seed|ngpu|num_nodes|cpu_nproc|nj|[a-z]+_nj)$ ||
+            $_po_value =~ ^(0|[1-9][0-9]{0,8})$ ]] ||
+            _po_fail "option ${_po_flag} is a whole number, found '${_po_value}'"
     fi
     printf -v "$_po_name" '%s' "$_po_value"
 done
