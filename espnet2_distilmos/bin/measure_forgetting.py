@@ -35,6 +35,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nj", type=takes.positive_int, default=2, help="Processes that make the clips"
     )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        help="Only final runs with these seeds (default: all; a minute a run)",
+    )
     return parser
 
 
@@ -59,6 +65,8 @@ def main(cmd=None) -> None:
     for one in make_plan(protocol, {}):
         kind = protocol.models[one.model].kind
         if (one.phase, one.size, kind) != (MAIN, ALL, "network"):
+            continue
+        if one.seed not in (args.seeds or protocol.seeds):
             continue
         if not place.stamp(one).exists():
             raise UserError(f"{place.run_dir(one)}: not done; run the phase main first")
