@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, require_all
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -172,7 +172,13 @@ class AudioFile:
             with open_audio(self.path) as f:
                 # A header may promise any rate and any number of channels.
                 size = min(_BLOCK_SECONDS * self.rate, _BLOCK_SAMPLES // f.channels)
-                yield from f.blocks(max(size, 1), dtype="float32", always_2d=True)
+                n_read = 0
+                # Not f.blocks(), which believes the header: where a file ends before,
+                # it hands out whatever the memory held.
+                while len(block := f.read(max(size, 1), "float32", always_2d=True)):
+                    n_read += len(block)
+                    yield block
+                require_all(f, self.path, n_read)
         except (OSError, soundfile.SoundFileError) as e:
             raise UserError(f"{self.path}: cannot be read as audio ({e})") from e
 

@@ -51,6 +51,21 @@ def open_audio(path: PathLike) -> soundfile.SoundFile:
     return f
 
 
+def require_all(f: soundfile.SoundFile, path: PathLike, n_read: int) -> None:
+    """Refuse a FLAC of which fewer samples came than its header promises.
+
+    Its decoder does not always tell. MP3 and Ogg are played as far as they go.
+
+    Raises:
+        UserError: cut off.
+    """
+    if f.format == "FLAC" and n_read < f.frames < _ENDLESS:
+        raise UserError(
+            f"{path}: cut off, {n_read} of {f.frames} samples are there; copy or make "
+            "it again"
+        )
+
+
 def read_audio(path: PathLike) -> Tuple[np.ndarray, int]:
     """Read a file as float32, channels averaged.
 
@@ -65,6 +80,7 @@ def read_audio(path: PathLike) -> Tuple[np.ndarray, int]:
             samples, rate = f.read(dtype="float32", always_2d=True), f.samplerate
         except (OSError, soundfile.SoundFileError) as e:
             raise UserError(f"{path}: cannot be read as audio ({e})") from e
+        require_all(f, path, len(samples))
     if len(samples) == 0:
         raise UserError(f"{path}: holds no samples")
     if not np.isfinite(samples).all():

@@ -49,6 +49,13 @@ def around(target):
 
 LONG = b"c" * 5000  # OSError: too long a name
 MANY = b"0" * 400  # as a whole number more than a float can hold
+# A FLAC that promises 400 samples and has none; soundfile's blocks() made 400 of it, of
+# what was in the memory before.
+PROMISES = bytes.fromhex(
+    "664c6143000000221000100000000d00000d02e800f00000019003ba08b5b65087c7169841db"
+    "668b096084000028200000007265666572656e6365206c69627c4c414320312e342e32330000"
+    "0000fff8750800018f46000e39f7bb"
+)
 # Inputs that broke a reader, or nearly: reader and content.
 FINDINGS = [
     ("yaml", b"a: 2026-13-40"),  # ValueError of a date
@@ -74,12 +81,23 @@ FINDINGS = [
     ("jsonl", b'{"key": "a", "distilmos": 1%b}\n' % MANY),  # OverflowError
     ("scores", TARGETS["scores"].seeds[0].replace(b"0.5", b"1" + MANY, 1)),  # likewise
     ("yaml", b"a: 1" + b":1" * 200 + b".5"),  # likewise: base 60
+    ("audio", PROMISES),
 ]
 
 
 @pytest.mark.parametrize("target, content", FINDINGS)
 def test_what_was_found_stays_mended(tmp_path, target, content):
     assert fuzz_readers.attempt(TARGETS[target], content, tmp_path) == ""
+
+
+def test_samples_that_are_promised_are_not_made_up(tmp_path):
+    from espnet2_distilmos.inference.audio import AudioFile
+    from espnet2_distilmos.utils.audio import read_audio
+
+    (tmp_path / "x.flac").write_bytes(PROMISES)
+    for read in (lambda path: AudioFile(path).samples(), read_audio):
+        with pytest.raises(UserError, match="x.flac: cut off, 0 of 400 samples"):
+            read(tmp_path / "x.flac")
 
 
 @pytest.mark.parametrize("target", TARGETS)
