@@ -14,4 +14,5 @@ exec ./distilmos.sh \
     --test_sets "test test_speaker test_system" \
     --label_name "PESQ MOS-LQO, objective" \
     --set_notes local/set_notes.yaml \
+    --shipped_rows local/shipped \
     "$@"
