@@ -140,9 +140,15 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     measures = {"speaker": 0.5, "token kept": 0.4, "token readable": None}
     layers = {"layer 1": measures, "layer 2": measures}
     forgetting = {"pretrained": layers, "distilmos/0": layers, "distilmos/1": layers}
+    features = {"a few numbers": dict.fromkeys(DEV, 0.25)}
     page = write_report(
-        read_scores_file(tmp_path / "scores.json"), protocol, tmp_path, forgetting
+        read_scores_file(tmp_path / "scores.json"),
+        protocol,
+        tmp_path,
+        forgetting,
+        features,
     )
+    assert "| a few numbers | 0.250" in page
     assert (
         "distilmos against nodistil: better on test, test_speaker, test_system" in page
     )

@@ -78,7 +78,7 @@ def test_development_sets_share_nothing_that_they_must_not(tmp_path):
     sizes = make(tmp_path)
     assert sizes == {
         "tune_train": 120,
-        "tune_valid": 200,
+        "tune_valid": 150,
         "dev_speaker": 250,
         "dev_system": 250,
         "train_100": 100,
