@@ -52,7 +52,8 @@ def canvas(
         ax.set_axisbelow(True)
     yield figure, axes[:n_panels]
     with atomic_path(path) as tmp:
-        figure.savefig(tmp, dpi=DPI, format="png")
+        # Tight: the layout may cut off the labels of square panels.
+        figure.savefig(tmp, dpi=DPI, format="png", bbox_inches="tight")
 
 
 def integer_ticks(axis) -> None:
