@@ -47,7 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch_seconds",
         type=takes.positive,
-        help="Seconds of audio a batch, with padding",
+        help="Seconds of audio a batch, with padding (default: clip by clip; GPU 400)",
     )
     parser.add_argument(
         "--corpus",
@@ -96,11 +96,15 @@ def main(cmd=None) -> None:
 
     # One thread: jobs run side by side, and sums do not depend on a thread count.
     torch.set_num_threads(args.num_threads)
+    # Clip by clip on a CPU: which clips share a batch depends on the number of jobs,
+    # and the last bits of their scores on the batch.
+    alone = args.ngpu == 0 and args.batch_seconds is None
     model = DistilMOSInference(
         args.train_config,
         args.model_file,
         "cuda" if args.ngpu > 0 else "cpu",
         batch_seconds=args.batch_seconds,
+        batch_size=1 if alone else None,
         corpus=args.corpus,
     )
     score_scp(model, wav_scp, args.output_dir, request, args.key_file)
