@@ -27,7 +27,7 @@ def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
     """Utterance SRCC over the number of training clips, a panel a test set."""
     sets = list(found["figures"])
     places = [str(size) for size in protocol.sizes]
-    with canvas(path, len(sets), (3.6, 3.2)) as (_, axes):
+    with canvas(path, len(sets), (3.6, 3.4)) as (figure, axes):
         for ax, name in zip(axes, sets, strict=True):
             sizes = found["figures"][name]["utt"]
             for n, (model, colour) in enumerate(zip(protocol.models, _COLOURS)):
@@ -48,7 +48,9 @@ def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
                 )
             ax.set(title=name, xlabel="training clips", ylabel="utterance SRCC")
             ax.set_xticks(range(len(places)), places)
-        axes[0].legend(fontsize=7)
+            ax.set_xlim(-0.4, len(places) - 0.6)  # no model's marker on the frame
+        known = axes[0].get_legend_handles_labels()
+        figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
 
 
 def _curves(scores: Scores, model: str, part: str, names: Sequence[str]):
