@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from espnet2_distilmos.utils.errors import UserError
 PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_VALUES = 10_000_000  # of a YAML file: what a few aliases of aliases come to
 _TEMPORARY = ".tmp"
 _cleared: Set[Path] = set()  # folders, by this process
 
@@ -186,7 +188,7 @@ def read_yaml(path: PathLike) -> dict:
     """Read a YAML mapping.
 
     Raises:
-        UserError: no such file, no valid YAML, or no mapping.
+        UserError: no such file, no valid YAML, no mapping, or aliases without end.
     """
     path = Path(path)
     try:
@@ -205,7 +207,23 @@ def read_yaml(path: PathLike) -> dict:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
     if not isinstance(data, dict):
         raise UserError(f"{path}: a YAML mapping (key: value lines) was expected")
+    if _n_values(data, {}) > MOST_VALUES:
+        raise UserError(
+            f"{path}: its aliases (*name) expand to more than {MOST_VALUES} values, or "
+            "without end; write them out"
+        )
     return data
+
+
+def _n_values(data: Any, known: dict[int, float]) -> float:
+    """Values of a document with its aliases written out; inf if one holds itself."""
+    if not isinstance(data, (dict, list)):
+        return 1
+    if id(data) not in known:
+        known[id(data)] = math.inf  # as long as its own values are counted
+        inner = data.values() if isinstance(data, dict) else data
+        known[id(data)] = 1 + sum(_n_values(value, known) for value in inner)
+    return known[id(data)]
 
 
 def sha256_file(path: PathLike) -> str:

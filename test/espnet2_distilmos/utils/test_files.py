@@ -72,6 +72,13 @@ def test_yaml_and_json(tmp_path):
     assert not (tmp_path / "y.json").exists()
 
 
+# Nine lines of nine aliases each: 400 million values in 400 bytes.
+BOMB = b"a0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (i, i, b", ".join([b"*a%d" % (i - 1)] * 9))
+    for i in range(1, 10)
+)
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -80,6 +87,8 @@ def test_yaml_and_json(tmp_path):
         (b"", "a YAML mapping"),
         (b"a: \xff", "not valid YAML"),
         (b"a: !!python/object/apply:os.getcwd []", "not valid YAML"),
+        (BOMB, r"its aliases \(\*name\) expand to more than 10000000 values"),
+        (b"a: &a [1, *a]\n", "its aliases .* without end"),
     ],
 )
 def test_bad_yaml_is_one_line(tmp_path, content, message):
@@ -89,6 +98,11 @@ def test_bad_yaml_is_one_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="y.yaml: cannot be read"):
         read_yaml(tmp_path / "y.yaml")
+
+
+def test_a_few_aliases_are_fine(tmp_path):
+    (tmp_path / "x.yaml").write_text("a: &a {b: 1}\nc: [*a, *a]\n")
+    assert read_yaml(tmp_path / "x.yaml") == {"a": {"b": 1}, "c": [{"b": 1}] * 2}
 
 
 def test_sha256(tmp_path):
