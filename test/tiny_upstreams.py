@@ -26,6 +26,23 @@ _FAIRSEQ = {
     "encoder_layerdrop": 0.05,
     "feature_grad_mult": 0.1,
 }
+# For recipes that run from end to end: two blocks, written by the recipe at first use.
+RECIPE_UPSTREAM = {
+    "upstream": "wavlm_local",
+    "path_or_url": "downloads/upstream/tiny.pt",
+    "random_init": {
+        "seed": 1,
+        "config": {
+            "conv_feature_layers": CONV,
+            "encoder_layers": 2,
+            "encoder_embed_dim": 16,
+            "encoder_ffn_embed_dim": 32,
+            "encoder_attention_heads": 2,
+            "conv_pos": 8,
+            "conv_pos_groups": 4,
+        },
+    },
+}
 _PRE = {"extractor_mode": "layer_norm", "layer_norm_first": True}
 
 

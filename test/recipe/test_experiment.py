@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import yaml
 from made_speech import speech_like
+from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
 from espnet2_distilmos.bin import report_experiment, run_experiment
 from espnet2_distilmos.utils.datadir import DataDir
@@ -20,22 +21,6 @@ REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-UPSTREAM = {
-    "upstream": "wavlm_local",
-    "path_or_url": "downloads/upstream/tiny.pt",
-    "random_init": {
-        "seed": 1,
-        "config": {
-            "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
-            "encoder_layers": 2,
-            "encoder_embed_dim": 16,
-            "encoder_ffn_embed_dim": 32,
-            "encoder_attention_heads": 2,
-            "conv_pos": 8,
-            "conv_pos_groups": 4,
-        },
-    },
-}
 MODELS = ("sslmos", "spectral_statistics")
 
 

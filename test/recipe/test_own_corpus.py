@@ -14,29 +14,13 @@ import pytest
 import soundfile
 import yaml
 from hostile import IDS, PATHS, harmed
+from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
 from espnet2_distilmos.utils.datadir import DataDir
 
 REPO = Path(__file__).parents[2]
 SETUP = REPO / "egs2/TEMPLATE/distilmos1/setup.sh"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-UPSTREAM = {
-    "upstream": "wavlm_local",
-    "path_or_url": "downloads/tiny.pt",
-    "random_init": {
-        "seed": 1,
-        "config": {
-            "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
-            "encoder_layers": 2,
-            "encoder_embed_dim": 16,
-            "encoder_ffn_embed_dim": 32,
-            "encoder_attention_heads": 2,
-            "conv_pos": 8,
-            "conv_pos_groups": 4,
-        },
-    },
-}
 
 
 def write_clip(path: Path, i: int, rate: int = 16000) -> float:

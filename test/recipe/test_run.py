@@ -16,28 +16,13 @@ import pytest
 import soundfile
 import yaml
 from made_speech import speech_like
+from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
 REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"
 SETS = ("test", "test_system")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-UPSTREAM = {
-    "upstream": "wavlm_local",
-    "path_or_url": "downloads/upstream/tiny.pt",
-    "random_init": {
-        "seed": 1,
-        "config": {
-            "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
-            "encoder_layers": 2,
-            "encoder_embed_dim": 16,
-            "encoder_ffn_embed_dim": 32,
-            "encoder_attention_heads": 2,
-            "conv_pos": 8,
-            "conv_pos_groups": 4,
-        },
-    },
-}
 SIZES = "--n_train 40 --n_valid 12 --n_test 12 --n_test_speaker 4 --n_test_system 8"
 
 
