@@ -91,7 +91,9 @@ def format_audio(
     sources = {u: os.path.join(audio_root, path) for u, path in data.wavs.items()}
     # Hidden, since times differ from copy to copy of one corpus.
     state, stamp = output_dir / ".audio", output_dir / FORMAT_STAMP
-    if state.exists() and state.read_text() != fingerprint(sources):
+    # Taken before the audio is read: what changes meanwhile is noticed the next time.
+    found = fingerprint(sources)
+    if state.exists() and state.read_text() != found:
         logging.info(f"{output_dir}: audio files have changed, making it again")
         stamp.unlink(missing_ok=True)
     if is_whole(stamp, request, lambda _: _outputs(output_dir, data)):
@@ -135,7 +137,7 @@ def format_audio(
     if data.ratings is None:  # left by an earlier version of the set
         (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
-    write_text(state, fingerprint(sources))
+    write_text(state, found)
     write_stamp(stamp, request, audio_sha256=digest.hexdigest())
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600
     logging.info(
