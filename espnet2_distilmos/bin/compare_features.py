@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
@@ -23,12 +24,17 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--raw_dir",
+        type=takes.path,
         default="dump/experiment/tune_train/raw",
         help="Formatted audio of the development sets",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--nj", type=int, default=2, help="Threads of the trees")
-    parser.add_argument("--output", required=True, help="features.json")
+    parser.add_argument("--seed", type=takes.seed, default=0)
+    parser.add_argument(
+        "--nj", type=takes.positive_int, default=2, help="Threads of the trees"
+    )
+    parser.add_argument(
+        "--output", type=takes.path, required=True, help="features.json"
+    )
     return parser
 
 
@@ -40,11 +46,10 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.experiment.plan import DEV_SETS, TUNE_TRAIN, TUNE_VALID
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.utils.datadir import DataDir
-    from espnet2_distilmos.utils.files import read_yaml, write_json
+    from espnet2_distilmos.utils.files import write_json
 
     upstreams = {
-        Path(path).stem: UpstreamConfig.from_dict(read_yaml(path), path)
-        for path in args.upstreams
+        Path(path).stem: UpstreamConfig.from_file(path) for path in args.upstreams
     }
     raw = Path(args.raw_dir)
     tests = {name: DataDir.load(raw / name) for name in (TUNE_VALID, *DEV_SETS)}

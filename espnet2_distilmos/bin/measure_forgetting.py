@@ -37,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seeds",
-        type=int,
+        type=takes.seed,
         nargs="+",
         help="Only final runs with these seeds (default: all; a minute a run)",
     )
@@ -49,7 +49,7 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.experiment.forgetting import measure_forgetting
-    from espnet2_distilmos.experiment.network import TAG
+    from espnet2_distilmos.experiment.network import MODEL, TAG
     from espnet2_distilmos.experiment.place import Place
     from espnet2_distilmos.experiment.plan import MAIN, make_plan
     from espnet2_distilmos.experiment.protocol import ALL, read_protocol
@@ -57,7 +57,7 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.ssl.config import read_config
     from espnet2_distilmos.ssl.probe_clips import make_probe_clips, probe_prompts
     from espnet2_distilmos.ssl.sources import fetch_speech, find_sources
-    from espnet2_distilmos.utils.files import read_yaml, write_json
+    from espnet2_distilmos.utils.files import write_json
 
     protocol = read_protocol(args.protocol)
     place = Place(Path("."), Path(args.experiment_dir), Path(args.dumpdir))
@@ -71,15 +71,14 @@ def main(cmd=None) -> None:
         if not place.stamp(one).exists():
             raise UserError(f"{place.run_dir(one)}: not done; run the phase main first")
         folder = place.run_dir(one) / f"mos_{TAG}"
-        best = folder / "valid.srcc.best.pth"
-        runs[f"{one.model}/{one.seed}"] = (folder / "config.yaml", best)
+        runs[f"{one.model}/{one.seed}"] = (folder / "config.yaml", folder / MODEL)
     config = read_config(args.pretrain_config)
     fetch_speech(Path(args.speech_dir))
     prompts = probe_prompts(
         find_sources(Path(args.speech_dir)), config.corpus, config.seed
     )
     clips, left_out = make_probe_clips(prompts, args.versions, args.seed, args.nj)
-    upstream = UpstreamConfig.from_dict(read_yaml(protocol.upstream), protocol.upstream)
+    upstream = UpstreamConfig.from_file(protocol.upstream)
     kmeans = place.kmeans(protocol.train_set, protocol.upstream, protocol.n_clusters)
     models = measure_forgetting(upstream, runs, clips, kmeans, args.seed)
     more = {"clips": len(clips), "left_out": left_out, "seed": args.seed}

@@ -2,9 +2,7 @@
 """Tables and plots of the experiment from its saved scores, without any training."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
@@ -41,13 +39,20 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.experiment.protocol import read_protocol
-    from espnet2_distilmos.experiment.report import read_scores_file, write_report
+    from espnet2_distilmos.experiment.report import (
+        read_results,
+        read_scores_file,
+        write_report,
+    )
+    from espnet2_distilmos.experiment.tables import SPECTRAL
 
     forgetting = features = None
     if args.forgetting is not None:
-        forgetting = json.loads(Path(args.forgetting).read_text())["models"]
+        what = "what measure_forgetting writes"
+        forgetting = read_results(args.forgetting, what, ["models"])["models"]
     if args.features is not None:
-        features = json.loads(Path(args.features).read_text())
+        what = "what compare_features writes"
+        features = read_results(args.features, what, [SPECTRAL])
     scores, protocol = read_scores_file(args.scores), read_protocol(args.protocol)
     if args.shipped_dir is not None:
         from espnet2_distilmos.experiment.ship import ship_rows

@@ -65,8 +65,5 @@ def choose_device(args: argparse.Namespace) -> str:
 def read_upstream(args: argparse.Namespace):
     """The :class:`UpstreamConfig` that the options name."""
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
-    from espnet2_distilmos.utils.files import read_yaml
 
-    return UpstreamConfig.from_dict(
-        read_yaml(args.upstream_config), args.upstream_config
-    )
+    return UpstreamConfig.from_file(args.upstream_config)

@@ -11,6 +11,7 @@ from typing import Dict
 import numpy as np
 import torch
 
+from espnet2_distilmos.experiment.tables import SPECTRAL
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.scoring.metrics import METRICS
@@ -18,7 +19,7 @@ from espnet2_distilmos.scoring.reference import fit_trees, read_features
 from espnet2_distilmos.utils.audio import read_16k
 from espnet2_distilmos.utils.datadir import DataDir
 
-SPECTRAL, BOTH = "spectral statistics", "spectral statistics and {}"
+BOTH = SPECTRAL + " and {}"
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """The page of results: tables and plots from collected scores, without any training."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -21,17 +22,25 @@ def read_scores_file(path: PathLike) -> Scores:
     Raises:
         UserError: no such file, or not one of these.
     """
+    keys = ("environment", "sets", "runs", "missing")
+    return read_results(path, "the scores of an experiment", keys)
+
+
+def read_results(path: PathLike, what: str, keys: Sequence[str]) -> Dict[str, Any]:
+    """Read a JSON object with `keys`; `what` says in errors what it should be.
+
+    Raises:
+        UserError: no such file, or not one of these.
+    """
     try:
-        scores = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in ("environment", "sets", "runs", "missing"):
-            scores[key]
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        for key in keys:
+            found[key]
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
     except (ValueError, KeyError, TypeError) as e:
-        raise UserError(
-            f"{path}: not the scores of an experiment ({type(e).__name__}: {e})"
-        ) from e
-    return scores
+        raise UserError(f"{path}: not {what} ({type(e).__name__}: {e})") from e
+    return found
 
 
 def write_report(

@@ -22,6 +22,7 @@ from espnet2_distilmos.scoring.tables import NONE, figure, markdown_table
 
 AIM = 0.05  # SRCC that the token loss should gain out of domain
 ALPHA = 0.05
+SPECTRAL = "spectral statistics"  # among the frozen features
 _DEVELOPMENT = (TUNE_VALID, *DEV_SETS)
 
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 _UNSAFE = {"hooks", "hook_postprocess", "legacy", "fairseq", "model_config"}
 
@@ -51,6 +52,11 @@ class UpstreamConfig:
     gradient_checkpointing: bool = False
     normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
+
+    @classmethod
+    def from_file(cls, path: PathLike) -> "UpstreamConfig":
+        """Read `conf/upstream/NAME.yaml`; raises UserError as :meth:`from_dict`."""
+        return cls.from_dict(read_yaml(path), str(path))
 
     @classmethod
     def from_dict(cls, conf: Mapping[str, Any], where: str) -> "UpstreamConfig":

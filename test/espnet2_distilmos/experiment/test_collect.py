@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from espnet2_distilmos.bin import report_experiment
 from espnet2_distilmos.experiment import runner, universa
 from espnet2_distilmos.experiment.collect import choose, collect, prompt_of
 from espnet2_distilmos.experiment.place import Place
@@ -199,6 +200,19 @@ def test_files_that_are_no_scores_are_refused(tmp_path):
         read_scores_file(tmp_path / "scores.json")
     with pytest.raises(UserError, match="cannot be read"):
         read_scores_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("option", ["--forgetting", "--features"])
+def test_other_files_of_results_are_refused_in_one_line(option, place, tmp_path):
+    (tmp_path / "x.json").write_text('{"other": 1}')
+    scores = place[0] / "whole.json"
+    write_json(scores, dict.fromkeys(("environment", "sets", "runs", "missing"), []))
+    protocol = ["--protocol", str(REPO / "conf/experiment.yaml")]
+    given = [*protocol, "--scores", str(scores), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=r"x\.json: not what \w+ writes \(KeyError"):
+        report_experiment.main([*given, option, str(tmp_path / "x.json")])
+    with pytest.raises(UserError, match="none.json: cannot be read"):
+        report_experiment.main([*given, option, str(tmp_path / "none.json")])
 
 
 def test_the_prompt_is_the_last_part_of_an_id():
