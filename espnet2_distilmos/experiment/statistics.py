@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from espnet2_distilmos.scoring.bootstrap import Interval, percentile_interval
 from espnet2_distilmos.scoring.metrics import is_constant
@@ -51,16 +50,34 @@ class Figure:
     ci95: Interval
 
 
-def weighted_srcc(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> float | None:
+class Values:
+    """Values that are ranked again and again, each counted another number of times.
+
+    Args:
+        x: (N,).
+    """
+
+    def __init__(self, x: np.ndarray):
+        self.x = x
+        # Sorted once, here: among drawn values, order and ties stay what they are.
+        self.codes = np.unique(x, return_inverse=True)[1]
+
+    def ranks(self, times: np.ndarray) -> np.ndarray:
+        """(N,) ranks, ties averaged, where value i stands `times[i]` times."""
+        n = np.bincount(self.codes, times)
+        return (np.cumsum(n) - (n - 1) / 2)[self.codes]
+
+
+def weighted_srcc(x: Values, y: Values, times: np.ndarray) -> float | None:
     """Spearman correlation of x (N,) and y (N,), each pair counted `times` (N,).
 
     None with fewer than two different pairs, or where x or y is constant.
     """
-    i = np.repeat(np.arange(len(x)), times)
-    x, y = x[i], y[i]
-    if len(x) < 2 or is_constant(x) or is_constant(y):
+    there = times > 0
+    if there.sum() < 2 or is_constant(x.x[there]) or is_constant(y.x[there]):
         return None
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    a, b = (v - np.average(v, weights=times) for v in (x.ranks(times), y.ranks(times)))
+    return float((times * a) @ b / np.sqrt(((times * a) @ a) * ((times * b) @ b)))
 
 
 def _codes(names: Sequence[str]) -> tuple[np.ndarray, int]:
@@ -81,23 +98,24 @@ class Resampler:
     def __init__(self, data: Labels, predictions: Mapping[str, np.ndarray], level: str):
         if level not in LEVELS:
             raise ValueError(f"level must be one of {LEVELS}, not {level!r}")
-        self.labels = np.asarray(data.labels, dtype=np.float64)
-        self.predictions = {
+        self.labels = Values(np.asarray(data.labels, dtype=np.float64))
+        rows = {
             m: np.atleast_2d(np.asarray(p, dtype=np.float64))
             for m, p in predictions.items()
         }
-        wrong = [m for m, p in self.predictions.items() if p.shape[1:] != (len(self),)]
+        wrong = [m for m, p in rows.items() if p.shape[1:] != (len(self),)]
         if wrong or len(data.systems) != len(self) or len(data.prompts) != len(self):
             raise ValueError(f"not as many values as labels: {wrong or 'names'}")
+        self.predictions = {m: [Values(row) for row in p] for m, p in rows.items()}
         self.level = level
         self.system, self.n_systems = _codes(data.systems)
         self.prompt, self.n_prompts = _codes(data.prompts)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.labels.x)
 
     def srcc(
-        self, values: np.ndarray, of_system: np.ndarray, of_prompt: np.ndarray
+        self, values: Values, of_system: np.ndarray, of_prompt: np.ndarray
     ) -> float | None:
         """SRCC of predictions (N,), systems and prompts counted so often."""
         by_prompt = of_prompt[self.prompt]
@@ -108,11 +126,12 @@ class Resampler:
         n = np.bincount(self.system, by_prompt, self.n_systems)
         there = n > 0
         x, y = (
-            np.bincount(self.system, by_prompt * v, self.n_systems)[there] / n[there]
+            np.bincount(self.system, by_prompt * v.x, self.n_systems)[there] / n[there]
             for v in (self.labels, values)
         )
         # Rounded, so that equal means are tied (scoring/metrics.py).
-        return weighted_srcc(x.round(9), y.round(9), of_system[there])
+        x, y = Values(x.round(9)), Values(y.round(9))
+        return weighted_srcc(x, y, of_system[there])
 
     def observed(self) -> dict[str, list[float | None]]:
         """Model -> SRCC of each seed, on the set as it is."""

@@ -6,6 +6,7 @@ import pytest
 from espnet2_distilmos.experiment.statistics import (
     Labels,
     Resampler,
+    Values,
     compare_models,
     corrected,
     weighted_srcc,
@@ -34,9 +35,10 @@ def test_counts_are_repetitions():
     x, y = rng.integers(0, 5, 30).astype(float), rng.standard_normal(30)
     times = rng.integers(0, 4, 30)
     i = np.repeat(np.arange(30), times)
-    assert weighted_srcc(x, y, times) == pytest.approx(srcc(x[i], y[i]), abs=1e-12)
-    assert weighted_srcc(x, np.ones(30), times) is None
-    assert weighted_srcc(x, y, np.zeros(30, int)) is None
+    ranked = Values(x), Values(y)
+    assert weighted_srcc(*ranked, times) == pytest.approx(srcc(x[i], y[i]), abs=1e-12)
+    assert weighted_srcc(ranked[0], Values(np.ones(30)), times) is None
+    assert weighted_srcc(*ranked, np.zeros(30, int)) is None
 
 
 def test_figures_are_means_over_seeds():
