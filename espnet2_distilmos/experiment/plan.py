@@ -14,6 +14,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
 
 TUNE, MAIN, ABLATE = "tune", "main", "ablate"
+TUNED = "tuned"  # variant: the best point of the grid, nothing changed
 PHASES = (TUNE, MAIN, ABLATE)
 # Sets that `experiment/sets.py` makes.
 TUNE_TRAIN, TUNE_VALID = "tune_train", "tune_valid"
@@ -63,18 +64,22 @@ def train_set_of(protocol: Protocol, size: Size) -> str:
     return protocol.train_set if size == ALL else f"{protocol.train_set}_{size}"
 
 
-def read_ablations(folder: PathLike) -> Dict[str, Settings]:
-    """Name -> settings (dotted) of each `*.yaml` in `folder`.
+def read_ablations(protocol: Protocol) -> Dict[str, Settings]:
+    """Name -> settings (dotted) of each `*.yaml` in the protocol's folder of changes.
 
     Raises:
-        UserError: no such files, or an empty one.
+        UserError: no such files, an empty one, or a comparison with none of them.
     """
+    folder = protocol.ablations["folder"]
     found = {p.stem: flatten(read_yaml(p)) for p in sorted(Path(folder).glob("*.yaml"))}
     if not found:
         raise UserError(f"{folder}: no *.yaml there")
     empty = [name for name, settings in found.items() if not settings]
     if empty:
         raise UserError(f"{folder}/{empty[0]}.yaml: changes nothing")
+    against = protocol.ablations.get("against", {})
+    if unknown := sorted({*against, *against.values()} - {*found, TUNED}):
+        raise UserError(f"ablations: against: no {folder}/{unknown[0]}.yaml")
     return found
 
 
@@ -108,7 +113,7 @@ def _main(p: Protocol, chosen: Mapping[str, Settings]) -> List[Run]:
         Run(
             MAIN,
             name,
-            "tuned",
+            TUNED,
             size,
             seed,
             train_set_of(p, size),
@@ -132,7 +137,7 @@ def _ablations(
     base = Run(
         ABLATE,
         name,
-        "tuned",
+        TUNED,
         ALL,
         0,
         TUNE_TRAIN,
@@ -142,7 +147,7 @@ def _ablations(
         chosen.get(name),
     )
     runs = []
-    for variant, change in {"tuned": {}, **changes}.items():
+    for variant, change in {TUNED: {}, **changes}.items():
         options = {
             k.removeprefix(_RECIPE): v
             for k, v in change.items()

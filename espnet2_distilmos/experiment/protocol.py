@@ -78,7 +78,7 @@ class Protocol:
     models: Dict[str, Model]
     comparisons: List[List[str]]
     out_of_domain: List[str]
-    ablations: Dict[str, str]
+    ablations: Dict[str, Any]
     statistics: Dict[str, int]
 
     def check(self, where: str) -> None:

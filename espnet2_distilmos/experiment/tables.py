@@ -7,7 +7,14 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from espnet2_distilmos.experiment.collect import Scores, figure_of, tuning_score
-from espnet2_distilmos.experiment.plan import ABLATE, DEV_SETS, MAIN, TUNE, TUNE_VALID
+from espnet2_distilmos.experiment.plan import (
+    ABLATE,
+    DEV_SETS,
+    MAIN,
+    TUNE,
+    TUNE_VALID,
+    TUNED,
+)
 from espnet2_distilmos.experiment.protocol import Protocol
 from espnet2_distilmos.experiment.settings import shown
 from espnet2_distilmos.experiment.statistics import (
@@ -17,6 +24,7 @@ from espnet2_distilmos.experiment.statistics import (
     compare_models,
     corrected,
 )
+from espnet2_distilmos.scoring.significance import PairedTest
 from espnet2_distilmos.scoring.tables import LEVELS as LEVEL_NAMES
 from espnet2_distilmos.scoring.tables import NONE, figure, markdown_table
 
@@ -179,38 +187,36 @@ def verdicts(found: Mapping, protocol: Protocol) -> List[str]:
 
 
 def ablation_table(scores: Scores, protocol: Protocol) -> str:
-    """Each change against `tuned` on the development sets; Holm over the table."""
-    figures: Dict[str, Dict[str, Figure]] = {}
-    tests = []
+    """Each change against what it changes, on the development sets."""
+    against = protocol.ablations.get("against", {})
+    rows: Dict[str, List[str]] = {}
+    tests: List[Tuple[str, PairedTest]] = []
     for name in _DEVELOPMENT:
         found = _predictions(scores, name, phase=ABLATE)
-        if "tuned" not in found:
+        if TUNED not in found:
             return "No ablation has been run yet.\n"
-        pairs = [(v, "tuned") for v in found if v != "tuned"]
-        figures[name], compared = compare_models(
-            _labels(scores, name), found, pairs, **protocol.statistics
+        pairs = [(v, against.get(v, TUNED)) for v in found if v != TUNED]
+        figures, compared = compare_models(
+            _labels(scores, name),
+            found,
+            [(a, b) for a, b in pairs if b in found],
+            **protocol.statistics,
         )
         tests += [(name, t) for t in compared]
-    p_holm = {
-        (name, t.a): p
-        for (name, t), p in zip(tests, corrected([t for _, t in tests]), strict=True)
-    }
-    rows = [
-        [
-            variant,
-            *(
-                cell
-                for name in _DEVELOPMENT
-                for cell in (
-                    _cell(figures[name][variant]),
-                    _number(p_holm.get((name, variant))),
-                )
-            ),
-        ]
-        for variant in figures[TUNE_VALID]
-    ]
-    header = [c for name in _DEVELOPMENT for c in (name, "p Holm")]
-    return markdown_table(["change", *header], rows)
+        changes = {
+            t.a: figure({"value": t.difference, "ci95": t.ci95}) for t in compared
+        }
+        for variant, made in figures.items():
+            base = NONE if variant == TUNED else against.get(variant, TUNED)
+            cells = rows.setdefault(variant, [variant, base])
+            cells += [_number(made.value), changes.get(variant, NONE)]
+    header = [c for name in _DEVELOPMENT for c in (name, "difference")]
+    page = markdown_table(["change", "against", *header], list(rows.values()))
+    p_holm = corrected([t for _, t in tests])
+    known = [(p, name, t) for p, (name, t) in zip(p_holm, tests) if p is not None]
+    found_clear = [f"{t.a} on {name} ({p:.4f})" for p, name, t in known if p < ALPHA]
+    page += f"\nCorrected p < {ALPHA} (Holm, {len(tests)} tests): "
+    return page + (", ".join(found_clear) or "none") + ".\n"
 
 
 def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:

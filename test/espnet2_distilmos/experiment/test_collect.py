@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ DEV = ("tune_valid", "dev_speaker", "dev_system")
 
 
 def read_some(protocol):
-    found = read_ablations(protocol.ablations["folder"])
+    found = read_ablations(protocol)
     return {name: found[name] for name in ("token_weight_3", "no_tokens")}
 
 
@@ -41,6 +42,7 @@ def protocol():
         sizes=[100, "all"],
         # So few resamples tell no more than one pair on three sets.
         comparisons=[["distilmos", "nodistil"]],
+        ablations={**made.ablations, "against": {"no_tokens": "token_weight_3"}},
         statistics={"n_bootstrap": 150, "seed": 0},
     )
 
@@ -154,7 +156,14 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
         "distilmos against nodistil: better on test, test_speaker, test_system" in page
     )
     assert "over nodistil out of domain: met on test_speaker, test_system" in page
-    assert page.count("| token_weight_3 ") == 1 and "Not run yet" not in page
+    rows = [re.split(r" *\| *", line)[1:-1] for line in page.splitlines()]
+    changes = {r[0]: r for r in rows if len(r) == 2 + 2 * len(DEV)}
+    assert changes["tuned"][1:4:2] == ["–", "–"]
+    assert changes["token_weight_3"][1] == "tuned"
+    assert changes["no_tokens"][1] == "token_weight_3"
+    a, b = (float(changes[k][2]) for k in ("no_tokens", "token_weight_3"))
+    assert float(changes["no_tokens"][3].split()[0]) == pytest.approx(a - b, abs=2e-3)
+    assert "(Holm, 6 tests)" in page and "Not run yet" not in page
     assert "| distilmos  | layer 2 | 0.500" in page
     for name in ("sizes", "curves", "forgetting"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -32,7 +32,7 @@ def protocol():
 
 
 def ablations(protocol):
-    return read_ablations(protocol.ablations["folder"])
+    return read_ablations(protocol)
 
 
 def chosen(protocol):
@@ -63,9 +63,9 @@ def test_neural_runs_have_the_steps_of_their_size(protocol):
         conf = configuration(protocol, run)
         steps = conf["max_epoch"] * conf["num_iters_per_epoch"]
         size = run.size if run.phase == "main" else "development"
-        assert steps == 3 * {100: 38, 300: 76, "all": 152, "development": 90}[size]
-        assert steps == conf["scheduler_conf"]["max_steps"]
-        assert conf["max_epoch"] == 3
+        epochs = 12 if run.variant.startswith("steps_1080") else 3
+        each = {100: 38, 300: 76, "all": 152, "development": 90}[size]
+        assert steps == epochs * each == conf["scheduler_conf"]["max_steps"]
         assert conf["batch_bins"] == 200000 and conf["seed"] == run.seed
 
 
@@ -77,9 +77,12 @@ def test_every_ablation_changes_one_thing_of_the_model(protocol):
         if r.phase == "ablate"
     }
     assert set(runs) == {"tuned", *found}
-    tuned = flatten(configuration(protocol, runs["tuned"]))
+    longer = {"max_epoch", "scheduler_conf.max_steps"}  # one thing, two keys
     for name, change in found.items():
-        assert len(change) == 1
+        base = protocol.ablations["against"].get(name, "tuned")
+        tuned = flatten(configuration(protocol, runs[base]))
+        change = {k: v for k, v in change.items() if found.get(base, {}).get(k) != v}
+        assert len(change) == 1 or set(change) == longer
         own = flatten(configuration(protocol, runs[name]))
         differ = {k for k in own.keys() | tuned.keys() if own.get(k) != tuned.get(k)}
         (key, value), *_ = change.items()
@@ -95,6 +98,13 @@ def test_every_ablation_changes_one_thing_of_the_model(protocol):
         )
         DistilMOSPredictor(range(1, 7), 8, 5, **conf["predictor_conf"])
     assert runs["no_tokens"].recipe is None
+    assert runs["steps_1080_no_tokens"].recipe is None
+
+
+def test_a_comparison_with_an_unknown_change_is_refused(protocol):
+    protocol.ablations["against"]["k_50"] = "k_60"
+    with pytest.raises(UserError, match="ablations: against: no .*/k_60.yaml"):
+        ablations(protocol)
 
 
 def test_final_runs_wait_for_tuning(protocol):
