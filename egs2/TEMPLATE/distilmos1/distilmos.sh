@@ -153,6 +153,7 @@ fi
 kmeans_dir=${ssl_dir}/kmeans_${clusters}
 
 . utils/test_sets.sh
+. utils/training.sh
 . utils/scoring.sh
 mapfile -t levelled_list < <(levelled_sets)
 for dset in "${levelled_list[@]}"; do
@@ -280,82 +281,7 @@ fi
 
 if ! "${skip_train}"; then
     if wanted 5; then
-        for dset in "${train_set}" "${valid_set}"; do
-            ! "${use_tokens}" || need "${kmeans_dir}/${dset}/tokens.scp" 3
-            need "${stats_dir}/${dset}/speech_shape" 4
-        done
-        _opts=(--config "${train_config}" --upstream_config "${upstream}")
-        for part in train valid; do
-            dset=${train_set}
-            [ "${part}" = train ] || dset=${valid_set}
-            _data=--${part}_data_path_and_name_and_type
-            _opts+=("${_data}" "${dumpdir}/raw/${dset}/wav.scp,speech,sound")
-            _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2mos,mos,text_float")
-            if [ -f "${dumpdir}/raw/${dset}/utt2sys_id" ]; then
-                _opts+=("${_data}" "${dumpdir}/raw/${dset}/utt2sys_id,system,text_int")
-            fi
-            for _more in utt2corpus,corpus,text utt2ratings,ratings,text; do
-                if [ -f "${dumpdir}/raw/${dset}/${_more%%,*}" ]; then
-                    _opts+=("${_data}" "${dumpdir}/raw/${dset}/${_more}")
-                fi
-            done
-            if "${use_tokens}"; then
-                _opts+=("${_data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
-            fi
-            _opts+=("--${part}_shape_file" "${stats_dir}/${dset}/speech_shape")
-        done
-        if "${use_tokens}"; then
-            _opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
-        fi
-        _opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
-
-        # A training is known by its options and by what is in the files they name.
-        _digest=$(
-            {
-                printf '%s\n' "${_opts[@]}"
-                find -L "${train_config}" "${upstream}" "${stats_dir}" "${dumpdir}/raw/${train_set}" \
-                    "${dumpdir}/raw/${valid_set}" -maxdepth 1 -type f -exec sha256sum {} + | sort
-                if "${use_tokens}"; then sha256sum "${kmeans_dir}"/*/tokens.scp "${kmeans_dir}/provenance.yaml"; fi
-            } | sha256sum
-        )
-        if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${_digest}" ] &&
-            [ -f "${mos_exp}/config.yaml" ] && [ -f "${mos_exp}/${inference_model}" ]; then
-            log "Stage 5: ${mos_exp}: already trained, nothing to do"
-        else
-            log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
-            mkdir -p "${mos_exp}"
-            log "Generate '${mos_exp}/run.sh'. You can resume the process from stage 5 using this script"
-            echo "${run_args} --stage 5 \"\$@\"; exit \$?" >"${mos_exp}/run.sh"
-            chmod +x "${mos_exp}/run.sh"
-            _trainer=("${python}")
-            _spawn=true
-            if [ "${ngpu}" -eq 0 ] && [ "${cpu_nproc}" -gt 1 ]; then
-                # ESPnet itself spawns processes for GPUs only.
-                _trainer+=(-m torch.distributed.run --standalone --nproc_per_node "${cpu_nproc}")
-                _opts+=(--dist_backend gloo)
-                _spawn=false
-            fi
-            _nodes=(--num_nodes "${num_nodes}")
-            if [ -n "${host}" ]; then
-                _nodes=(--host "${host}")
-                for word in "${PWD}" "${_trainer[@]}" "${_opts[@]}"; do
-                    [[ ${word} != *[[:space:]]* ]] || fail "--host: ESPnet's launcher passes no blanks on: ${word}"
-                done
-            fi
-            log "Training started... log: '${mos_exp}/train.log'"
-            if ! ${python} -m espnet2.bin.launch \
-                --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
-                --ngpu "${ngpu}" "${_nodes[@]}" \
-                --init_file_prefix "${mos_exp}/.dist_init_" \
-                --multiprocessing_distributed "${_spawn}" -- \
-                "${_trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${_opts[@]}" \
-                2>"${mos_exp}/launch.log"; then
-                fail "training failed: $(grep -aE '(^|: )error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
-            fi
-            echo "${_digest}" >"${mos_exp}/.trained"
-        fi
-        ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
-        log "Training curves and layer weights: ${mos_exp}/plots"
+        train_model
     fi
 fi
 

@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Stage 5. distilmos.sh sources this; the variables are those at its top.
+# shellcheck disable=SC2154
+
+# Set training_opts, the options of distilmos_train.
+set_training_options() {
+    local dset part data raw more
+    training_opts=(--config "${train_config}" --upstream_config "${upstream}")
+    for part in train valid; do
+        dset=${train_set}
+        [ "${part}" = train ] || dset=${valid_set}
+        data=--${part}_data_path_and_name_and_type
+        raw=${dumpdir}/raw/${dset}
+        training_opts+=("${data}" "${raw}/wav.scp,speech,sound")
+        training_opts+=("${data}" "${raw}/utt2mos,mos,text_float")
+        for more in utt2sys_id,system,text_int utt2corpus,corpus,text utt2ratings,ratings,text; do
+            [ ! -f "${raw}/${more%%,*}" ] || training_opts+=("${data}" "${raw}/${more}")
+        done
+        if "${use_tokens}"; then
+            training_opts+=("${data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
+        fi
+        training_opts+=("--${part}_shape_file" "${stats_dir}/${dset}/speech_shape")
+    done
+    if "${use_tokens}"; then
+        training_opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
+    fi
+    training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
+}
+
+# Print what a training is known by: its options and what is in the files they name.
+training_digest() {
+    {
+        printf '%s\n' "${training_opts[@]}"
+        find -L "${train_config}" "${upstream}" "${stats_dir}" "${dumpdir}/raw/${train_set}" \
+            "${dumpdir}/raw/${valid_set}" -maxdepth 1 -type f -exec sha256sum {} + | sort
+        if "${use_tokens}"; then
+            sha256sum "${kmeans_dir}"/*/tokens.scp "${kmeans_dir}/provenance.yaml"
+        fi
+    } | sha256sum
+}
+
+# Train through ESPnet's launcher, in one process or many.
+launch_training() {
+    local trainer=("${python}") spawn=true nodes=(--num_nodes "${num_nodes}") word
+    local opts=("${training_opts[@]}")
+    if [ "${ngpu}" -eq 0 ] && [ "${cpu_nproc}" -gt 1 ]; then
+        # ESPnet itself spawns processes for GPUs only.
+        trainer+=(-m torch.distributed.run --standalone --nproc_per_node "${cpu_nproc}")
+        opts+=(--dist_backend gloo)
+        spawn=false
+    fi
+    if [ -n "${host}" ]; then
+        nodes=(--host "${host}")
+        for word in "${PWD}" "${trainer[@]}" "${opts[@]}"; do
+            [[ ${word} != *[[:space:]]* ]] || fail "--host: ESPnet's launcher passes no blanks on: ${word}"
+        done
+    fi
+    log "Training started... log: '${mos_exp}/train.log'"
+    if ! ${python} -m espnet2.bin.launch \
+        --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
+        --ngpu "${ngpu}" "${nodes[@]}" \
+        --init_file_prefix "${mos_exp}/.dist_init_" \
+        --multiprocessing_distributed "${spawn}" -- \
+        "${trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${opts[@]}" \
+        2>"${mos_exp}/launch.log"; then
+        fail "training failed: $(grep -aE '(^|: )error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
+    fi
+}
+
+# Train, unless this very training is whole; then draw its curves.
+train_model() {
+    local dset digest training_opts
+    for dset in "${train_set}" "${valid_set}"; do
+        ! "${use_tokens}" || need "${kmeans_dir}/${dset}/tokens.scp" 3
+        need "${stats_dir}/${dset}/speech_shape" 4
+    done
+    set_training_options
+    digest=$(training_digest)
+    if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${digest}" ] &&
+        [ -f "${mos_exp}/config.yaml" ] && [ -f "${mos_exp}/${inference_model}" ]; then
+        log "Stage 5: ${mos_exp}: already trained, nothing to do"
+    else
+        log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
+        mkdir -p "${mos_exp}"
+        log "Generate '${mos_exp}/run.sh'. You can resume the process from stage 5 using this script"
+        echo "${run_args} --stage 5 \"\$@\"; exit \$?" >"${mos_exp}/run.sh"
+        chmod +x "${mos_exp}/run.sh"
+        launch_training
+        echo "${digest}" >"${mos_exp}/.trained"
+    fi
+    ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
+    log "Training curves and layer weights: ${mos_exp}/plots"
+}
