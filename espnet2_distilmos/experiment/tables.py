@@ -211,7 +211,11 @@ def ablation_table(scores: Scores, protocol: Protocol) -> str:
             cells = rows.setdefault(variant, [variant, base])
             cells += [_number(made.value), changes.get(variant, NONE)]
     header = [c for name in _DEVELOPMENT for c in (name, "difference")]
-    page = markdown_table(["change", "against", *header], list(rows.values()))
+    for variant, cells in rows.items():
+        runs = [r for r in scores["runs"] if r["phase"] == ABLATE]
+        own = [tuning_score(scores, r) for r in runs if r["variant"] == variant]
+        cells.insert(2, _number(float(np.mean(own))))
+    page = markdown_table(["change", "against", "mean", *header], list(rows.values()))
     p_holm = corrected([t for _, t in tests])
     known = [(p, name, t) for p, (name, t) in zip(p_holm, tests) if p is not None]
     found_clear = [f"{t.a} on {name} ({p:.4f})" for p, name, t in known if p < ALPHA]
