@@ -2,6 +2,7 @@
 """What the experiment's final models have left of the pretrained upstream."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -41,37 +42,81 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         help="Only final runs with these seeds (default: all; a minute a run)",
     )
+    parser.add_argument(
+        "--ablations",
+        nargs="*",
+        default=[],
+        metavar="CHANGE",
+        help="Measure these ablations, too (tuned: without a change)",
+    )
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options, measure, write."""
+    """Parse the options, measure what is not measured yet, write after each model."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.experiment.forgetting import measure_forgetting
+    from espnet2_distilmos.experiment.forgetting import (
+        measure_forgetting,
+        measured_before,
+    )
     from espnet2_distilmos.experiment.network import MODEL, TAG
     from espnet2_distilmos.experiment.place import Place
-    from espnet2_distilmos.experiment.plan import MAIN, make_plan
+    from espnet2_distilmos.experiment.plan import (
+        ABLATE,
+        MAIN,
+        TUNED,
+        make_plan,
+        read_ablations,
+    )
     from espnet2_distilmos.experiment.protocol import ALL, read_protocol
+    from espnet2_distilmos.experiment.results import PRETRAINED
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.ssl.config import read_config
     from espnet2_distilmos.ssl.probe_clips import make_probe_clips, probe_prompts
     from espnet2_distilmos.ssl.sources import fetch_speech, find_sources
-    from espnet2_distilmos.utils.files import write_json
+    from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_json
 
     protocol = read_protocol(args.protocol)
     place = Place(Path("."), Path(args.experiment_dir), Path(args.dumpdir))
+    changes = read_ablations(protocol)
+    if unknown := sorted(set(args.ablations) - {TUNED, *changes}):
+        raise UserError(
+            f"--ablations {unknown[0]}: there are {', '.join([TUNED, *changes])}"
+        )
     runs = {}
-    for one in make_plan(protocol, {}):
+    for one in make_plan(protocol, changes):
         kind = protocol.models[one.model].kind
-        if (one.phase, one.size, kind) != (MAIN, ALL, "network"):
-            continue
-        if one.seed not in (args.seeds or protocol.seeds):
+        if one.phase == MAIN:
+            wanted = (one.size, kind) == (ALL, "network")
+            wanted = wanted and one.seed in (args.seeds or protocol.seeds)
+        else:
+            wanted = one.phase == ABLATE and one.variant in args.ablations
+        if not wanted:
             continue
         if not place.stamp(one).exists():
-            raise UserError(f"{place.run_dir(one)}: not done; run the phase main first")
+            raise UserError(
+                f"{place.run_dir(one)}: not done; run the phase {one.phase} first"
+            )
         folder = place.run_dir(one) / f"mos_{TAG}"
-        runs[f"{one.model}/{one.seed}"] = (folder / "config.yaml", folder / MODEL)
+        name = one.model if one.phase == MAIN else one.variant
+        runs[f"{name}/{one.seed}"] = (folder / "config.yaml", folder / MODEL)
+
+    kmeans = place.kmeans(protocol.train_set, protocol.upstream, protocol.n_clusters)
+    request = {
+        "upstream": read_yaml(protocol.upstream),
+        "kmeans": sha256_file(kmeans / "provenance.yaml"),
+        "pretrain_config": sha256_file(args.pretrain_config),
+        "versions": args.versions,
+        "seed": args.seed,
+    }
+    digests = {name: sha256_file(model) for name, (_, model) in runs.items()}
+    models = measured_before(args.output, request, digests)
+    todo = {name: run for name, run in runs.items() if name not in models}
+    logging.info(f"{len(runs) - len(todo)} of {len(runs)} models are measured already")
+    if not todo and models:
+        return
+
     config = read_config(args.pretrain_config)
     fetch_speech(Path(args.speech_dir))
     prompts = probe_prompts(
@@ -79,10 +124,18 @@ def main(cmd=None) -> None:
     )
     clips, left_out = make_probe_clips(prompts, args.versions, args.seed, args.nj)
     upstream = UpstreamConfig.from_file(protocol.upstream)
-    kmeans = place.kmeans(protocol.train_set, protocol.upstream, protocol.n_clusters)
-    models = measure_forgetting(upstream, runs, clips, kmeans, args.seed)
-    more = {"clips": len(clips), "left_out": left_out, "seed": args.seed}
-    write_json(args.output, {**more, "models": models})
+    for name, figures in measure_forgetting(upstream, todo, clips, kmeans, args.seed):
+        models[name] = figures
+        order = [n for n in (PRETRAINED, *runs) if n in models]
+        result = {
+            "request": request,
+            "clips": len(clips),
+            "left_out": left_out,
+            "sha256": {n: digests[n] for n in order if n != PRETRAINED},
+            "models": {n: models[n] for n in order},
+        }
+        write_json(args.output, result)
+        logging.info(f"{name}: measured")
 
 
 if __name__ == "__main__":

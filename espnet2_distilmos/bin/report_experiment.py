@@ -39,11 +39,8 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.experiment.protocol import read_protocol
-    from espnet2_distilmos.experiment.report import (
-        read_results,
-        read_scores_file,
-        write_report,
-    )
+    from espnet2_distilmos.experiment.report import write_report
+    from espnet2_distilmos.experiment.results import read_results, read_scores_file
     from espnet2_distilmos.experiment.tables import SPECTRAL
 
     forgetting = features = None

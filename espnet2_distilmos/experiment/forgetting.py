@@ -7,15 +7,15 @@ the frame by a linear model fitted anew (*readable*). A layer can turn without
 forgetting: then little is kept, but it stays readable.
 """
 
-import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
 
+from espnet2_distilmos.experiment.results import PRETRAINED, read_results
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.ssl.probe_clips import ProbeClip
 from espnet2_distilmos.ssl.probes import folds_of, layer_frames, run_probes
@@ -23,7 +23,6 @@ from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.utils.files import PathLike, read_array
 
-PRETRAINED = "pretrained"
 KEPT, READABLE = "token kept", "token readable"
 _FRAMES = 20_000  # that the linear model is fitted on, at most
 _RIDGE = 10.0
@@ -110,13 +109,37 @@ def tuned_upstream(train_config: PathLike, model: PathLike, folder: PathLike):
     return UpstreamConfig.from_dict(conf, str(train_config))
 
 
+def measured_before(
+    path: PathLike, request: Mapping[str, Any], digests: Mapping[str, str]
+) -> Dict[str, Any]:
+    """Name -> figures that `path` holds of an equal request and the very same models.
+
+    Args:
+        path: of an earlier call; nothing is known if there is no such file.
+        request: what all figures depend on.
+        digests: name -> SHA-256 of its checkpoint.
+    """
+    if not Path(path).exists():
+        return {}
+    keys = ("request", "models", "sha256")
+    found = read_results(path, "what measure_forgetting writes", keys)
+    if found["request"] != request:
+        return {}
+    known = {PRETRAINED: None, **digests}
+    return {
+        name: figures
+        for name, figures in found["models"].items()
+        if name in known and found["sha256"].get(name) == known[name]
+    }
+
+
 def measure_forgetting(
     pretrained: UpstreamConfig,
     runs: Mapping[str, tuple[PathLike, PathLike]],
     clips: List[ProbeClip],
     kmeans_dir: PathLike,
     seed: int,
-) -> Dict[str, Any]:
+) -> Iterator[Tuple[str, Dict[str, Dict[str, Any]]]]:
     """All measures of the pretrained upstream and of that of every run.
 
     Args:
@@ -126,8 +149,8 @@ def measure_forgetting(
         kmeans_dir: centroids of the pretrained upstream (`layer_NN.npy`).
         seed: of the probes.
 
-    Returns:
-        Name (or `pretrained`) -> layer -> measure -> value (None where undefined).
+    Yields:
+        Name (first `pretrained`), and layer -> measure -> value (None where undefined).
     """
     folds = folds_of([c.prompt for c in clips], seed)
     before = layer_frames(pretrained, clips)
@@ -141,10 +164,8 @@ def measure_forgetting(
         tokens = token_figures(before, frames, centroids, folds)
         return {layer: {**probed[layer], **tokens[layer]} for layer in before}
 
-    result = {PRETRAINED: figures(pretrained, before)}
+    yield PRETRAINED, figures(pretrained, before)
     for name, (train_config, model) in runs.items():
         with tempfile.TemporaryDirectory() as tmp:
             conf = tuned_upstream(train_config, model, tmp)
-            result[name] = figures(conf, layer_frames(conf, clips))
-        logging.info(f"{name}: measured")
-    return result
+            yield name, figures(conf, layer_frames(conf, clips))

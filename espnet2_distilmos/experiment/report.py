@@ -1,7 +1,6 @@
 """The page of results: tables and plots from collected scores, without any training."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -10,37 +9,32 @@ from espnet2_distilmos.experiment.collect import Scores
 from espnet2_distilmos.experiment.plan import ABLATE, MAIN, TUNE
 from espnet2_distilmos.experiment.plots import plot_curves, plot_forgetting, plot_sizes
 from espnet2_distilmos.experiment.protocol import Protocol
-from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.experiment.results import PRETRAINED
 from espnet2_distilmos.utils.files import PathLike, write_json, write_text
 
 NOT_RUN = "Not run yet.\n"
 
 
-def read_scores_file(path: PathLike) -> Scores:
-    """Read what :func:`~.collect.collect` has gathered.
-
-    Raises:
-        UserError: no such file, or not one of these.
-    """
-    keys = ("environment", "sets", "runs", "missing")
-    return read_results(path, "the scores of an experiment", keys)
-
-
-def read_results(path: PathLike, what: str, keys: Sequence[str]) -> Dict[str, Any]:
-    """Read a JSON object with `keys`; `what` says in errors what it should be.
-
-    Raises:
-        UserError: no such file, or not one of these.
-    """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        for key in keys:
-            found[key]
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read ({e.strerror})") from e
-    except (ValueError, KeyError, TypeError) as e:
-        raise UserError(f"{path}: not {what} ({type(e).__name__}: {e})") from e
-    return found
+def _forgetting(
+    output_dir: Path, measured: Mapping[str, Any], protocol: Protocol
+) -> str:
+    """Tables and plots of the final runs and, apart from them, of ablations."""
+    page = ""
+    for stem, title, finals in (
+        ("forgetting", "Final runs", True),
+        ("forgetting_ablations", "Ablations", False),
+    ):
+        own = {
+            name: layers
+            for name, layers in measured.items()
+            if name == PRETRAINED or (name.split("/")[0] in protocol.models) == finals
+        }
+        if set(own) == {PRETRAINED}:
+            continue
+        plot_forgetting(output_dir / f"{stem}.png", own)
+        page += f"### {title}\n\n{tables.forgetting_table(own)}"
+        page += f"\n![forgetting]({stem}.png)\n\n"
+    return page.rstrip("\n") + "\n"
 
 
 def write_report(
@@ -103,12 +97,7 @@ corrected for all tests of its table.
     page += "\n## Ablations (development sets)\n\n"
     page += tables.ablation_table(scores, protocol) if phases[ABLATE] else NOT_RUN
     page += "\n## Forgetting\n\n"
-    if forgetting:
-        page += tables.forgetting_table(forgetting)
-        plot_forgetting(output_dir / "forgetting.png", forgetting)
-        page += "\n![forgetting](forgetting.png)\n"
-    else:
-        page += NOT_RUN
+    page += _forgetting(output_dir, forgetting, protocol) if forgetting else NOT_RUN
     page += "\n## The same trees on frozen features (development sets)\n\n"
     page += tables.features_table(features) if features else NOT_RUN
     write_text(output_dir / "report.md", page)

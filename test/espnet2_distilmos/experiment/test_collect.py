@@ -14,7 +14,8 @@ from espnet2_distilmos.experiment.collect import choose, collect, prompt_of
 from espnet2_distilmos.experiment.place import Place
 from espnet2_distilmos.experiment.plan import make_plan, read_ablations
 from espnet2_distilmos.experiment.protocol import read_protocol
-from espnet2_distilmos.experiment.report import read_scores_file, write_report
+from espnet2_distilmos.experiment.report import write_report
+from espnet2_distilmos.experiment.results import read_scores_file
 from espnet2_distilmos.experiment.ship import ship_rows
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -142,7 +143,8 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     write_json(tmp_path / "scores.json", scores)
     measures = {"speaker": 0.5, "token kept": 0.4, "token readable": None}
     layers = {"layer 1": measures, "layer 2": measures}
-    forgetting = {"pretrained": layers, "distilmos/0": layers, "distilmos/1": layers}
+    names = ("pretrained", "distilmos/0", "distilmos/1", "no_tokens/100")
+    forgetting = dict.fromkeys(names, layers)
     features = {"a few numbers": dict.fromkeys(DEV, 0.25)}
     page = write_report(
         read_scores_file(tmp_path / "scores.json"),
@@ -167,7 +169,10 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     assert float(changes["no_tokens"][2]) == pytest.approx(np.mean(of_sets), abs=2e-3)
     assert "(Holm, 6 tests)" in page and "Not run yet" not in page
     assert "| distilmos  | layer 2 | 0.500" in page
-    for name in ("sizes", "curves", "forgetting"):
+    finals, changes = page.split("### Final runs")[1].split("### Ablations")
+    assert "| distilmos " in finals and "no_tokens" not in finals
+    assert "| no_tokens " in changes and "| pretrained " in changes
+    for name in ("sizes", "curves", "forgetting", "forgetting_ablations"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert len(figures["tests"]) == 3

@@ -6,10 +6,13 @@ import pytest
 from espnet2_distilmos.experiment.forgetting import (
     KEPT,
     READABLE,
+    measured_before,
     readable_share,
     token_figures,
 )
 from espnet2_distilmos.experiment.tables import forgetting_table, mean_forgetting
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import write_json
 
 FOLDS = np.arange(20) % 5
 
@@ -65,3 +68,19 @@ def test_seeds_of_a_model_are_averaged():
     means = mean_forgetting(measured)
     assert means["a"]["layer 1"] == {"speaker": pytest.approx(0.3), "level": None}
     assert "| a          | layer 1 | 0.300   | –     |" in forgetting_table(measured)
+
+
+def test_only_the_very_same_models_count_as_measured(tmp_path):
+    path, request = tmp_path / "forgetting.json", {"seed": 0}
+    digests = {"a/0": "x", "a/1": "y"}
+    assert measured_before(path, request, digests) == {}
+    models = {"pretrained": {"n": 1}, "a/0": {"n": 2}, "b/0": {"n": 3}}
+    sha256 = {"a/0": "x", "b/0": "z"}
+    write_json(path, {"request": request, "models": models, "sha256": sha256})
+    found = measured_before(path, request, digests)
+    assert found == {"pretrained": {"n": 1}, "a/0": {"n": 2}}
+    assert set(measured_before(path, request, {"a/0": "new"})) == {"pretrained"}
+    assert measured_before(path, {"seed": 1}, digests) == {}
+    path.write_text("{}")
+    with pytest.raises(UserError, match="not what measure_forgetting writes"):
+        measured_before(path, request, digests)

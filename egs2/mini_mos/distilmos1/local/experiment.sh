@@ -26,7 +26,9 @@ dev_audio_dir=downloads/mini_mos_development
 n_valid=600           # Clips drawn from these prompts (development: n_valid).
 speech_dir=../ssl1/downloads/speech  # For the probes of stage 5; fetched if need be.
 pretrain_config=../ssl1/conf/pretrain_mini.yaml
-forgetting_seeds=     # Stage 5 measures these seeds, e.g. "0 1"; by default all.
+forgetting_seeds=     # Stage 5 measures final runs of these seeds, e.g. "0 1"; by default all.
+# Stage 5 measures these changes, too. With and without token loss, else the same settings.
+forgetting_ablations="tuned no_tokens steps_1080 steps_1080_no_tokens"
 report_dir=           # Tables and plots; by default in expdir.
 plan_only=false       # Only write the plan and tell the time it takes.
 
@@ -97,17 +99,15 @@ if wanted 5; then
         python3 -m espnet2_distilmos.bin.compare_features --nj "${nj}" \
             --raw_dir "${dumpdir}/tune_train/raw" --output "${expdir}/features.json"
     fi
-    if [ -f "${expdir}/forgetting.json" ] && [ "${expdir}/forgetting.json" -nt "${expdir}/frozen.yaml" ]; then
-        log "${expdir}/forgetting.json is there; remove it to measure anew"
-    else
-        opts=()
-        # shellcheck disable=SC2206  # numbers
-        [ -z "${forgetting_seeds}" ] || opts+=(--seeds ${forgetting_seeds})
-        python3 -m espnet2_distilmos.bin.measure_forgetting --protocol "${protocol}" "${opts[@]}" \
-            --experiment_dir "${expdir}" --dumpdir "${dumpdir}" --nj "${nj}" \
-            --pretrain_config "${pretrain_config}" --speech_dir "${speech_dir}" \
-            --output "${expdir}/forgetting.json"
-    fi
+    opts=()
+    # shellcheck disable=SC2206  # numbers
+    [ -z "${forgetting_seeds}" ] || opts+=(--seeds ${forgetting_seeds})
+    # shellcheck disable=SC2206  # names
+    [ -z "${forgetting_ablations}" ] || opts+=(--ablations ${forgetting_ablations})
+    python3 -m espnet2_distilmos.bin.measure_forgetting --protocol "${protocol}" \
+        --experiment_dir "${expdir}" --dumpdir "${dumpdir}" --nj "${nj}" \
+        --pretrain_config "${pretrain_config}" --speech_dir "${speech_dir}" \
+        --output "${expdir}/forgetting.json" "${opts[@]}"
 fi
 
 if wanted 6; then
