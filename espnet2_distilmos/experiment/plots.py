@@ -96,14 +96,17 @@ def plot_forgetting(path: Path, measured: Mapping) -> None:
     layers = list(next(iter(means.values())))
     numbers = [int(layer.split()[1]) for layer in layers]
     measures = list(next(iter(means.values()))[layers[0]])
-    with canvas(path, len(measures), (3.4, 2.8)) as (_, axes):
+    with canvas(path, len(measures), (3.4, 2.8)) as (figure, axes):
         for ax, measure in zip(axes, measures, strict=True):
-            for (model, own), colour in zip(means.items(), _COLOURS):
+            for n, (model, own) in enumerate(means.items()):
                 values = [own[layer][measure] for layer in layers]
                 if None not in values:
+                    colour = _COLOURS[n % len(_COLOURS)]
+                    style = ("o-", "s--", "^:")[n // len(_COLOURS) % 3]
                     ax.plot(
-                        numbers, values, "o-", color=colour, label=model, markersize=4
+                        numbers, values, style, color=colour, label=model, markersize=4
                     )
             ax.set(title=measure, xlabel="layer")
             integer_ticks(ax.xaxis)
-        axes[0].legend(fontsize=7)
+        known = axes[0].get_legend_handles_labels()
+        figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
