@@ -52,6 +52,31 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _checkpoints(protocol, place, changes, args: argparse.Namespace) -> dict:
+    """Name -> config.yaml and weights of the final runs and ablations to measure."""
+    from espnet2_distilmos.experiment.network import MODEL, TAG
+    from espnet2_distilmos.experiment.plan import ABLATE, MAIN, make_plan
+    from espnet2_distilmos.experiment.protocol import ALL
+
+    found = {}
+    for one in make_plan(protocol, changes):
+        if one.phase == MAIN:
+            neural = protocol.models[one.model].kind == "network"
+            wanted = neural and one.size == ALL
+            wanted = wanted and one.seed in (args.seeds or protocol.seeds)
+        else:
+            wanted = one.phase == ABLATE and one.variant in args.ablations
+        if not wanted:
+            continue
+        folder = place.run_dir(one)
+        if not place.stamp(one).exists():
+            raise UserError(f"{folder}: not done; run the phase {one.phase} first")
+        name = one.model if one.phase == MAIN else one.variant
+        trained = folder / f"mos_{TAG}"
+        found[f"{name}/{one.seed}"] = (trained / "config.yaml", trained / MODEL)
+    return found
+
+
 def main(cmd=None) -> None:
     """Parse the options, measure what is not measured yet, write after each model."""
     args = get_parser().parse_args(cmd)
@@ -60,16 +85,9 @@ def main(cmd=None) -> None:
         measure_forgetting,
         measured_before,
     )
-    from espnet2_distilmos.experiment.network import MODEL, TAG
     from espnet2_distilmos.experiment.place import Place
-    from espnet2_distilmos.experiment.plan import (
-        ABLATE,
-        MAIN,
-        TUNED,
-        make_plan,
-        read_ablations,
-    )
-    from espnet2_distilmos.experiment.protocol import ALL, read_protocol
+    from espnet2_distilmos.experiment.plan import TUNED, read_ablations
+    from espnet2_distilmos.experiment.protocol import read_protocol
     from espnet2_distilmos.experiment.results import PRETRAINED
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.ssl.config import read_config
@@ -84,24 +102,7 @@ def main(cmd=None) -> None:
         raise UserError(
             f"--ablations {unknown[0]}: there are {', '.join([TUNED, *changes])}"
         )
-    runs = {}
-    for one in make_plan(protocol, changes):
-        kind = protocol.models[one.model].kind
-        if one.phase == MAIN:
-            wanted = (one.size, kind) == (ALL, "network")
-            wanted = wanted and one.seed in (args.seeds or protocol.seeds)
-        else:
-            wanted = one.phase == ABLATE and one.variant in args.ablations
-        if not wanted:
-            continue
-        if not place.stamp(one).exists():
-            raise UserError(
-                f"{place.run_dir(one)}: not done; run the phase {one.phase} first"
-            )
-        folder = place.run_dir(one) / f"mos_{TAG}"
-        name = one.model if one.phase == MAIN else one.variant
-        runs[f"{name}/{one.seed}"] = (folder / "config.yaml", folder / MODEL)
-
+    checkpoints = _checkpoints(protocol, place, changes, args)
     kmeans = place.kmeans(protocol.train_set, protocol.upstream, protocol.n_clusters)
     request = {
         "upstream": read_yaml(protocol.upstream),
@@ -110,11 +111,12 @@ def main(cmd=None) -> None:
         "versions": args.versions,
         "seed": args.seed,
     }
-    digests = {name: sha256_file(model) for name, (_, model) in runs.items()}
+    digests = {name: sha256_file(model) for name, (_, model) in checkpoints.items()}
     models = measured_before(args.output, request, digests)
+    runs = {PRETRAINED: None, **checkpoints}
     todo = {name: run for name, run in runs.items() if name not in models}
     logging.info(f"{len(runs) - len(todo)} of {len(runs)} models are measured already")
-    if not todo and models:
+    if not todo:
         return
 
     config = read_config(args.pretrain_config)
@@ -126,7 +128,7 @@ def main(cmd=None) -> None:
     upstream = UpstreamConfig.from_file(protocol.upstream)
     for name, figures in measure_forgetting(upstream, todo, clips, kmeans, args.seed):
         models[name] = figures
-        order = [n for n in (PRETRAINED, *runs) if n in models]
+        order = [n for n in runs if n in models]
         result = {
             "request": request,
             "clips": len(clips),

@@ -10,7 +10,7 @@ forgetting: then little is kept, but it stays readable.
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ KEPT, READABLE = "token kept", "token readable"
 _FRAMES = 20_000  # that the linear model is fitted on, at most
 _RIDGE = 10.0
 
+Checkpoint = Tuple[PathLike, PathLike]  # config.yaml and the weights
 Frames = Mapping[str, Sequence[np.ndarray]]
 
 
@@ -135,22 +136,22 @@ def measured_before(
 
 def measure_forgetting(
     pretrained: UpstreamConfig,
-    runs: Mapping[str, tuple[PathLike, PathLike]],
+    runs: Mapping[str, Optional[Checkpoint]],
     clips: List[ProbeClip],
     kmeans_dir: PathLike,
     seed: int,
 ) -> Iterator[Tuple[str, Dict[str, Dict[str, Any]]]]:
-    """All measures of the pretrained upstream and of that of every run.
+    """All measures of the upstream of every run, beside the pretrained one.
 
     Args:
         pretrained: where they all come from.
-        runs: name -> config.yaml and checkpoint.
+        runs: name -> config.yaml and checkpoint; None: the pretrained upstream itself.
         clips: of :func:`~espnet2_distilmos.ssl.probe_clips.make_probe_clips`.
         kmeans_dir: centroids of the pretrained upstream (`layer_NN.npy`).
         seed: of the probes.
 
     Yields:
-        Name (first `pretrained`), and layer -> measure -> value (None where undefined).
+        Name, and layer -> measure -> value (None where undefined).
     """
     folds = folds_of([c.prompt for c in clips], seed)
     before = layer_frames(pretrained, clips)
@@ -164,8 +165,10 @@ def measure_forgetting(
         tokens = token_figures(before, frames, centroids, folds)
         return {layer: {**probed[layer], **tokens[layer]} for layer in before}
 
-    yield PRETRAINED, figures(pretrained, before)
-    for name, (train_config, model) in runs.items():
+    for name, checkpoint in runs.items():
+        if checkpoint is None:
+            yield name, figures(pretrained, before)
+            continue
         with tempfile.TemporaryDirectory() as tmp:
-            conf = tuned_upstream(train_config, model, tmp)
+            conf = tuned_upstream(*checkpoint, tmp)
             yield name, figures(conf, layer_frames(conf, clips))

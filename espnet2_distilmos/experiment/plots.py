@@ -23,6 +23,12 @@ from espnet2_distilmos.scoring.canvas import (
 _COLOURS = (BLUE, ORANGE, GREEN, RED, GREY)
 
 
+def _legend_below(figure, ax) -> None:
+    """The legend of `ax`, for all panels, where it hides no line."""
+    known = ax.get_legend_handles_labels()
+    figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
+
+
 def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
     """Utterance SRCC over the number of training clips, a panel a test set."""
     sets = list(found["figures"])
@@ -49,8 +55,7 @@ def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
             ax.set(title=name, xlabel="training clips", ylabel="utterance SRCC")
             ax.set_xticks(range(len(places)), places)
             ax.set_xlim(-0.4, len(places) - 0.6)  # no model's marker on the frame
-        known = axes[0].get_legend_handles_labels()
-        figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
+        _legend_below(figure, axes[0])
 
 
 def _curves(scores: Scores, model: str, part: str, names: Sequence[str]):
@@ -108,5 +113,4 @@ def plot_forgetting(path: Path, measured: Mapping) -> None:
                     )
             ax.set(title=measure, xlabel="layer")
             integer_ticks(ax.xaxis)
-        known = axes[0].get_legend_handles_labels()
-        figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
+        _legend_below(figure, axes[0])

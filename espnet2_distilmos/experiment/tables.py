@@ -188,39 +188,40 @@ def verdicts(found: Mapping, protocol: Protocol) -> List[str]:
 
 def ablation_table(scores: Scores, protocol: Protocol) -> str:
     """Each change against what it changes, on the development sets."""
+    by_variant: Dict[str, List[float]] = {}
+    for run in scores["runs"]:
+        if run["phase"] == ABLATE:
+            own = by_variant.setdefault(run["variant"], [])
+            own.append(tuning_score(scores, run))
+    if TUNED not in by_variant:
+        return "No ablation has been run yet.\n"
     against = protocol.ablations.get("against", {})
-    rows: Dict[str, List[str]] = {}
+    bases = {v: against.get(v, TUNED) for v in by_variant if v != TUNED}
+    rows = {
+        v: [v, bases.get(v, NONE), _number(float(np.mean(values)))]
+        for v, values in by_variant.items()
+    }
     tests: List[Tuple[str, PairedTest]] = []
     for name in _DEVELOPMENT:
-        found = _predictions(scores, name, phase=ABLATE)
-        if TUNED not in found:
-            return "No ablation has been run yet.\n"
-        pairs = [(v, against.get(v, TUNED)) for v in found if v != TUNED]
         figures, compared = compare_models(
             _labels(scores, name),
-            found,
-            [(a, b) for a, b in pairs if b in found],
+            _predictions(scores, name, phase=ABLATE),
+            [(v, base) for v, base in bases.items() if base in rows],
             **protocol.statistics,
         )
         tests += [(name, t) for t in compared]
         changes = {
             t.a: figure({"value": t.difference, "ci95": t.ci95}) for t in compared
         }
-        for variant, made in figures.items():
-            base = NONE if variant == TUNED else against.get(variant, TUNED)
-            cells = rows.setdefault(variant, [variant, base])
-            cells += [_number(made.value), changes.get(variant, NONE)]
+        for variant, cells in rows.items():
+            cells += [_number(figures[variant].value), changes.get(variant, NONE)]
     header = [c for name in _DEVELOPMENT for c in (name, "difference")]
-    for variant, cells in rows.items():
-        runs = [r for r in scores["runs"] if r["phase"] == ABLATE]
-        own = [tuning_score(scores, r) for r in runs if r["variant"] == variant]
-        cells.insert(2, _number(float(np.mean(own))))
     page = markdown_table(["change", "against", "mean", *header], list(rows.values()))
     p_holm = corrected([t for _, t in tests])
     known = [(p, name, t) for p, (name, t) in zip(p_holm, tests) if p is not None]
-    found_clear = [f"{t.a} on {name} ({p:.4f})" for p, name, t in known if p < ALPHA]
+    clear = [f"{t.a} on {name} ({p:.4f})" for p, name, t in known if p < ALPHA]
     page += f"\nCorrected p < {ALPHA} (Holm, {len(tests)} tests): "
-    return page + (", ".join(found_clear) or "none") + ".\n"
+    return page + (", ".join(clear) or "none") + ".\n"
 
 
 def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -66,6 +66,7 @@ def test_neural_runs_have_the_steps_of_their_size(protocol):
         epochs = 12 if run.variant.startswith("steps_1080") else 3
         each = {100: 38, 300: 76, "all": 152, "development": 90}[size]
         assert steps == epochs * each == conf["scheduler_conf"]["max_steps"]
+        assert conf["max_epoch"] == epochs
         assert conf["batch_bins"] == 200000 and conf["seed"] == run.seed
 
 

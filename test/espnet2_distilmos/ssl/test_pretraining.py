@@ -11,6 +11,7 @@ import scipy.signal
 import soundfile
 import torch
 import yaml
+from tiny_upstreams import RECIPE_UPSTREAM
 
 from espnet2_distilmos.bin import (
     export_upstream,
@@ -40,13 +41,7 @@ CONFIG = {
     "seed": 3,
     "corpus": {"valid_share": 0.2, "degraded": 0.5, "repeats": {"mini_mos": 2}},
     "model": {
-        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(12,2,2)] * 2",
-        "encoder_layers": 2,
-        "encoder_embed_dim": 16,
-        "encoder_ffn_embed_dim": 32,
-        "encoder_attention_heads": 2,
-        "conv_pos": 8,
-        "conv_pos_groups": 4,
+        **RECIPE_UPSTREAM["random_init"]["config"],
         "dropout": 0.1,  # so that a resumed run must draw the same
         "attention_dropout": 0.0,
     },
