@@ -29,7 +29,7 @@ def require_yaml(cmd: Sequence[str]) -> None:
 
 
 def main(cmd=None) -> None:
-    """Train.
+    """Train, go on, or refuse a folder that holds another training's weights.
 
     Example:
 
@@ -38,24 +38,35 @@ def main(cmd=None) -> None:
             --config conf/train_distilmos.yaml \
             --upstream_config conf/upstream/mini.yaml
     """
-    require_yaml(sys.argv[1:] if cmd is None else cmd)
+    words = sys.argv[1:] if cmd is None else list(cmd)
+    require_yaml(words)
     # Here, since it takes about 15 s.
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+    from espnet2_distilmos.train.begin import start
     from espnet2_distilmos.train.exclusive import (
         end_without_reader,
         errors_of_children,
         only_trainer,
     )
+    from espnet2_distilmos.train.record import end
 
-    args = DistilMOSTask.get_parser().parse_args(cmd)
+    args = DistilMOSTask.get_parser().parse_args(words)
     if args.ngpu == 0:
         import torch
 
         # Sums depend on how many threads share them.
         torch.set_num_threads(args.num_threads)
     end_without_reader()
-    with only_trainer(args), errors_of_children():
+    with only_trainer(args) as first, errors_of_children():
+        # ESPnet has something to say of an option that is missing.
+        if args.output_dir is not None and not args.print_config:
+            told = start(args, words, first)
+            if told is not None:
+                print(f"{args.output_dir}: {told}")
+                return
         DistilMOSTask.main(args)
+        if first and not (args.dry_run or args.collect_stats):
+            end(args.output_dir, args.max_epoch)
 
 
 if __name__ == "__main__":

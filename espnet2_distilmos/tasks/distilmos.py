@@ -5,6 +5,7 @@ from typing import Callable, Collection, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
 from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
@@ -30,6 +31,7 @@ from espnet2_distilmos.tokens.provenance import (
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.optimizer import build_optimizer
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
+from espnet2_distilmos.train.record import confirm_weights
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -286,7 +288,19 @@ class DistilMOSTask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> List[torch.optim.Optimizer]:
-        """One optimiser, see :func:`build_optimizer`."""
+        """One optimiser, see :func:`build_optimizer`.
+
+        Raises:
+            UserError: options that it does not take, or an upstream with other
+                pretrained weights than the training in this folder began with. (ESPnet
+                calls this when the model is built and nothing is written yet.)
+        """
+        if args.output_dir is not None and not (args.dry_run or args.collect_stats):
+            confirm_weights(
+                args.output_dir,
+                model.network.upstream.fingerprint["weights_sha256"],
+                first=not dist.is_initialized() or dist.get_rank() == 0,
+            )
         try:
             optimizer = build_optimizer(
                 model,

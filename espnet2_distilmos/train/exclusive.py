@@ -14,8 +14,10 @@ from espnet2_distilmos.utils.files import folder_lock
 
 
 @contextlib.contextmanager
-def only_trainer(args: argparse.Namespace) -> Iterator[None]:
+def only_trainer(args: argparse.Namespace) -> Iterator[bool]:
     """Lock `args.output_dir` while the block runs; the first process does so for all.
+
+    Yields whether this is the first process.
 
     Args:
         args: of ESPnet's task: `output_dir` (None = nothing is written), `dist_rank`
@@ -30,7 +32,7 @@ def only_trainer(args: argparse.Namespace) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if first and args.output_dir is not None:
             stack.enter_context(folder_lock(args.output_dir))
-        yield
+        yield first
 
 
 @contextlib.contextmanager

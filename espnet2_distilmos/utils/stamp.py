@@ -1,12 +1,23 @@
-"""Stamps: what an output was made from, so that nothing whole is made again."""
+"""Stamps: what an output was made from, so that nothing whole is made again.
+
+A stamp names by content whatever decides a result, and nothing else: no dates, no
+places. Dates are a first look only (:func:`quick_look`), where content takes long.
+"""
 
 import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Mapping
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from espnet2_distilmos.utils.files import PathLike, read_yaml, write_yaml
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    read_yaml,
+    sha256_file,
+    write_json,
+    write_yaml,
+)
 
 # Of a folder that stage 1 has formatted.
 FORMAT_STAMP = "format.yaml"
@@ -66,23 +77,92 @@ def is_whole(stamp: PathLike, request: Dict[str, Any], files: Files = _none) -> 
 
 
 def write_stamp(stamp: PathLike, request: Dict[str, Any], **more: Any) -> None:
-    """Write the stamp, last of all files of an output, with further provenance."""
-    write_yaml(stamp, {"request": request, **more})
+    """Write the stamp, last of all files of an output, with further provenance.
+
+    A name that ends in `.json` gets JSON, which is YAML too: an output of JSON can be
+    its own stamp.
+    """
+    write = write_json if Path(stamp).suffix == ".json" else write_yaml
+    write(stamp, {"request": request, **more})
+
+
+_ABSENT = object()
+
+
+def differences(old: Any, new: Any, name: str = "") -> List[str]:
+    """What differs between two requests, in words: `labels train`, `seed 0 -> 1`.
+
+    Digests are named without their values, which tell nobody anything.
+
+    Args:
+        old: plain types.
+        new: likewise; mappings are compared key by key.
+        name: of the two.
+    """
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            text
+            for key in dict.fromkeys([*old, *new])
+            for text in differences(
+                old.get(key, _ABSENT), new.get(key, _ABSENT), f"{name} {key}".strip()
+            )
+        ]
+    if any(_is_digest(value) for value in (old, new)):
+        return [name]
+    return [f"{name} {_shown(old)} -> {_shown(new)}"]
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and value.isalnum()
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is _ABSENT else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def digest_of(lines: Iterable[str]) -> str:
+    """Hex SHA-256 of lines of text."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def quick_look(files: Mapping[str, str]) -> str:
+    """A hash of IDs, places, sizes and times, which costs no reading.
+
+    The same hash: nothing has been written (no copy keeps the time of change that the
+    system notes). Another one says nothing; content has to be looked at.
+    """
+
+    def state(path: str) -> str:
+        try:
+            stat = os.stat(path)
+        # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
+        except (OSError, ValueError):
+            return "missing"
+        return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+    return digest_of(
+        f"{utt} {os.path.abspath(path)} {state(path)}"
+        for utt, path in sorted(files.items())
+    )
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
-    """A hash of IDs, paths, sizes and times: new wavs under old names are noticed."""
-    digest = hashlib.sha256()
-    for utt, path in sorted(files.items()):
+    """A hash of IDs and of the bytes of their files, wherever these lie."""
+
+    def content(path: str) -> str:
         try:
-            stat = os.stat(path)
-            state = f"{stat.st_size} {stat.st_mtime_ns}"
-        # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
-        except (OSError, ValueError):
-            state = "missing"
-        line = f"{utt} {os.path.abspath(path)} {state}\n"
-        digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+            return sha256_file(path)
+        # As above: whoever reads it will say what is wrong with it.
+        except (UserError, ValueError):
+            return "missing"
+
+    return digest_of(f"{utt} {content(path)}" for utt, path in sorted(files.items()))
 
 
 def audio_request(data_dir: PathLike) -> Dict[str, str]:
@@ -94,3 +174,20 @@ def audio_request(data_dir: PathLike) -> Dict[str, str]:
     stamp = Path(data_dir) / FORMAT_STAMP
     found = read_yaml(stamp).get("audio_sha256") if stamp.exists() else None
     return {} if found is None else {"audio_sha256": str(found)}
+
+
+def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
+    """SHA-256 of a checkpoint on this machine: a file, or a folder of transformers.
+
+    None where it is neither: a name, a URL, a repository on the hub.
+    """
+    path = Path(path_or_url) if path_or_url else None
+    if path is not None and path.is_file():
+        return sha256_file(path)
+    if path is None or not path.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.suffix in (".json", ".safetensors", ".bin"):
+            digest.update(f"{file.name} {sha256_file(file)}\n".encode())
+    return digest.hexdigest()

@@ -6,14 +6,15 @@ import importlib.metadata
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator
 
 import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
+from espnet2_distilmos.utils.files import PathLike, atomic_path
+from espnet2_distilmos.utils.stamp import checkpoint_sha256
 
 
 @contextlib.contextmanager
@@ -86,23 +87,6 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
         raise UserError(
             f"{path}: no such upstream checkpoint (path_or_url of {conf.upstream})"
         )
-
-
-def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
-    """SHA-256 of a checkpoint on this machine: a file, or a folder of transformers.
-
-    None where it is neither: a name, a URL, a repository on the hub.
-    """
-    path = Path(path_or_url) if path_or_url else None
-    if path is not None and path.is_file():
-        return sha256_file(path)
-    if path is None or not path.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()):
-        if file.suffix in (".json", ".safetensors", ".bin"):
-            digest.update(f"{file.name} {sha256_file(file)}\n".encode())
-    return digest.hexdigest()
 
 
 def weights_sha256(module: torch.nn.Module) -> str:

@@ -27,21 +27,9 @@ set_training_options() {
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
 }
 
-# Print what a training is known by: its options and what is in the files they name.
-training_digest() {
-    {
-        printf '%s\n' "${training_opts[@]}"
-        find -L "${train_config}" "${upstream}" "${stats_dir}" "${dumpdir}/raw/${train_set}" \
-            "${dumpdir}/raw/${valid_set}" -maxdepth 1 -type f -exec sha256sum {} + | sort
-        if "${use_tokens}"; then
-            sha256sum "${kmeans_dir}"/*/tokens.scp "${kmeans_dir}/provenance.yaml"
-        fi
-    } | sha256sum
-}
-
 # Train through ESPnet's launcher, in one process or many.
 launch_training() {
-    local trainer=("${python}") spawn=true nodes=(--num_nodes "${num_nodes}") word
+    local trainer=("${python}") spawn=true nodes=(--num_nodes "${num_nodes}") word code=0
     local opts=("${training_opts[@]}")
     if [ "${ngpu}" -eq 0 ] && [ "${cpu_nproc}" -gt 1 ]; then
         # ESPnet itself spawns processes for GPUs only.
@@ -56,29 +44,36 @@ launch_training() {
         done
     fi
     log "Training started... log: '${mos_exp}/train.log'"
-    if ! ${python} -m espnet2.bin.launch \
+    ${python} -m espnet2.bin.launch \
         --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
         --ngpu "${ngpu}" "${nodes[@]}" \
         --init_file_prefix "${mos_exp}/.dist_init_" \
         --multiprocessing_distributed "${spawn}" -- \
         "${trainer[@]}" -m espnet2_distilmos.bin.distilmos_train "${opts[@]}" \
-        2>"${mos_exp}/launch.log"; then
-        fail "training failed: $(grep -aE '(^|: )error: ' "${mos_exp}/train.log" | tail -n 1) (log: ${mos_exp}/train.log)"
-    fi
+        2>"${mos_exp}/launch.log" || code=$?
+    [ "${code}" -eq 0 ] ||
+        fail "training failed: $(why_failed "${code}" "${mos_exp}/train.log") (log: ${mos_exp}/train.log)"
 }
 
-# Train, unless this very training is whole; then draw its curves.
+# Print why the job with log $2 failed, whose launcher ended with code $1.
+why_failed() {
+    ${python} -m espnet2_distilmos.bin.why_failed --code "$1" --log "$2"
+}
+
+# Train, unless this very training is whole; then draw its curves. Weights of another
+# training are refused, here and by the trainer itself (training.yaml beside them).
 train_model() {
-    local dset digest training_opts
+    local dset whole training_opts
     for dset in "${train_set}" "${valid_set}"; do
         ! "${use_tokens}" || need "${kmeans_dir}/${dset}/tokens.scp" 3
         need "${stats_dir}/${dset}/speech_shape" 4
     done
     set_training_options
-    digest=$(training_digest)
-    if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${digest}" ] &&
-        [ -f "${mos_exp}/config.yaml" ] && [ -f "${mos_exp}/${inference_model}" ]; then
-        log "Stage 5: ${mos_exp}: already trained, nothing to do"
+    whole=$(${python} -m espnet2_distilmos.bin.training_stamp \
+        --ngpu "${ngpu}" --num_nodes "${num_nodes}" --host "${host}" --cpu_nproc "${cpu_nproc}" \
+        --output_dir "${mos_exp}" -- "${training_opts[@]}")
+    if [ -n "${whole}" ] && [ -f "${mos_exp}/${inference_model}" ]; then
+        log "Stage 5: ${mos_exp}: ${whole}"
     else
         log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
         mkdir -p "${mos_exp}"
@@ -86,7 +81,6 @@ train_model() {
         echo "${run_args} --stage 5 \"\$@\"; exit \$?" >"${mos_exp}/run.sh"
         chmod +x "${mos_exp}/run.sh"
         launch_training
-        echo "${digest}" >"${mos_exp}/.trained"
     fi
     ${python} -m espnet2_distilmos.bin.plot_training --exp "${mos_exp}"
     log "Training curves and layer weights: ${mos_exp}/plots"

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Say in one line why a job failed, from its log, and show how the log ends."""
+
+import argparse
+import sys
+
+from espnet2_distilmos.utils import option_types as takes
+from espnet2_distilmos.utils.command import one_line, run
+from espnet2_distilmos.utils.failure import last_lines, why_failed
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Print one line on why a job failed; how its log ends goes to "
+        "stderr before it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--log", required=True, help="Of the job")
+    parser.add_argument("--code", type=takes.natural, help="Exit code of its launcher")
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Read, tell."""
+    args = get_parser().parse_args(cmd)
+    for line in last_lines(args.log):
+        print(f"  {one_line(line)}", file=sys.stderr)
+    print(one_line(why_failed(args.log, args.code)))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
