@@ -5,11 +5,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet2_distilmos.scoring.score import score_files
-from espnet2_distilmos.scoring.tables import scores_table
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
-from espnet2_distilmos.utils.files import require_output, write_json
+from espnet2_distilmos.utils.files import require_output, sha256_file, write_text
+from espnet2_distilmos.utils.stamp import matches, write_stamp
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,7 +25,15 @@ def get_parser() -> argparse.ArgumentParser:
         "--utt2sys", help="Systems: `ID SYSTEM`; without it only utterances are scored"
     )
     parser.add_argument(
-        "--output", type=takes.path, help="scores.json to write; always printed too"
+        "--output",
+        type=takes.path,
+        help="scores.json to write; also holds the SHA-256 of what it is made from",
+    )
+    parser.add_argument(
+        "--table",
+        type=takes.path,
+        help="Text file for the table that else is printed; where it and --output are "
+        "made from the same already, nothing is done",
     )
     parser.add_argument(
         "--n_bootstrap",
@@ -42,16 +49,38 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Score, print and write."""
-    args = get_parser().parse_args(cmd)
-    if args.output is not None:
-        inputs = args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys
-        require_output(args.output, *inputs)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    inputs = {
+        "ref_utt2mos": args.ref_utt2mos,
+        "hyp_utt2mos": args.hyp_utt2mos,
+        "utt2sys": args.utt2sys,
+    }
+    if args.table is not None and args.output is None:
+        parser.error("--table goes with --output")
+    for output in filter(None, (args.output, args.table)):
+        require_output(output, *inputs.values())
+    request = {
+        **{k: None if v is None else sha256_file(v) for k, v in inputs.items()},
+        "n_bootstrap": args.n_bootstrap,
+        "seed": args.seed,
+    }
+    if args.table is not None and matches(args.output, request, lambda _: [args.table]):
+        return
+    # Here: where nothing has changed, numpy would be most of the time.
+    from espnet2_distilmos.scoring.score import score_files
+    from espnet2_distilmos.scoring.tables import scores_table
+
     scores = score_files(
         args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys, args.n_bootstrap, args.seed
     )
-    if args.output is not None:
-        write_json(args.output, scores)
-    print(scores_table(scores), end="")
+    table = scores_table(scores)
+    if args.table is None:
+        print(table, end="")
+    else:
+        write_text(args.table, table)
+    if args.output is not None:  # last, since it says that both are whole
+        write_stamp(args.output, request, **scores)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Packed models on their way to others and back: upload, model card, links."""
 
+import os
 import shutil
 import tempfile
-from pathlib import Path
-from typing import Optional
+from pathlib import Path, PurePosixPath
+from typing import List, Optional
 
 from espnet2_distilmos.inference.describe import describe_model
-from espnet2_distilmos.inference.locate import locate_model, unpack
+from espnet2_distilmos.inference.locate import locate_model, require_inside, unpack
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.files import PathLike, make_folder, read_yaml
 
 
 def model_card(folder: PathLike, repo: str) -> str:
@@ -99,28 +100,56 @@ def upload_model(
 def link_model(tag: str, output_dir: PathLike) -> None:
     """Link a model's files into an experiment's folder, as stage 6 wants them.
 
+    Files are linked, one by one, never a folder: what else lies in a packed model's
+    (results, say) stays there, and nothing that is written here goes into it.
+
     Args:
         tag: see :func:`espnet2_distilmos.inference.locate.locate_model`.
         output_dir: gets config.yaml, model.pth and, if packed, the upstream.
 
     Raises:
-        UserError: no such model.
+        UserError: no such model, or something is in the way of it.
     """
     output_dir = Path(output_dir)
     train_config, model_file = locate_model(tag)
     links = {"config.yaml": train_config, "model.pth": model_file}
     path = (read_yaml(train_config).get("upstream_conf") or {}).get("path_or_url")
-    if path is not None and (train_config.parent / path).exists():
-        # Of `upstream/model.pth` the whole folder: a config.yaml lies beside it.
-        top = Path(path).parts[0]
-        links[top] = train_config.parent / top
-    output_dir.mkdir(parents=True, exist_ok=True)
+    for name in _upstream_files(train_config.parent, path):
+        links.setdefault(name, train_config.parent / name)
     for name, target in links.items():
-        link = output_dir / name
-        if link.resolve() == target.resolve():
-            continue
-        if link.is_symlink():
-            link.unlink()
-        elif link.exists():
-            raise UserError(f"{link}: is in the way of the downloaded model")
-        link.symlink_to(target.resolve())
+        _link(output_dir, PurePosixPath(name), target)
+
+
+def _upstream_files(folder: Path, path: object) -> List[str]:
+    """Names below `folder` of what an upstream is loaded from; [] if it is elsewhere.
+
+    Raises:
+        UserError: a path that leads out of the folder.
+    """
+    # A long address is no name of a file; os.path.exists raises nothing.
+    if not isinstance(path, str) or not os.path.exists(folder / path):
+        return []
+    if os.path.isabs(path):
+        return []
+    require_inside(path, folder / "config.yaml")
+    if (folder / path).is_dir():  # of transformers
+        return [f"{path}/{file.name}" for file in (folder / path).iterdir() if file.is_file()]
+    beside = str(PurePosixPath(path).parent / "config.yaml")  # of ESPnet's HuBERT
+    return [path, *([beside] if (folder / beside).is_file() else [])]
+
+
+def _link(output_dir: Path, name: PurePosixPath, target: Path) -> None:
+    """Make `output_dir`/`name` a link to a file, in folders that are none."""
+    for parent in reversed(name.parents):
+        folder = output_dir / parent
+        if folder != output_dir and folder.is_symlink():  # of an earlier version
+            folder.unlink()
+        make_folder(folder)
+    link = output_dir / name
+    if link.resolve() == target.resolve():
+        return
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        raise UserError(f"{link}: is in the way of the downloaded model")
+    link.symlink_to(target.resolve())

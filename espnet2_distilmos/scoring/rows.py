@@ -73,8 +73,21 @@ def _sets(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         s.relative_to(folder).as_posix(): read_scores(s / "scores.json")
         for s in inner + [deep for s in inner for deep in _subfolders(s)]
-        if (s / "scores.json").is_file()
+        if (s / "scores.json").is_file() and _made_here(s / "scores.json", folder)
     }
+
+
+def _made_here(file: Path, folder: Path) -> bool:
+    """Whether `file`, below `folder`, is no link and in none.
+
+    Stage 6 writes files. A link leads to what somebody else has made, such as the
+    folder of a downloaded model, whose figures are not measured here.
+    """
+    below = [file, *file.parents][: len(file.relative_to(folder).parts) + 1]
+    links = [path for path in below if path.is_symlink()]
+    if links:
+        logging.warning(f"{file}: not counted, {links[0]} is a link; score it here")
+    return not links
 
 
 def base_of(set_name: str) -> str:

@@ -102,7 +102,8 @@ def whole(
     impatient = before is not None and patience is not None and patience <= before
     if max_epoch > epochs and not (ended_early and impatient):
         return None
-    return f"already trained, nothing to do ({epochs} epochs)"
+    asked_for = f", {max_epoch} asked for" if max_epoch < epochs else ""
+    return f"already trained, nothing to do ({epochs} epochs{asked_for})"
 
 
 def are_there(folder: PathLike, record: Mapping[str, Any]) -> bool:

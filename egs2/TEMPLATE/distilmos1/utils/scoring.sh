@@ -2,20 +2,14 @@
 # Stage 6. distilmos.sh sources this; the variables are those at its top.
 # shellcheck disable=SC2154
 
-# Score the predictions in folder $1 of set $2.
+# Score the predictions in folder $1 of set $2, unless scores.json is of these very files.
 score() {
     local ref=${dumpdir}/raw/$2
-    if [ "$1/scores.json" -nt "$1/utt2mos" ] && [ "$1/scores.json" -nt "${ref}/utt2mos" ]; then
-        return
-    fi
     local opts=()
     [ ! -f "${ref}/utt2sys" ] || opts+=(--utt2sys "${ref}/utt2sys")
     ${python} -m espnet2_distilmos.bin.score_mos \
         --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
-        "${opts[@]}" --output "$1/.scores.json" >"$1/.scores.txt"
-    # scores.json, the last, says that both are whole.
-    mv "$1/.scores.txt" "$1/scores.txt"
-    mv "$1/.scores.json" "$1/scores.json"
+        "${opts[@]}" --output "$1/scores.json" --table "$1/scores.txt"
 }
 
 # Predict set $1, and score the predictions.
@@ -48,7 +42,7 @@ predict() {
         for ((n = 1; n <= n_jobs; n++)); do
             cat "${logdir}/output.${n}/${name}"
         done | sort >"${logdir}/${name}"
-        # An unchanged file keeps its date, so that it is not scored again.
+        # An unchanged file keeps its date: nobody need look at it again.
         cmp -s "${logdir}/${name}" "${dir}/${name}" || mv "${logdir}/${name}" "${dir}/${name}"
     done
     score "${dir}" "$1"
