@@ -31,8 +31,10 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
-    fingerprint,
+    audio_request,
     is_whole,
+    matches,
+    quick_look,
     write_stamp,
 )
 
@@ -89,13 +91,16 @@ def format_audio(
         request |= {"audio_root": str(audio_root), "level_db": level_db}
     data = DataDir.load(data_dir)
     sources = {u: os.path.join(audio_root, path) for u, path in data.wavs.items()}
-    # Hidden, since times differ from copy to copy of one corpus.
+    # Hidden, since times differ from copy to copy of one corpus: a first look only.
     state, stamp = output_dir / ".audio", output_dir / FORMAT_STAMP
     # Taken before the audio is read: what changes meanwhile is noticed the next time.
-    found = fingerprint(sources)
-    if state.exists() and state.read_text() != found:
-        logging.info(f"{output_dir}: audio files have changed, making it again")
-        stamp.unlink(missing_ok=True)
+    found = quick_look(sources)
+    if matches(stamp, request) and not (state.exists() and state.read_text() == found):
+        if audio_request(output_dir).get("audio_sha256") == _content(sources):
+            write_text(state, found)
+        else:
+            logging.info(f"{output_dir}: audio files have changed, making it again")
+            stamp.unlink(missing_ok=True)
     if is_whole(stamp, request, lambda _: _outputs(output_dir, data)):
         return
     _tell_odd_labels(data_dir, data)
@@ -146,6 +151,22 @@ def format_audio(
     )
 
 
+def _content(sources: dict[str, str]) -> str | None:
+    """Digest of all samples, as the stamp has it; None if some cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for utt, path in tqdm(sources.items(), desc="Comparing audio", disable=None):
+            _take_in(digest, utt, *read_audio(path))
+    except UserError:  # named when it is made again
+        return None
+    return digest.hexdigest()
+
+
+def _take_in(digest, utt: str, samples, rate: int) -> None:
+    digest.update(f"{utt} {rate} {len(samples)}\n".encode())
+    digest.update(samples.tobytes())
+
+
 def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
     """What this stage writes; of the audio, all that is in `output_dir`."""
     yield output_dir / "utt2num_samples"
@@ -182,8 +203,7 @@ def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling, digest
         samples, rate = read_audio(path)
     except UserError as e:
         raise UserError(f"{utt}: {e}") from e
-    digest.update(f"{utt} {rate} {len(samples)}\n".encode())
-    digest.update(samples.tobytes())
+    _take_in(digest, utt, samples, rate)
     if levelling.level_db is None and rate == SAMPLE_RATE and channels == 1:
         return path, len(samples)
     samples = soxr.resample(samples, rate, SAMPLE_RATE)

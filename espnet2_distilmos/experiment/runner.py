@@ -1,6 +1,7 @@
 """Do the runs of a plan: skip what is whole, measure what is done."""
 
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -101,8 +102,12 @@ def _history(checkpoint: Path) -> Dict[str, Any]:
 def do_run(place: Place, protocol: Protocol, run: Run) -> None:
     """Train, predict, keep the result; nothing if that is done."""
     request = request_of(protocol, run)
+    another = place.stamp(run).exists()
     if is_whole(place.stamp(run), request):
         return
+    if another:
+        # Of other settings or data. Trainers go on in a folder with weights, or refuse.
+        shutil.rmtree(place.run_dir(run))
     start = time.monotonic()
     kind, conf = protocol.models[run.model].kind, request["configuration"]
     history: Dict[str, Any] = {}

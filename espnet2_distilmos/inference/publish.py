@@ -133,7 +133,11 @@ def _upstream_files(folder: Path, path: object) -> List[str]:
         return []
     require_inside(path, folder / "config.yaml")
     if (folder / path).is_dir():  # of transformers
-        return [f"{path}/{file.name}" for file in (folder / path).iterdir() if file.is_file()]
+        return [
+            f"{path}/{file.name}"
+            for file in (folder / path).iterdir()
+            if file.is_file()
+        ]
     beside = str(PurePosixPath(path).parent / "config.yaml")  # of ESPnet's HuBERT
     return [path, *([beside] if (folder / beside).is_file() else [])]
 

@@ -229,7 +229,11 @@ def write_reference_rows(
             if (folder / name).exists()
         }
         request["sets"][str(folder)].update(audio_request(folder))
-    if is_whole(output_dir / "rows.yaml", request):
+    if is_whole(
+        output_dir / "rows.yaml",
+        request,
+        lambda stamp: (output_dir / name for name in stamp.get("files", [])),
+    ):
         return
     tests: dict[str, DataDir] = {}
     for folder in map(Path, test_dirs):
@@ -248,9 +252,11 @@ def write_reference_rows(
             logging.warning(f"{name}: no utt2sys, so no {SYSTEM_MEAN} row for it")
         else:
             rows[SYSTEM_MEAN][name] = system_mean(data.mos, data.systems)
+    files = []
     for row, sets in rows.items():
         for name, values in sets.items():
-            write_lines(output_dir / row / name / "utt2mos", values)
+            files.append(f"{row}/{name}/utt2mos")
+            write_lines(output_dir / files[-1], values)
         if sets:
             write_text(output_dir / row / "NOTE.txt", NOTES[row] + "\n")
-    write_stamp(output_dir / "rows.yaml", request)
+    write_stamp(output_dir / "rows.yaml", request, files=files)

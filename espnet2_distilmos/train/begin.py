@@ -61,9 +61,7 @@ def look(words: Sequence[str], folder: PathLike, processes: int) -> Optional[str
     return told
 
 
-def start(
-    args: argparse.Namespace, words: Sequence[str], first: bool
-) -> Optional[str]:
+def start(args: argparse.Namespace, words: Sequence[str], first: bool) -> Optional[str]:
     """Refuse another training than that of the folder; else note what begins.
 
     Args:

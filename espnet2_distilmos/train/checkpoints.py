@@ -9,7 +9,7 @@ import contextlib
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
@@ -76,8 +76,8 @@ def mend_folder(options: TrainerOptions) -> None:
         ) from e
     epoch = reporter.get_epoch()
     model = folder / f"{epoch}epoch.pth"
-    # Written after the checkpoint: an older one is of another training.
-    if not model.exists() or model.stat().st_mtime_ns < checkpoint.stat().st_mtime_ns:
+    # Another one is cut off, or left by a training that began anew.
+    if not _holds(model, model_states):
         torch.save(model_states, model)
     _link(folder / "latest.pth", model.name)
     kept = {epoch}
@@ -91,6 +91,19 @@ def mend_folder(options: TrainerOptions) -> None:
     for e in range(1, epoch):
         if e not in kept:
             (folder / f"{e}epoch.pth").unlink(missing_ok=True)
+
+
+def _holds(path: Path, states: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a model's file has these very weights."""
+    if not path.exists():
+        return False
+    try:
+        found = safe_torch_load(path, map_location="cpu")
+    except (RuntimeError, EOFError, pickle.PickleError):
+        return False
+    return found.keys() == states.keys() and all(
+        torch.equal(found[key], value) for key, value in states.items()
+    )
 
 
 def _link(link: Path, target: str) -> None:

@@ -107,10 +107,10 @@ def training_request(
                 if name not in NOT_DECIDING
             },
             # Of `FILE:FROM:TO:WITHOUT` the file counts by its content.
-            "init_param": [
-                ":".join([sha256_file(file), *str(spec).split(":")[1:]])
-                for file, spec in zip(files, args["init_param"])
-            ],
+            "init_param": {
+                " ".join([f"{i}", *str(spec).split(":")[1:]]): sha256_file(file)
+                for i, (file, spec) in enumerate(zip(files, args["init_param"]), 1)
+            },
             "deepspeed_config": (
                 sha256_file(args["deepspeed_config"])
                 if args.get("deepspeed_config")
@@ -135,7 +135,9 @@ def plain(value: Any) -> Any:
 
 def _inner(value: Any) -> Any:
     """Inside a mapping a list is a list: `strides: [1]`."""
-    return [_inner(v) for v in value] if isinstance(value, (list, tuple)) else plain(value)
+    return (
+        [_inner(v) for v in value] if isinstance(value, (list, tuple)) else plain(value)
+    )
 
 
 def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:

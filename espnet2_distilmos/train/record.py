@@ -40,8 +40,8 @@ def read_record(folder: PathLike) -> Optional[Dict[str, Any]]:
         return None
     if not (folder / RECORD).exists():
         raise UserError(
-            f"{folder}: holds weights and no {RECORD} (an earlier version made them, or "
-            f"something else did), so nobody can tell what they were trained on; "
+            f"{folder}: holds weights but no {RECORD} (an earlier version wrote none), "
+            "so that nobody can tell what they were trained on; "
             f"{ways_out(folder)}; to score them as they are, begin with stage 6"
         )
     record = read_yaml(folder / RECORD)

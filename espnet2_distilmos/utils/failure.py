@@ -13,11 +13,12 @@ TAIL = 10  # lines of a log that are shown where no reason stands in it
 
 # What our runner and ESPnet's (run.pl; queue.pl and its like) write last.
 _ENDED = re.compile(
-    r"^# (?:Ended \((?:stopped, )?code (?P<a>\d+)\)|Finished at .* with status (?P<b>\d+)"
+    r"^# (?:Ended \((?:stopped, )?code (?P<a>\d+)\)"
+    r"|Finished at .* with status (?P<b>\d+)"
     r"|Accounting: .* status=(?P<c>\d+))"
 )
-# torch.distributed.run, of one of its processes.
-_CHILD = re.compile(r"exitcode *: *-(\d+)")
+# torch.distributed.run, of one of its processes; the others it ends by SIGTERM itself.
+_CHILD = re.compile(r"exitcode *: *-(?!15\b)(\d+)")
 _ERROR = re.compile(r"(?:^|: )error: (.*)")
 # The last line of a traceback: `RuntimeError: ...`, `torch.OutOfMemoryError: ...`.
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?::.*)?$")
@@ -56,9 +57,10 @@ def why_failed(log: PathLike, code: Optional[int] = None) -> str:
                 return ended_with(ended)
             code = code if ended == 0 else ended
             break
-    for line in reversed(lines):
+    for line in lines:
         if match := _CHILD.search(line):
             return f"a process was {killed_by(int(match.group(1)))}"
+    for line in reversed(lines):
         if match := _ERROR.search(line):
             return match.group(1)
         if _RAISED.match(line):

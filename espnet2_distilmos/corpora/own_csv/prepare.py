@@ -16,7 +16,7 @@ from espnet2_distilmos.utils.files import (
     write_text,
     write_yaml,
 )
-from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.stamp import is_whole, quick_look, write_stamp
 
 # Fewer validation clips choose the best epoch by little more than chance.
 FEW_CLIPS = 30
@@ -66,7 +66,8 @@ def prepare_csv(
     request = {
         "csv": str(csv_file.resolve()),
         "sha256": sha256_file(csv_file),
-        "audio": {str(r.wav): _state(r.wav) for r in table.rows},
+        # Whether it can be read; what is in it is for stage 1 to compare.
+        "audio": quick_look({str(r.wav): str(r.wav) for r in table.rows}),
         "scale": list(scale),
         "fractions": [valid_fraction, test_fraction],
         "seed": seed,
@@ -124,15 +125,6 @@ def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
 def _word(text: str) -> str:
     """`text` as one word of letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "_", text).strip("_") or "_"
-
-
-def _state(wav: Path) -> list[int]:
-    """Size and time of a file, to see that it has changed; [] where there is none."""
-    try:
-        status = wav.stat()
-    except OSError:  # named by check_audio
-        return []
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _require_good(table: Table, csv_file: Path, data_dir: Path, skip_bad: bool) -> None:

@@ -1,6 +1,7 @@
 """The command `score_mos`: files in, scores.json and a table out."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from espnet2_distilmos.bin.score_mos import get_parser, main
 from espnet2_distilmos.scoring.score import score_files
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import sha256_file
 
 MODULE = "espnet2_distilmos.bin.score_mos"
 
@@ -39,12 +41,52 @@ def test_command(files, tmp_path, capsys):
     output = tmp_path / "new" / "scores.json"
     main([*files, "--output", str(output), "--n_bootstrap", "50", "--seed", "3"])
     result = json.loads(output.read_text())
+    request = result.pop("request")
+    assert request == {
+        **{n: sha256_file(tmp_path / n) for n in ("ref_utt2mos", "hyp_utt2mos")},
+        "utt2sys": sha256_file(tmp_path / "utt2sys"),
+        "n_bootstrap": 50,
+        "seed": 3,
+    }
     assert result == score_files(*files[1::2], n_bootstrap=50, seed=3)
     assert result["bootstrap"]["seed"] == 3
     table = capsys.readouterr().out
     assert "50 resamples, seed 3" in table
     assert f"{result['utt']['srcc']['value']:.3f} [" in table
     assert len(table.splitlines()) == 7
+
+
+def test_scores_are_made_again_by_content_alone(files, tmp_path):
+    """A clock that was ahead, another utt2sys of the same age, a lost table."""
+    output, table = tmp_path / "scores.json", tmp_path / "scores.txt"
+
+    def remade(*more):
+        before = output.stat().st_ino if output.exists() else None
+        main([*files, "--n_bootstrap", "5", "--output", str(output), *more])
+        return output.stat().st_ino != before
+
+    made = ("--table", str(table))
+    assert remade(*made) and len(table.read_text().splitlines()) == 7
+    assert not remade(*made)
+    os.utime(tmp_path / "hyp_utt2mos")  # younger, the same
+    assert not remade(*made)
+    for name in ("utt2sys", "hyp_utt2mos", "ref_utt2mos"):
+        lines = (tmp_path / name).read_text().splitlines()
+        other = "s1" if name == "utt2sys" else "2.25"
+        lines[0] = f"{lines[0].split()[0]} {other}"
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+        os.utime(tmp_path / name, (1, 1))  # far older than the scores
+        assert remade(*made) and not remade(*made), name
+    assert remade(*made, "--seed", "4") and remade(*made)
+    table.unlink()
+    assert remade(*made) and table.exists()
+    # As an earlier version left them: nothing says what they are of.
+    scores = json.loads(output.read_text())
+    del scores["request"]
+    output.write_text(json.dumps(scores))
+    assert remade(*made)
+    assert remade()  # who wants it printed gets it
+    assert call(*files, "--table", str(table)).returncode == 2
 
 
 def test_systems_and_output_are_optional(files, capsys):
