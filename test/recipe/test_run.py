@@ -57,6 +57,16 @@ class Recipe:
             "test_sets": " ".join(SETS),
         }
 
+    def copy(self, folder: Path) -> "Recipe":
+        """The folder with all that is in it, somewhere else."""
+        copied = object.__new__(Recipe)
+        copied.folder, copied.options = folder / "x/y/distilmos1", dict(self.options)
+        # copy, not copy2: no date is kept.
+        shutil.copytree(
+            self.folder, copied.folder, symlinks=True, copy_function=shutil.copy
+        )
+        return copied
+
     def run(self, *args, **options) -> subprocess.CompletedProcess:
         """./run.sh with the options of the tests, changed by `options`."""
         given = {**self.options, **options}
@@ -192,6 +202,51 @@ def test_a_second_run_makes_nothing_again(recipe):
         assert f"dump/{part}: already whole, nothing to do" in logs, part
 
 
+def test_a_training_is_what_its_stamp_says(recipe, tmp_path):
+    """In a copy of the whole recipe elsewhere, whose dates are other ones."""
+    copied = recipe.copy(tmp_path)
+    exp = copied / "exp/mos_tiny"
+    stage_5 = ("--stage", "5", "--stop_stage", "5")
+
+    def state():
+        names = ("checkpoint.pth", "config.yaml", "run.sh", "train.log")
+        return {name: (exp / name).read_bytes() for name in names}
+
+    before = state()
+    done = copied.run("--stage", "1", "--stop_stage", "1")
+    assert "dump/raw/train: already whole, nothing to do" in done.stderr
+    done = copied.run(*stage_5)
+    assert "exp/mos_tiny: already trained, nothing to do (2 epochs)" in done.stdout
+    # Other labels.
+    labels = copied / "dump/raw/train/utt2mos"
+    text = labels.read_text()
+    rows = [line.split() for line in text.splitlines()]
+    labels.write_text("".join(f"{utt} {6 - float(mos)}\n" for utt, mos in rows))
+    more = copied.options["train_args"] + " --loss_conf token_weight=3.0"
+    done = copied.run(*stage_5, train_args=more)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: exp/mos_tiny: holds weights of another training, which differs in "
+        "labels of train; loss_conf token_weight 0.3 -> 3.0; train under another --tag "
+        "(distilmos train: another --output_dir), or remove exp/mos_tiny"
+    )
+    labels.write_text(text)
+    assert state() == before
+    # An experiment of an earlier version, of which nothing is known.
+    (exp / "training.yaml").rename(exp / "kept.yaml")
+    done = copied.run(*stage_5)
+    assert done.returncode == 1
+    assert "holds weights but no training.yaml" in done.stderr.splitlines()[-1]
+    (exp / "kept.yaml").rename(exp / "training.yaml")
+    # More epochs of the same go on.
+    more = copied.options["train_args"].replace("--max_epoch 2", "--max_epoch 3")
+    done = copied.run(*stage_5, train_args=more)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (exp / "3epoch.pth").exists()
+    record = yaml.safe_load((exp / "training.yaml").read_text())
+    assert record["epochs"] == 3
+
+
 def test_training_and_scoring_alone_of_ssl_mos_on_filter_banks(recipe):
     """The baseline: no tokens, an upstream without parameters, stages 5 and 6."""
     baseline = {
@@ -229,7 +284,8 @@ def test_tokens_of_another_upstream_are_refused_by_name(recipe):
     (line,) = [x for x in done.stderr.splitlines() if "training failed" in x]
     assert "the tokens were made with another upstream: normalize is False" in line
     assert "exp/mos_other/train.log" in line
-    assert not (recipe / "exp/mos_other/.trained").exists()
+    # No weights: with the tokens of this upstream, or another one, it may begin anew.
+    assert not list((recipe / "exp/mos_other").glob("*.pth"))
 
 
 def test_other_clusterings_stand_beside_the_first(recipe):

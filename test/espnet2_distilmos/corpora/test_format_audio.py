@@ -1,6 +1,8 @@
 """Stage 1: audio at 16 kHz mono, clips of bad length left out."""
 
 import logging
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -117,3 +119,27 @@ def test_only_the_named_sets_are_thinned(raw):
     )
     assert len(DataDir.load(raw / "out/data").wavs) == 3
     assert len(DataDir.load(raw / "out/test").wavs) == 5
+
+
+def test_content_decides_and_dates_do_not(raw):
+    """A copy with other dates is the same; other samples of the same date are not."""
+    out, audio = raw / "out", raw / "audio/b.wav"
+    format_audio(raw / "data", out)
+
+    def remade():
+        before = (out / "wav.scp").stat().st_ino
+        format_audio(raw / "data", out)
+        return (out / "wav.scp").stat().st_ino != before
+
+    assert not remade()
+    shutil.copy(audio, raw / "copy.wav")
+    os.replace(raw / "copy.wav", audio)
+    os.utime(audio, (1, 1))
+    assert not remade() and not remade()
+    (out / ".audio").unlink()  # as after a copy that leaves hidden files behind
+    assert not remade() and (out / ".audio").exists()
+    stat = audio.stat()
+    soundfile.write(audio, tone(48000, 1, 880.0), 48000)
+    assert audio.stat().st_size == stat.st_size
+    os.utime(audio, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert remade() and not remade()

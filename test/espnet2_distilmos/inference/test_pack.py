@@ -358,3 +358,52 @@ def test_link_for_stage_6(packed, tmp_path, tools):
     (tmp_path / "exp3" / "model.pth").write_text("mine")
     with pytest.raises(UserError, match="is in the way"):
         link_model(str(archive), tmp_path / "exp3")
+
+
+def test_a_linked_model_brings_nothing_but_itself(packed, tmp_path):
+    """Results that lie in the folder of its upstream stay in the cache."""
+    archive, forged, exp = packed[0], tmp_path / "forged.zip", tmp_path / "exp"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(forged, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.yaml":
+                config = yaml.safe_load(content)
+                config["upstream_conf"]["path_or_url"] = "inference_model/upstream.pt"
+                content = yaml.safe_dump(config)
+            place = "inference_model/upstream.pt" if name == "upstream.pt" else name
+            new.writestr(place, content)
+        new.writestr("inference_model/test/scores.json", "{}")
+    exp.mkdir()
+    (exp / "inference_model").symlink_to(tmp_path)  # an earlier version linked it
+    for _ in range(2):
+        link_model(str(forged), exp)
+    assert not (exp / "inference_model").is_symlink()
+    assert [p.name for p in (exp / "inference_model").iterdir()] == ["upstream.pt"]
+    assert (exp / "inference_model/upstream.pt").is_symlink()
+    DistilMOSInference(exp / "config.yaml", exp / "model.pth")
+
+
+def test_an_upstream_that_is_a_folder_is_linked_file_by_file(tmp_path):
+    model = tmp_path / "model"
+    for name in (
+        "model.pth",
+        "up/config.json",
+        "up/x.safetensors",
+        "up/test/scores.json",
+    ):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text("x")
+    config = model / "config.yaml"
+    for path, expected in (
+        ("up", {"config.json", "x.safetensors"}),
+        ("up/x.safetensors", {"x.safetensors"}),
+        (str(model / "up"), set()),  # elsewhere: it stays there
+        ("https://example.org/" + "x" * 300, set()),
+    ):
+        config.write_text(yaml.safe_dump({"upstream_conf": {"path_or_url": path}}))
+        exp = tmp_path / f"exp{len(path)}"
+        link_model(str(model), exp)
+        assert {p.name for p in exp.glob("up/*")} == expected
+    config.write_text("upstream_conf: {path_or_url: ../model/up}\n")
+    with pytest.raises(UserError, match="leads out of the folder"):
+        link_model(str(model), tmp_path / "out")

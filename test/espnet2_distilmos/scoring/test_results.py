@@ -266,3 +266,23 @@ def test_sets_of_other_corpora_and_levelled_ones(tmp_path):
 def test_one_corpus_has_no_such_marks(tmp_path):
     head, body = render_results(experiment_rows([experiment(tmp_path, "a")]))
     assert "domain" not in head + body and "dB" not in head + body
+
+
+@pytest.mark.parametrize("linked", ["tag", "set", "scores.json"])
+def test_figures_behind_links_are_not_counted(tmp_path, caplog, linked):
+    """They came with a downloaded model: nobody has measured them here."""
+    exp = experiment(tmp_path / "exp", "mos_a")
+    model = experiment(tmp_path, "cache", "inference_model", error=0.0)
+    place, source = {
+        "tag": ("inference_model", "inference_model"),
+        "set": ("own/other", "inference_model/test"),
+        "scores.json": ("own/other/scores.json", "inference_model/test/scores.json"),
+    }[linked]
+    (exp / place).parent.mkdir(parents=True, exist_ok=True)
+    (exp / place).symlink_to(model / source)
+    (row,) = experiment_rows([exp])
+    assert row.tag == "inference_valid.srcc.best"
+    assert f"not counted, {exp / place} is a link; score it here" in caplog.text
+    # The experiment's own folder may be one.
+    (tmp_path / "mos_link").symlink_to(exp)
+    assert len(experiment_rows([tmp_path / "mos_link"])) == 1

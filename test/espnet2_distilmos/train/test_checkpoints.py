@@ -78,11 +78,20 @@ def test_what_a_kill_left_undone_after_the_checkpoint_is_done(exp):
     }
 
 
-def test_a_model_of_another_training_is_replaced(exp):
-    torch.save(weights(9), exp / "4epoch.pth")
-    os.utime(exp / "4epoch.pth", (1, 1))
+@pytest.mark.parametrize("date", [1, 2**31], ids=["older", "clock was ahead"])
+@pytest.mark.parametrize("left", ["other", "cut", "empty"])
+def test_a_model_of_another_training_is_replaced(exp, date, left):
+    """Whatever its date says."""
+    model = exp / "4epoch.pth"
+    torch.save(weights(9), model)
+    if left != "other":
+        model.write_bytes(model.read_bytes()[: 300 if left == "cut" else 0])
+    os.utime(model, (date, date))
     mend_folder(options(exp))
-    assert torch.equal(torch.load(exp / "4epoch.pth")["w"], weights(4)["w"])
+    assert torch.equal(torch.load(model)["w"], weights(4)["w"])
+    before = model.stat().st_ino
+    mend_folder(options(exp))
+    assert model.stat().st_ino == before
 
 
 @pytest.mark.parametrize("n", [0, 2, 500])
