@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet2_distilmos.experiment.plan import Run
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.failure import ended_with
 
 # One thread a process: runs lie side by side, and sums do not depend on threads.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -83,5 +84,5 @@ def call(place: Place, command: Sequence[object], log: Path) -> None:
             lines = [line.strip() for line in f if line.strip()]
         told = [line for line in lines if "rror" in line] or lines or ["no output"]
         raise UserError(
-            f"{log}: {Path(words[0]).name} ended with {done.returncode}: {told[-1]}"
+            f"{log}: {Path(words[0]).name} {ended_with(done.returncode)}: {told[-1]}"
         )

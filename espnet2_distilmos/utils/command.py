@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from concurrent.futures import BrokenExecutor
 from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
@@ -109,6 +110,14 @@ def run(
         else:
             message = f"{'' if name is None else f'{name}: '}{e.strerror}"
         print(f"error: {one_line(message)}", file=sys.stderr)
+        return 1
+    except BrokenExecutor:
+        logging.debug("where it happened", exc_info=True)
+        print(
+            "error: a process of this command was killed (out of memory?); run the same "
+            "again with fewer (--nj)",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -123,7 +123,7 @@ def test_a_failed_run_is_named_and_the_others_stay(folder, monkeypatch):
     script = Path("distilmos.sh").read_text()
     Path("distilmos.sh").write_text("#!/bin/sh\necho 'Error: no luck'\nexit 3\n")
     try:
-        with pytest.raises(UserError, match="ended with 3: Error: no luck"):
+        with pytest.raises(UserError, match="ended with code 3: Error: no luck"):
             run_experiment.main(["--protocol", "broken.yaml", "--phases", "tune"])
     finally:
         Path("distilmos.sh").write_text(script)

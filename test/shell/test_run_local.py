@@ -98,7 +98,7 @@ def test_unknown_command_and_signals(tmp_path):
     assert "no-such-command: No such file" in (tmp_path / "x.log").read_text()
     done = run("x.log", "sh", "-c", "kill -9 $$", cwd=tmp_path)
     assert done.returncode == 128 + 9
-    assert "signal 9, out of memory?" in done.stderr
+    assert "failed (killed by signal 9: out of memory?), see" in done.stderr
 
 
 def test_unwritable_log(tmp_path):

@@ -93,6 +93,15 @@ fail() {
     log "Error: $*" >&2
     exit 1
 }
+# A command that is killed says nothing itself. (Jobs: utils/run_local.py; trainers:
+# utils/training.sh. SIGTERM and the like come from whoever stops the recipe.)
+tell_killed() {
+    case $1 in
+    137) log "Error: a command was killed by signal 9 (SIGKILL: out of memory?)" >&2 ;;
+    134 | 135 | 136 | 139) log "Error: a command was killed by signal $(($1 - 128))" >&2 ;;
+    esac
+}
+trap 'tell_killed $?' EXIT
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
 # Sets that are combined make a set of this recipe, named after all of them.
 joined() { echo "$1" | xargs | tr ' /' '+_'; }

@@ -29,6 +29,12 @@ def end(kind):
         ("return", 0, ""),
         ("raise UserError('x.wav: 8000 Hz')", 1, "error: x.wav: 8000 Hz\n"),
         ("raise KeyboardInterrupt", 130, "interrupted\n"),
+        (
+            "from concurrent.futures.process import BrokenProcessPool as B; raise B()",
+            1,
+            "error: a process of this command was killed (out of memory?); run the same "
+            "again with fewer (--nj)\n",
+        ),
     ],
 )
 def test_ends_without_a_traceback(kind, code, stderr):

@@ -165,9 +165,9 @@ def supervise(log_name, command, stop_signals, mask, runner):
 def report(job, n_jobs, code, log):
     """One line on a failed job, then the end of its log."""
     which = "the command" if job is None else f"job {job} ({n_jobs} in all)"
-    why = f"signal {code - 128}" if code > 128 else f"code {code}"
+    why = f"killed by signal {code - 128}" if code > 128 else f"code {code}"
     if code == 128 + signal.SIGKILL:
-        why += ", out of memory?"
+        why += ": out of memory?"
     print(f"{NAME}: error: {which} failed ({why}), see {log}", file=sys.stderr)
     try:
         with open(log, encoding="utf-8", errors="replace") as f:
