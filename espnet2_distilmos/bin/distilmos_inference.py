@@ -79,7 +79,11 @@ def main(cmd=None) -> None:
         if not Path(name).is_file():
             raise UserError(f"{name}: no such file")
     request = {name: sha256_file(name) for name in filter(None, files)}
-    request.update(audio_request(Path(wav_scp).parent))
+    if Path(wav_scp).name == "wav.scp":
+        audio = audio_request(Path(wav_scp).parent)
+        if "wav_scp_sha256" not in audio:  # its paths do not matter
+            del request[wav_scp]
+        request.update(audio)
     if args.corpus is not None:
         request["corpus"] = args.corpus
     output = Path(args.output_dir)

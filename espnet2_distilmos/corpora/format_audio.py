@@ -25,13 +25,13 @@ from espnet2_distilmos.utils.files import (
     atomic_path,
     file_name,
     no_room,
+    read_yaml,
     require_folder,
     sha256_file,
     write_text,
 )
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
-    audio_request,
     is_whole,
     matches,
     quick_look,
@@ -96,7 +96,7 @@ def format_audio(
     # Taken before the audio is read: what changes meanwhile is noticed the next time.
     found = quick_look(sources)
     if matches(stamp, request) and not (state.exists() and state.read_text() == found):
-        if audio_request(output_dir).get("audio_sha256") == _content(sources):
+        if read_yaml(stamp).get("audio_sha256") == _content(sources):
             write_text(state, found)
         else:
             logging.info(f"{output_dir}: audio files have changed, making it again")
@@ -143,7 +143,12 @@ def format_audio(
         (output_dir / "utt2ratings").unlink(missing_ok=True)
     data.save(output_dir)
     write_text(state, found)
-    write_stamp(stamp, request, audio_sha256=digest.hexdigest())
+    write_stamp(
+        stamp,
+        request,
+        audio_sha256=digest.hexdigest(),
+        wav_scp_sha256=sha256_file(output_dir / "wav.scp"),
+    )
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600
     logging.info(
         f"{output_dir}: {len(kept)} clips, {hours:.2f} h; {len(dropped)} dropped"

@@ -225,7 +225,7 @@ def write_reference_rows(
     for folder in map(Path, [train_dir, *test_dirs]):
         request["sets"][str(folder)] = {
             name: sha256_file(folder / name)
-            for name in ("wav.scp", "utt2mos", "utt2sys")
+            for name in ("utt2mos", "utt2sys")
             if (folder / name).exists()
         }
         request["sets"][str(folder)].update(audio_request(folder))

@@ -43,7 +43,6 @@ from espnet2_distilmos.utils.files import (
     atomic_path,
     folder_lock,
     require_folder,
-    sha256_file,
 )
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
 
@@ -134,17 +133,13 @@ class FrameDump:
         ensure_checkpoint(conf)  # one that is made here has no digest before
         self.request = {
             "upstream": request_of(conf),
-            "wav_scp_sha256": sha256_file(data_dir / "wav.scp"),
             "max_frames": max_frames,
             "seed": seed,
             **audio_request(data_dir),
         }
         if more_data_dirs:  # else as before there was a choice
             self.request["more_sets"] = {
-                folder.name: {
-                    "wav_scp_sha256": sha256_file(folder / "wav.scp"),
-                    **audio_request(folder),
-                }
+                folder.name: audio_request(folder)
                 for folder in map(Path, more_data_dirs)
             }
         self.stamp = self.output_dir / "frames.yaml"

@@ -38,7 +38,6 @@ class TokenSet:
         self.stamp = self.folder / "tokens.yaml"
         self.request = {
             "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
-            "wav_scp_sha256": sha256_file(scp),
             **audio_request(data_dir),
         }
         self.shards = [

@@ -12,7 +12,6 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
-    audio_request,
     checkpoint_sha256,
     differences,
     digest_of,
@@ -227,13 +226,15 @@ def _text(path: str, number: bool = False) -> str:
 
 def _audio(path: str) -> str:
     """Of the samples, as stage 1 has noted them; else of the files."""
-    folder = Path(path).parent
-    known = audio_request(folder) if Path(path).name == "wav.scp" else {}
-    if not known:
+    stamp = Path(path).parent / FORMAT_STAMP
+    known = read_yaml(stamp) if stamp.exists() else {}
+    samples, scp = known.get("audio_sha256"), known.get("wav_scp_sha256")
+    # An edited list is noticed (an earlier version did not note what it wrote).
+    if samples is None or (scp is not None and scp != sha256_file(path)):
         return fingerprint(dict(_lines(path)))
     # The samples were noted before they were levelled.
-    level = read_yaml(folder / FORMAT_STAMP).get("request", {}).get("level_db")
-    return digest_of([known["audio_sha256"], *([] if level is None else [str(level)])])
+    level = (known.get("request") or {}).get("level_db")
+    return digest_of([str(samples), *([] if level is None else [str(level)])])
 
 
 def _ark(path: str) -> str:

@@ -114,8 +114,8 @@ def run(
     except BrokenExecutor:
         logging.debug("where it happened", exc_info=True)
         print(
-            "error: a process of this command was killed (out of memory?); run the same "
-            "again with fewer (--nj)",
+            "error: a process of this command was killed (out of memory?); run it again "
+            "with fewer (--nj)",
             file=sys.stderr,
         )
         return 1

@@ -165,15 +165,27 @@ def fingerprint(files: Mapping[str, str]) -> str:
     return digest_of(f"{utt} {content(path)}" for utt, path in sorted(files.items()))
 
 
-def audio_request(data_dir: PathLike) -> Dict[str, str]:
-    """What stage 1 has recorded of the samples, for stamps of what depends on them.
+def audio_request(data_dir: PathLike) -> Dict[str, Any]:
+    """The audio of a data directory, for stamps of what depends on it.
 
-    Without it, other audio under the same names would go unnoticed. Nothing for folders
-    that stage 1 did not write, or an earlier version of it.
+    Where stage 1 has recorded it, by its samples and lengths, wherever it lies; else by
+    the paths in `wav.scp`, the best that is known of a folder that stage 1 did not
+    write, of one by an earlier version, and where somebody has edited `wav.scp` since.
+
+    Raises:
+        UserError: a file that is missing or cannot be read.
     """
-    stamp = Path(data_dir) / FORMAT_STAMP
-    found = read_yaml(stamp).get("audio_sha256") if stamp.exists() else None
-    return {} if found is None else {"audio_sha256": str(found)}
+    folder = Path(data_dir)
+    found = read_yaml(folder / FORMAT_STAMP) if (folder / FORMAT_STAMP).exists() else {}
+    samples = found.get("audio_sha256")
+    request = {} if samples is None else {"audio_sha256": str(samples)}
+    scp = sha256_file(folder / "wav.scp")
+    if samples is None or found.get("wav_scp_sha256") != scp:
+        return {"wav_scp_sha256": scp, **request}
+    request["clips_sha256"] = sha256_file(folder / "utt2num_samples")
+    # The samples were recorded before they were levelled.
+    level = (found.get("request") or {}).get("level_db")
+    return request if level is None else {**request, "level_db": level}
 
 
 def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:

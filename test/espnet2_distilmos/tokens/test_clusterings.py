@@ -165,7 +165,7 @@ def test_a_number_of_codebooks_below_one_is_refused(corpus, tmp_path):
 def test_by_default_the_stamps_are_those_from_before_there_was_a_choice(corpus):
     """Else all that is there would be made again."""
     frames, kmeans = read_yaml(corpus.frames / "frames.yaml"), corpus.provenance
-    keys = {"upstream", "wav_scp_sha256", "max_frames", "seed", "audio_sha256"}
+    keys = {"upstream", "clips_sha256", "max_frames", "seed", "audio_sha256"}
     assert frames["request"].keys() == keys
     keys = {"request", "fingerprint", "layers", "n_frames", "n_clips"}
     assert frames.keys() == keys

@@ -15,6 +15,7 @@ from espnet2_distilmos.train.identity import (
     training_request,
 )
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import sha256_file
 
 
 class Training:
@@ -223,6 +224,17 @@ def test_audio_that_stage_1_has_not_noted_is_read(training, monkeypatch):
     (training.root / "a.wav").write_text("sound")
     before = training.request()
     (training.root / "a.wav").write_text("another")
+    assert difference(before, training.request()) == ["audio of train"]
+
+
+def test_an_edited_list_is_noticed(training, monkeypatch):
+    """What stage 1 has noted is of the list that it wrote."""
+    monkeypatch.chdir(training.root)
+    scp, stamp = (training.root / f"raw/train/{x}" for x in ("wav.scp", "format.yaml"))
+    before = training.request()
+    stamp.write_text(f"{stamp.read_text()}wav_scp_sha256: {sha256_file(scp)}\n")
+    assert training.request() == before
+    scp.write_text(scp.read_text().replace("a.wav", "b.wav"))
     assert difference(before, training.request()) == ["audio of train"]
 
 

@@ -32,8 +32,8 @@ def end(kind):
         (
             "from concurrent.futures.process import BrokenProcessPool as B; raise B()",
             1,
-            "error: a process of this command was killed (out of memory?); run the same "
-            "again with fewer (--nj)\n",
+            "error: a process of this command was killed (out of memory?); run it again "
+            "with fewer (--nj)\n",
         ),
     ],
 )

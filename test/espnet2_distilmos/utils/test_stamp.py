@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
 from espnet2_distilmos.utils.stamp import (
+    audio_request,
     differences,
     fingerprint,
     is_whole,
@@ -83,3 +84,35 @@ def test_a_first_look_and_the_content(tmp_path):
     # What cannot be read is told by those who need it.
     for name in ("gone.wav", "a\0.wav"):
         assert fingerprint({"u": name}) != content and quick_look({"u": name}) != looks
+
+
+def test_audio_is_known_by_its_samples_wherever_it_lies(tmp_path):
+    def folder(name, **stamp):
+        made = tmp_path / name
+        made.mkdir()
+        (made / "wav.scp").write_text(f"u /{name}/u.wav\n")
+        (made / "utt2num_samples").write_text("u 160\n")
+        if stamp:
+            scp = {"wav_scp_sha256": sha256_file(made / "wav.scp")}
+            write_stamp(made / "format.yaml", {}, **scp, **stamp)
+        return made
+
+    a, b = folder("a", audio_sha256="one"), folder("b", audio_sha256="one")
+    assert audio_request(a) == audio_request(b)
+    assert audio_request(folder("c", audio_sha256="two")) != audio_request(a)
+    (b / "utt2num_samples").write_text("u 170\n")
+    assert audio_request(b) != audio_request(a)
+    levelled = {**read_yaml(a / "format.yaml"), "request": {"level_db": -26.0}}
+    write_yaml(a / "format.yaml", levelled)
+    assert audio_request(a)["level_db"] == -26.0
+    # Edited since, of an earlier version, of nobody: the paths are all that is known.
+    (a / "wav.scp").write_text("u /elsewhere/u.wav\n")
+    edited = {"wav_scp_sha256": sha256_file(a / "wav.scp")}
+    assert audio_request(a) == {**edited, "audio_sha256": "one"}
+    write_stamp(a / "format.yaml", {}, audio_sha256="one")
+    assert audio_request(a) == {**edited, "audio_sha256": "one"}
+    plain = folder("d")
+    scp = sha256_file(plain / "wav.scp")
+    assert audio_request(plain) == {"wav_scp_sha256": scp}
+    with pytest.raises(UserError, match="wav.scp: cannot be read"):
+        audio_request(tmp_path)
