@@ -114,7 +114,7 @@ def run(
     except BrokenExecutor:
         logging.debug("where it happened", exc_info=True)
         print(
-            "error: a process of this command was killed (out of memory?); run it again "
+            "error: a process of this command was killed (out of memory?); run again "
             "with fewer (--nj)",
             file=sys.stderr,
         )

@@ -32,7 +32,7 @@ def end(kind):
         (
             "from concurrent.futures.process import BrokenProcessPool as B; raise B()",
             1,
-            "error: a process of this command was killed (out of memory?); run it again "
+            "error: a process of this command was killed (out of memory?); run again "
             "with fewer (--nj)\n",
         ),
     ],
