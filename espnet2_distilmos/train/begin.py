@@ -1,6 +1,7 @@
 """The beginning of a training, with its options parsed: nothing to do, or refused."""
 
 import argparse
+from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from espnet2.train.distributed_utils import get_num_nodes, get_world_size
@@ -77,7 +78,9 @@ def start(args: argparse.Namespace, words: Sequence[str], first: bool) -> Option
     """
     request = _request(args, n_processes_of(args))
     record = require_same(args.output_dir, request, _defaults())
-    if record is not None and args.resume:
+    # Without checkpoint.pth nothing can be resumed: who calls the trainer wants one.
+    resumes = args.resume and (Path(args.output_dir) / "checkpoint.pth").exists()
+    if record is not None and resumes:
         told = whole(args.output_dir, record, args.max_epoch, args.patience)
         if told is not None:
             return told
