@@ -24,6 +24,8 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "cluster-layers": ("cluster_layers", "stage 3: k-means of every layer"),
     "tokenize-layers": ("tokenize_layers", "stage 3: tokens of every frame"),
     "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
+    "training-stamp": ("training_stamp", "stage 5: whole, or weights of another?"),
+    "why-failed": ("why_failed", "the reason in a job's log, in one line"),
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
     "profile-training": ("profile_training", "where the time of a training went"),
     "plot-scores": ("plot_scores", "scatter plots of predictions"),

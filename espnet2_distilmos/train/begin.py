@@ -9,7 +9,8 @@ from espnet2.train.distributed_utils import get_num_nodes, get_world_size
 from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
-from espnet2_distilmos.train.identity import asked, training_request
+from espnet2_distilmos.train.identity import training_request
+from espnet2_distilmos.train.quick import asked
 from espnet2_distilmos.train.record import begin, change, require_same, whole
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 

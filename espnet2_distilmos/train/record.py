@@ -129,7 +129,7 @@ def begin(
         request: what decides the weights.
         max_epoch: its length.
         patience: likewise.
-        asked: digest of the command line (:func:`~.identity.asked`).
+        asked: digest of the command line (:func:`~.quick.asked`).
         before: record of what goes on here, if something does.
     """
     more = {}

@@ -9,11 +9,10 @@ import yaml
 
 from espnet2_distilmos.train.identity import (
     NOT_DECIDING,
-    asked,
-    quick_request,
     request_differences,
     training_request,
 )
+from espnet2_distilmos.train.quick import asked, quick_request
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import sha256_file
 
