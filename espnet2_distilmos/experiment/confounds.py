@@ -76,7 +76,7 @@ def final_runs(scores: Scores, model: str, size: Any) -> List[Mapping[str, Any]]
 
 
 def beside(scores: Scores, protocol: Protocol, a: str, b: str, size: Any) -> List[str]:
-    """Two cells: token accuracy of the final runs of `a`; what else differs from `b`."""
+    """Two cells: token accuracy of the final runs of `a`; how else `b` differs."""
     of_a, of_b = final_runs(scores, a, size), final_runs(scores, b, size)
     other = apart(protocol, of_a[0], of_b[0]) if of_a and of_b else NONE
     return [accuracy_cell(of_a), other]

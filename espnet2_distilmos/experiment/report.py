@@ -43,9 +43,9 @@ def _readable(forgetting: Optional[Mapping[str, Any]]) -> str:
     layers = (forgetting or {}).get(PRETRAINED, {})
     found = [v[READABLE] for v in layers.values() if v.get(READABLE) is not None]
     if not found:
-        return ""
+        return "(what can be read off the frozen layers was not measured)"
     low, high = min(found), max(found)
-    return f" (a linear model reads {low:.2f} to {high:.2f} off the frozen layers)"
+    return f"(a linear model reads {low:.2f} to {high:.2f} off the frozen layers)"
 
 
 def write_report(
@@ -81,10 +81,11 @@ Figures are Spearman correlations, means over training seeds. In brackets: 95%
 intervals over seeds, systems and prompts ({stats["n_bootstrap"]} resamples, seed
 {stats["seed"]}); p: two-sided, from the same resamples for both models; p Holm:
 corrected for all tests of its table. token acc.: the share of validation frames whose
-token the heads tell, mean of layers, with its range over seeds{_readable(forgetting)}. Heads
-that have not learned the tokens cannot preserve anything: an effect beside a small one is
-not an effect of self-distillation. "also differ in": settings of training, besides what
-makes the two models; a comparison with an entry there is confounded.
+token the heads tell, mean of layers, with its range over seeds
+{_readable(forgetting)}. Heads that have not learned the tokens
+cannot preserve anything: an effect beside a small one is not one of self-distillation.
+"also differ in": settings of training, besides what makes the two models; a comparison
+with an entry there is confounded.
 
 """
     page += "## Tuning (development sets)\n\n"
@@ -98,11 +99,15 @@ makes the two models; a comparison with an entry there is confounded.
         page += (
             f"\n### Differences, {protocol.sizes[-1]} training clips, utterances\n\n"
         )
-        page += tables.tests_table(scores, found, protocol) if found["tests"] else NOT_RUN
+        page += (
+            tables.tests_table(scores, found, protocol) if found["tests"] else NOT_RUN
+        )
         if scores["missing"]:
             page += "\n**Runs are missing: nothing is settled yet.**\n"
         page += "\n"
-        page += "".join(f"- {line}\n" for line in tables.verdicts(scores, found, protocol))
+        page += "".join(
+            f"- {line}\n" for line in tables.verdicts(scores, found, protocol)
+        )
         plot_sizes(output_dir / "sizes.png", found, protocol)
         plot_curves(output_dir / "curves.png", scores, protocol)
         page += "\n![by training clips](sizes.png)\n"
