@@ -5,6 +5,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -13,7 +14,9 @@ def get_parser():
     """The task's options."""
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 
-    return DistilMOSTask.get_parser()
+    parser = DistilMOSTask.get_parser()
+    parser.formatter_class = takes.RawHelpFormatter
+    return parser
 
 
 def require_yaml(cmd: Sequence[str]) -> None:
@@ -47,7 +50,7 @@ def main(cmd=None) -> None:
         only_trainer,
     )
 
-    args = DistilMOSTask.get_parser().parse_args(cmd)
+    args = get_parser().parse_args(cmd)
     if args.ngpu == 0:
         import torch
 

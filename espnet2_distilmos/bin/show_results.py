@@ -13,8 +13,9 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Write RESULTS.md: environment and one table a test set. "
-        "The tables are printed, too."
+        "The tables are printed, too.",
     )
     parser.add_argument(
         "--exp",
