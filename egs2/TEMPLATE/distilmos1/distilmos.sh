@@ -78,16 +78,17 @@ download_model=       # Score with this model (Hub repository, model zoo tag, zi
 hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.
 licence=              # Of the model, for its card.
 
-help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets \"NAME...\" [--OPTION VALUE]...
+help_message="Usage: ./run.sh [--OPTION VALUE]...   (in a recipe; defaults are that recipe's)
 
 Stages: 1 data preparation, 2 layer dumping, 3 k-means tokenization, 4 statistics,
-5 training, 6 scoring, 7 packing, 8 upload. The options are the variables at the top of this file."
+5 training, 6 scoring, 7 packing, 8 upload."
 
-log "$0 $*"
-run_args="./run.sh$(printf ' %q' "$@")"
+given=("$@")
+. utils/parse_options.sh # before path.sh, which makes the environment: --help needs none
+log "$0 ${given[*]}"
+run_args="./run.sh$(printf ' %q' "${given[@]}")"
 . ./path.sh
 . ./cmd.sh
-. utils/parse_options.sh
 
 fail() {
     log "Error: $*" >&2
@@ -198,6 +199,11 @@ array() {
 }
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+# What the upstream is, as its own record has it: the comment that its YAML begins with.
+if [ "${stage}" -le 5 ]; then
+    log "Upstream ${upstream}: $(awk '!/^#/ { exit } { sub(/^# ?/, ""); print }' "${upstream}" | tr '\n' ' ')"
+fi
 
 if ! "${skip_data_prep}"; then
     if wanted 1; then
