@@ -153,6 +153,7 @@ if [ "${#cluster_set_list[@]}" -gt 0 ]; then
 fi
 kmeans_dir=${ssl_dir}/kmeans_${clusters}
 
+. utils/follow.sh
 . utils/test_sets.sh
 . utils/training.sh
 . utils/scoring.sh
@@ -190,10 +191,12 @@ need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
 # Share the work of command $3 of bin/ out over nj jobs with $1 GPUs each and logs $2.JOB.log;
 # then join what they made.
 array() {
-    local gpus=$1 logs=$2 command=$3 backend=${train_cmd}
+    local gpus=$1 logs=$2 command=$3 backend=${train_cmd} job job_logs=()
     shift 3
+    for ((job = 1; job <= nj; job++)); do job_logs+=("${logs}.${job}.log"); done
     [ "${gpus}" -eq 0 ] || backend=${cuda_cmd}
-    ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
+    # shellcheck disable=SC2086  # a command and its options
+    followed "${job_logs[@]}" -- ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
         ${python} -m "espnet2_distilmos.bin.${command}" "$@" --nj "${nj}" --job JOB
     ${python} -m "espnet2_distilmos.bin.${command}" "$@" --combine
 }
