@@ -16,6 +16,7 @@ score() {
     # scores.json, the last, says that both are whole.
     mv "$1/.scores.txt" "$1/scores.txt"
     mv "$1/.scores.json" "$1/scores.json"
+    log "Scored: $1"
 }
 
 # Predict set $1, and score the predictions.
