@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 corpus=mini_mos
+help=false
 args=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -15,16 +16,24 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --corpus=*) corpus=${1#*=} ;;
+    -h | --help) help=true && args+=("$1") ;;
     *) args+=("$1") ;;
     esac
     shift || break
 done
 
+names=(egs2/*/distilmos1/run.sh)
+names=("${names[@]%/distilmos1/run.sh}")
 if [[ ${corpus} == */* || ! -x egs2/${corpus}/distilmos1/run.sh ]]; then
-    names=(egs2/*/distilmos1/run.sh)
-    names=("${names[@]%/distilmos1/run.sh}")
     echo "run.sh: error: no recipe for corpus '${corpus}', there are: ${names[*]#egs2/}" >&2
     exit 1
+fi
+if "${help}"; then
+    echo "Usage: ./run.sh [--corpus NAME] [--OPTION VALUE]...
+
+  --corpus              The recipe in egs2/ to run: ${names[*]#egs2/} (default: mini_mos).
+                        What follows are its options.
+"
 fi
 cd "egs2/${corpus}/distilmos1"
 exec ./run.sh ${args[@]+"${args[@]}"}

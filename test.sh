@@ -3,6 +3,17 @@
 # Fails if any check fails, but runs them all.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+    echo "Usage: ./test.sh [OPTION OF PYTEST]...
+
+Style checks (ruff, shellcheck), then all tests. Fails if any fails, but runs them all.
+
+  -k WORDS              Only tests whose names match, e.g. -k \"scoring or plots\"
+  -m \"not slow\"         Leave out the tests that train or install
+  -x                    Stop at the first failure
+  FILE...               Only the tests of these files"
+    exit 0
+fi
 . ./path.sh
 
 failed=()

@@ -97,7 +97,7 @@ find_uv() {
 install_packages() {
     local uv what=(-c constraints.txt -e '.[train,mini,test]')
     if ${fresh}; then
-        say "installing packages (about 5 GB; 1 minute with uv, 4 with pip, plus the download); log: ${log}"
+        say "installing packages (5.9 GB; 1 minute with uv, 4 with pip, plus the download); log: ${log}"
     else
         say "bringing ${venv} up to date; log: ${log}"
     fi

@@ -11,10 +11,10 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description="Score several sets with several models. Writes tables with 95 %% "
+        description="Score several sets with several models. Writes tables with 95 % "
         "intervals and, for each pair of models and each set, a paired bootstrap test: "
         "difference, interval, p, and p corrected for the number of tests (Holm).",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument(
         "models",

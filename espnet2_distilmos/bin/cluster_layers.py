@@ -12,7 +12,7 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument(
         "--frames_dir", type=takes.path, required=True, help="Folder of stage 2"
@@ -20,7 +20,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="For the centroids"
     )
-    parser.add_argument("--n_clusters", type=takes.positive_int, default=200)
+    parser.add_argument(
+        "--n_clusters",
+        type=takes.positive_int,
+        default=200,
+        help="Clusters a layer (k)",
+    )
     parser.add_argument(
         "--n_codebooks",
         type=takes.positive_int,

@@ -11,8 +11,9 @@ from espnet2_distilmos.utils.command import run
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Show the mean MOS of decode folders, with its 95 % interval, one "
-        "row a model, checkpoint and set, in the given order."
+        "row a model, checkpoint and set, in the given order.",
     )
     parser.add_argument(
         "paths",
@@ -23,7 +24,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=takes.path, metavar="FILE", help="Default: stdout"
     )
-    parser.add_argument("--format", default="text", choices=("text", "markdown"))
+    parser.add_argument(
+        "--format", default="text", choices=("text", "markdown"), help="Of the table"
+    )
     return parser
 
 

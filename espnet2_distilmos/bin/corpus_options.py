@@ -17,7 +17,7 @@ def corpus_parser(description: str, listeners: bool = False) -> argparse.Argumen
     `--listeners`."""
     parser = argparse.ArgumentParser(
         description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--corpus_dir", required=True, help="Folder of the corpus")
     parser.add_argument(

@@ -29,7 +29,7 @@ def _triple(text: str):
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument("--output_dir", type=takes.path, required=True)
     parser.add_argument(
@@ -40,7 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--key_file", help="Score only the IDs in this file")
     parser.add_argument("--train_config", help="Default: config.yaml of the model")
-    parser.add_argument("--model_file", required=True)
+    parser.add_argument("--model_file", required=True, help="Checkpoint (*.pth)")
     parser.add_argument(
         "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"
     )

@@ -5,6 +5,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -13,7 +14,9 @@ def get_parser():
     """The task's options."""
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 
-    return DistilMOSTask.get_parser()
+    parser = DistilMOSTask.get_parser()
+    parser.formatter_class = takes.RawHelpFormatter
+    return parser
 
 
 def require_yaml(cmd: Sequence[str]) -> None:
@@ -50,7 +53,7 @@ def main(cmd=None) -> None:
     )
     from espnet2_distilmos.train.record import end
 
-    args = DistilMOSTask.get_parser().parse_args(words)
+    args = get_parser().parse_args(words)
     if args.ngpu == 0:
         import torch
 

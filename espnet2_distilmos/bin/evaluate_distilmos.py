@@ -63,8 +63,9 @@ def set_up_verbosity(verbose: int) -> None:
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Predict the MOS of decoded speech. Writes utt2pmos and "
-        "pmos_avg_result.txt."
+        "pmos_avg_result.txt.",
     )
     parser.add_argument(
         "gen_wavdir_or_wavscp", help="Folder of wavs, or wav.scp; any sampling rates"

@@ -13,9 +13,15 @@ from espnet2_distilmos.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
-    parser.add_argument("--data_dirs", type=takes.path, nargs="+", required=True)
+    parser.add_argument(
+        "--data_dirs",
+        type=takes.path,
+        nargs="+",
+        required=True,
+        help="Data directories, data/SET",
+    )
     parser.add_argument(
         "--output_dir",
         type=takes.path,

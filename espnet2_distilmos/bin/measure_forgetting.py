@@ -14,10 +14,12 @@ from espnet2_distilmos.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
-    parser.add_argument("--experiment_dir", default="exp/experiment")
+    parser.add_argument(
+        "--experiment_dir", default="exp/experiment", help="Folder of the runs"
+    )
     parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
         "--pretrain_config", required=True, help="Of the upstream: what it has heard"

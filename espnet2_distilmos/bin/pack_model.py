@@ -10,7 +10,9 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter, description=__doc__
+    )
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
     parser.add_argument("--output", type=takes.path, required=True, help="Zip to write")

@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
         "system,split; write DATA_DIR/{train,valid,test}. Paths are relative to the "
         "CSV. Without a column split, sets are drawn by system where there are 8 or "
         "more, else by clip.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--csv", required=True, help="The table")
     parser.add_argument(

@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
         description="Degrade clean speech by known systems and label each clip with "
         "wideband PESQ MOS-LQO against the original: objective labels, not human "
         "ratings. Run it again after an interruption; it goes on where it was.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument(
         "--speech_dir",

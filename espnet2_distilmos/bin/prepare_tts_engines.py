@@ -13,7 +13,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Fetch TTS engines and human prompts from Debian or Ubuntu (no "
         "root needed) and write EXP_DIR/ENGINE/VOICE/sentences/wav/.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--text", required=True, help="`ID SENTENCE` lines")
     parser.add_argument("--exp_dir", default="exp", help="Decode folders")

@@ -13,7 +13,7 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")

@@ -13,7 +13,7 @@ from espnet2_distilmos.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument(
         "--upstreams",

@@ -16,7 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
         description="Write OUTPUT_DIR/<row>/<set>/utt2mos and <row>/NOTE.txt for two "
         "rows: system_mean, an oracle, and spectral_statistics, simple statistics "
         "with regression trees trained on TRAIN_DIR.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--train_dir", required=True, help="Data dir with labels")
     parser.add_argument(

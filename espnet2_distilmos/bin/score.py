@@ -11,9 +11,10 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Predict the MOS of speech: of files, of folders (recursively) or "
         "of a Kaldi wav.scp. A bad file does not stop the others, but makes the exit "
-        "code 1."
+        "code 1.",
     )
     parser.add_argument(
         "paths", type=takes.path, nargs="+", metavar="PATH", help="What to score"

@@ -15,9 +15,9 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
         description="Score predicted MOS against labels by utterance, by system and "
-        "within systems, with 95 %% bootstrap intervals. Files have one `ID VALUE` "
+        "within systems, with 95 % bootstrap intervals. Files have one `ID VALUE` "
         "line an utterance, sorted with LC_ALL=C.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--ref_utt2mos", required=True, help="Labels: `ID MOS`")
     parser.add_argument("--hyp_utt2mos", required=True, help="Predictions: `ID MOS`")

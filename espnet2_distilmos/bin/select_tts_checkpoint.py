@@ -16,9 +16,10 @@ from espnet2_distilmos.utils.command import run
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Score the wavs that several TTS checkpoints decoded from the same "
         "texts; name the best, with the interval of the difference to the second. "
-        "Folders that are scored already are not scored again."
+        "Folders that are scored already are not scored again.",
     )
     parser.add_argument(
         "paths",
@@ -30,7 +31,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=takes.path, metavar="FILE", help="Write the choice as JSON"
     )
-    parser.add_argument("--n_bootstrap", type=takes.positive_int, default=10000)
+    parser.add_argument(
+        "--n_bootstrap",
+        type=takes.positive_int,
+        default=10000,
+        help="Resamples of the bootstrap",
+    )
     parser.add_argument("--seed", type=takes.seed, default=0, help="Of the bootstrap")
     add_model_options(parser)
     return parser

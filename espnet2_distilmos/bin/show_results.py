@@ -13,8 +13,9 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="Write RESULTS.md: environment and one table a test set. "
-        "The tables are printed, too."
+        "The tables are printed, too.",
     )
     parser.add_argument(
         "--exp",
@@ -54,6 +55,13 @@ def get_parser() -> argparse.ArgumentParser:
         metavar=("SET", "LABELS"),
         help="A set of another corpus and what its labels are; once a set",
     )
+    parser.add_argument(
+        "--reached",
+        type=takes.path,
+        metavar="DIR",
+        help="End with three lines on these predictions, EXP/INFERENCE_TAG: what was "
+        "reached, what the reference rows reach, where to look next",
+    )
     parser.add_argument("--title", default="RESULTS", help="Heading of the page")
     parser.add_argument("--date", help="Date to write (default: now)")
     parser.add_argument(
@@ -67,7 +75,14 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     args.out_of_domain = dict(args.out_of_domain)
+    reached = args.reached
+    del args.reached
     print(write_results(**vars(args)), end="")
+    if reached is not None:
+        from espnet2_distilmos.scoring.reached import three_lines
+
+        lines = three_lines(reached, args.sets, args.reference, args.output)
+        print("", *lines, sep="\n")
 
 
 if __name__ == "__main__":

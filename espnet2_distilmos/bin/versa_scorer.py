@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.errors import UserError
 
@@ -11,9 +12,10 @@ from espnet2_distilmos.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """The command's only option; all others are VERSA's."""
     return argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter,
         description="VERSA's scorer with the metric `distilmos` in it. All options are "
         "those of `python -m versa.bin.scorer`: --pred, --score_config, --io, "
-        "--output_file..."
+        "--output_file...",
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import soundfile
 import soxr
-from tqdm import tqdm
 
 from espnet2_distilmos.corpora.checks import SCALE
 from espnet2_distilmos.corpora.level import Levelling
@@ -30,6 +29,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
     is_whole,
@@ -108,7 +108,7 @@ def format_audio(
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
     digest = hashlib.sha256()
-    for utt, path in tqdm(sources.items(), desc=str(output_dir), disable=None):
+    for utt, path in progress(sources.items(), f"{output_dir}, clips"):
         data.wavs[utt], n_samples[utt] = _format_clip(
             utt, path, output_dir / "audio", levelling, digest
         )

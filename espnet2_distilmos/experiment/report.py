@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from espnet2_distilmos.experiment import tables
+from espnet2_distilmos.experiment import confounds, tables
 from espnet2_distilmos.experiment.collect import Scores
+from espnet2_distilmos.experiment.forgetting import READABLE
 from espnet2_distilmos.experiment.plan import ABLATE, MAIN, TUNE
 from espnet2_distilmos.experiment.plots import plot_curves, plot_forgetting, plot_sizes
 from espnet2_distilmos.experiment.protocol import Protocol
@@ -35,6 +36,16 @@ def _forgetting(
         page += f"### {title}\n\n{tables.forgetting_table(own)}"
         page += f"\n![forgetting]({stem}.png)\n\n"
     return page.rstrip("\n") + "\n"
+
+
+def _readable(forgetting: Optional[Mapping[str, Any]]) -> str:
+    """What a linear model reads off the frozen layers, where it was measured."""
+    layers = (forgetting or {}).get(PRETRAINED, {})
+    found = [v[READABLE] for v in layers.values() if v.get(READABLE) is not None]
+    if not found:
+        return "(what can be read off the frozen layers was not measured)"
+    low, high = min(found), max(found)
+    return f"(a linear model reads {low:.2f} to {high:.2f} off the frozen layers)"
 
 
 def write_report(
@@ -69,7 +80,12 @@ def write_report(
 Figures are Spearman correlations, means over training seeds. In brackets: 95%
 intervals over seeds, systems and prompts ({stats["n_bootstrap"]} resamples, seed
 {stats["seed"]}); p: two-sided, from the same resamples for both models; p Holm:
-corrected for all tests of its table.
+corrected for all tests of its table. token acc.: the share of validation frames whose
+token the heads tell, mean of layers, with its range over seeds
+{_readable(forgetting)}. Heads that have not learned the tokens
+cannot preserve anything: an effect beside a small one is not one of self-distillation.
+"also differ in": settings of training, besides what makes the two models; a comparison
+with an entry there is confounded.
 
 """
     page += "## Tuning (development sets)\n\n"
@@ -78,14 +94,20 @@ corrected for all tests of its table.
     if phases[MAIN]:
         found = tables.main_figures(scores, protocol)
         page += tables.main_table(found, protocol)
+        page += "\n### Differences of means by training clips (not tested)\n\n"
+        page += confounds.gains_table(scores, found, protocol)
         page += (
             f"\n### Differences, {protocol.sizes[-1]} training clips, utterances\n\n"
         )
-        page += tables.tests_table(found) if found["tests"] else NOT_RUN
+        page += (
+            tables.tests_table(scores, found, protocol) if found["tests"] else NOT_RUN
+        )
         if scores["missing"]:
             page += "\n**Runs are missing: nothing is settled yet.**\n"
         page += "\n"
-        page += "".join(f"- {line}\n" for line in tables.verdicts(found, protocol))
+        page += "".join(
+            f"- {line}\n" for line in tables.verdicts(scores, found, protocol)
+        )
         plot_sizes(output_dir / "sizes.png", found, protocol)
         plot_curves(output_dir / "curves.png", scores, protocol)
         page += "\n![by training clips](sizes.png)\n"

@@ -47,7 +47,8 @@ def ship_rows(scores: Scores, protocol: Protocol, folder: PathLike) -> List[str]
         write_text(
             row / "NOTE.txt",
             f"{model.about}; not trained here: one training of the experiment "
-            f"(doc/experiment.md, seed {seed})\n",
+            f"(doc/experiment.md, seed {seed}), made where the experiment was; on a "
+            "processor of another kind the same seed gives other figures\n",
         )
         rows.append(row.name)
     return rows

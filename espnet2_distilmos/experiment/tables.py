@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from espnet2_distilmos.experiment.collect import Scores, figure_of, tuning_score
+from espnet2_distilmos.experiment.confounds import accuracy_cell, beside
 from espnet2_distilmos.experiment.plan import (
     ABLATE,
     DEV_SETS,
@@ -75,13 +76,14 @@ def tuning_table(scores: Scores, protocol: Protocol) -> str:
                     np.mean([figure_of(scores, r, s) or 0.0 for r in runs])
                     for s in _DEVELOPMENT
                 ]
-                points.append((score, shown(settings), values))
-        best = max(score for score, _, _ in points)
-        for score, text, values in points:
+                points.append((score, shown(settings), values, accuracy_cell(runs)))
+        best = max(point[0] for point in points)
+        for score, text, values, accuracy in points:
             mark = "**" if score == best else ""
             cells = [f"{mark}{_number(v)}{mark}" for v in (score, *values)]
-            rows.append([name, text, *cells])
-    return markdown_table(["model", "settings", "mean", *_DEVELOPMENT], rows)
+            rows.append([name, text, *cells, accuracy])
+    header = ["model", "settings", "mean", *_DEVELOPMENT, "token acc."]
+    return markdown_table(header, rows)
 
 
 def main_figures(scores: Scores, protocol: Protocol) -> Dict[str, Any]:
@@ -135,8 +137,8 @@ def main_table(found: Mapping, protocol: Protocol) -> str:
     return markdown_table([*header, "sd of seeds"], rows)
 
 
-def tests_table(found: Mapping) -> str:
-    """The comparisons at the largest size."""
+def tests_table(scores: Scores, found: Mapping, protocol: Protocol) -> str:
+    """The comparisons at the largest size, and what stands beside each."""
     rows = []
     for entry in found["tests"]:
         t = entry["test"]
@@ -144,12 +146,18 @@ def tests_table(found: Mapping) -> str:
         rows.append(
             [entry["set"], t.a, t.b, difference, _number(t.p, 4)]
             + [_number(entry["p_holm"], 4)]
+            + beside(scores, protocol, t.a, t.b, protocol.sizes[-1])
         )
-    return markdown_table(["set", "A", "B", "A - B", "p", "p Holm"], rows)
+    header = ["set", "A", "B", "A - B", "p", "p Holm", "token acc. of A"]
+    return markdown_table([*header, "A and B also differ in"], rows)
 
 
-def verdicts(found: Mapping, protocol: Protocol) -> List[str]:
-    """What became of the aims: a sentence each, by the rule of the protocol."""
+def verdicts(scores: Scores, found: Mapping, protocol: Protocol) -> List[str]:
+    """What became of the aims: a sentence each, by the rule of the protocol.
+
+    A comparison of models that were trained with other rates or schedules is called
+    confounded.
+    """
 
     def entries(b: str, sets: Sequence[str]) -> List[Mapping]:
         model = protocol.ablations["model"]
@@ -172,16 +180,20 @@ def verdicts(found: Mapping, protocol: Protocol) -> List[str]:
         if not entries(other, protocol.test_sets):
             lines.append(f"{model} against {other}: not tested yet")
             continue
+        differ = beside(scores, protocol, model, other, protocol.sizes[-1])[1]
         lines.append(
             f"{model} against {other}: better on {', '.join(won) or 'no set'}, "
             f"worse on {', '.join(lost) or 'no set'} (corrected p < {ALPHA})"
+            + ("" if differ == NONE else f"; **confounded**: {differ}")
         )
     far = entries("nodistil", protocol.out_of_domain)
     if far:
         big = [e["set"] for e in far if clear(e, 1) and e["test"].difference >= AIM]
+        differ = beside(scores, protocol, model, "nodistil", protocol.sizes[-1])[1]
         lines.append(
             f"Aim: at least {AIM} SRCC over nodistil out of domain: "
             + (f"met on {', '.join(big)}" if big else "NOT met")
+            + ("" if differ == NONE else ", in a confounded comparison")
         )
     return lines
 
@@ -189,17 +201,17 @@ def verdicts(found: Mapping, protocol: Protocol) -> List[str]:
 def ablation_table(scores: Scores, protocol: Protocol) -> str:
     """Each change against what it changes, on the development sets."""
     by_variant: Dict[str, List[float]] = {}
-    for run in scores["runs"]:
-        if run["phase"] == ABLATE:
-            own = by_variant.setdefault(run["variant"], [])
-            own.append(tuning_score(scores, run))
+    ablations = [run for run in scores["runs"] if run["phase"] == ABLATE]
+    for run in ablations:
+        by_variant.setdefault(run["variant"], []).append(tuning_score(scores, run))
     if TUNED not in by_variant:
         return "No ablation has been run yet.\n"
     against = protocol.ablations.get("against", {})
     bases = {v: against.get(v, TUNED) for v in by_variant if v != TUNED}
     rows = {
-        v: [v, bases.get(v, NONE), _number(float(np.mean(values)))]
+        v: [v, bases.get(v, NONE), _number(float(np.mean(values))), accuracy_cell(runs)]
         for v, values in by_variant.items()
+        if (runs := [r for r in ablations if r["variant"] == v])
     }
     tests: List[Tuple[str, PairedTest]] = []
     for name in _DEVELOPMENT:
@@ -216,7 +228,8 @@ def ablation_table(scores: Scores, protocol: Protocol) -> str:
         for variant, cells in rows.items():
             cells += [_number(figures[variant].value), changes.get(variant, NONE)]
     header = [c for name in _DEVELOPMENT for c in (name, "difference")]
-    page = markdown_table(["change", "against", "mean", *header], list(rows.values()))
+    first = ["change", "against", "mean", "token acc."]
+    page = markdown_table([*first, *header], list(rows.values()))
     p_holm = corrected([t for _, t in tests])
     known = [(p, name, t) for p, (name, t) in zip(p_holm, tests) if p is not None]
     clear = [f"{t.a} on {name} ({p:.4f})" for p, name, t in known if p < ALPHA]

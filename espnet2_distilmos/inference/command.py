@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips
@@ -22,9 +22,7 @@ from espnet2_distilmos.utils.files import (
     require_output,
     write_text,
 )
-
-# Seconds between two lines of progress where there is no terminal.
-_EVERY = 10.0
+from espnet2_distilmos.utils.progress import progress
 
 
 def score_paths(
@@ -72,7 +70,8 @@ def score_paths(
     results: List[Dict[str, Any]] = []
     scored = engine.score_files([clip.path for clip in clips], num_workers)
     started = time.monotonic()
-    for clip, result in zip(clips, _progress(scored, len(clips))):
+    # The results first, so that they are asked to their end, which ends the progress.
+    for result, clip in zip(progress(scored, "scoring, files", len(clips)), clips):
         frames = result.pop("frame_mos", None)
         if frames is not None and frame_mos is not None:
             path = frames_path(frame_mos, clip, ".csv")
@@ -102,18 +101,3 @@ def score_paths(
     failed = sum(result["mos"] is None for result in results)
     if failed:
         raise UserError(f"{failed} of {len(results)} files could not be scored")
-
-
-def _progress(results: Iterable, total: int) -> Iterator:
-    """A bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(results, "scoring", total)
-        return
-    last = time.monotonic()
-    for n, result in enumerate(results, 1):
-        yield result
-        if time.monotonic() - last > _EVERY:
-            last = time.monotonic()
-            logging.info(f"{n} of {total} files scored")

@@ -10,6 +10,7 @@ from espnet2_distilmos.inference.describe import describe_model
 from espnet2_distilmos.inference.locate import locate_model, require_inside, unpack
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, make_folder, read_yaml
+from espnet2_distilmos.utils.install import REPOSITORY, install_line
 
 
 def model_card(folder: PathLike, repo: str) -> str:
@@ -41,8 +42,11 @@ Predicts the mean opinion score (MOS) of speech: DistilMOS
 ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained with the
 [ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
 
+`{REPOSITORY}` is the address of the repository of espnet2-distilmos, which is on no
+package index; in a clone of it, `pip install .` does the same.
+
 ```sh
-pip install espnet2-distilmos
+{install_line()}
 distilmos score --model {repo} FOLDER
 ```
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import kaldiio
-from tqdm import tqdm
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
@@ -16,6 +15,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     require_folder,
 )
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
 
 
@@ -73,8 +73,8 @@ def score_scp(
         with atomic_path(ark) as tmp:
             with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
                 results = model.score_files(wavs.values())
-                pairs = zip(wavs, tqdm(results, "scoring", len(wavs), disable=None))
-                for utt, result in pairs:
+                results = progress(results, "scoring, clips", len(wavs))
+                for result, utt in zip(results, wavs):
                     if result["mos"] is None:
                         raise UserError(f"{utt}: {result['error']}")
                     for text in result["warnings"]:

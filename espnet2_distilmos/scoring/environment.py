@@ -6,9 +6,13 @@ import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import espnet2_distilmos
 from espnet2_distilmos.utils.files import PathLike
+
+# Vector instructions as /proc/cpuinfo names them, the widest first.
+VECTORS = ("amx_tile", "avx512f", "avx2", "avx", "asimd")
 
 
 def package_version(name: str) -> str:
@@ -44,6 +48,28 @@ def git_lines(repo: PathLike = ".") -> list[str]:
     return [f"- Git hash: `{commit}`{note}", f"  - Commit date: `{date}`"]
 
 
+def processor(cpuinfo: PathLike = "/proc/cpuinfo") -> str:
+    """Name of the processor, and the widest vectors that it has.
+
+    Libraries choose their kernels by these: the same training gives other last bits on
+    another kind, and so in the end other weights.
+
+    Args:
+        cpuinfo: Linux's description; where there is none, Python's word for it.
+    """
+    try:
+        lines = Path(cpuinfo).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return platform.processor() or "unknown processor"
+    found = {
+        k.strip(): v.strip() for k, _, v in (line.partition(":") for line in lines)
+    }
+    name = found.get("model name") or platform.processor() or "unknown processor"
+    flags = set(found.get("flags", "").split())
+    widest = next((v for v in VECTORS if v in flags), None)
+    return name if widest is None else f"{name} with {widest}"
+
+
 def environment_lines(date: str | None = None, repo: PathLike = ".") -> list[str]:
     """Where the figures come from, as Markdown list items.
 
@@ -62,6 +88,6 @@ def environment_lines(date: str | None = None, repo: PathLike = ".") -> list[str
         f"`espnet2_distilmos {espnet2_distilmos.__version__}`",
         f"- pytorch version: `pytorch {package_version('torch')}`",
         *git_lines(repo),
-        f"- machine: `{platform.system()} {platform.machine()}, "
+        f"- machine: `{platform.system()} {platform.machine()}, {processor()}, "
         f"{os.cpu_count()} CPU cores`",
     ]

@@ -22,6 +22,7 @@ from espnet2_distilmos.utils.datadir import (
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file, write_text
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, write_stamp
 
 SYSTEM_MEAN = "system_mean"
@@ -142,7 +143,8 @@ def read_features(wavs: Mapping[str, str]) -> np.ndarray:
     """
     # Several BLAS threads on matrices this small only get in each other's way.
     with threadpool_limits(1):
-        return np.stack([spectral_statistics(read_16k(path)) for path in wavs.values()])
+        paths = progress(wavs.values(), "spectral statistics, clips")
+        return np.stack([spectral_statistics(read_16k(path)) for path in paths])
 
 
 def fit_trees(

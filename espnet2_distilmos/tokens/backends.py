@@ -31,8 +31,8 @@ def _fit_faiss(
         import faiss
     except ImportError as e:
         raise UserError(
-            "--kmeans_backend faiss needs faiss: pip install "
-            "'espnet2-distilmos[faiss]' (faiss-cpu), or a faiss-gpu for your CUDA"
+            "--kmeans_backend faiss needs faiss: pip install faiss-cpu, or a faiss-gpu "
+            "for your CUDA"
         ) from e
     faiss.omp_set_num_threads(1)  # as above
     kmeans = faiss.Kmeans(

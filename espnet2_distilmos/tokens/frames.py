@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from espnet2_distilmos.model.upstream.checkpoint import (
     checkpoint_sha256,
@@ -44,6 +43,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     require_folder,
 )
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
 
 
@@ -169,7 +169,7 @@ class FrameDump:
             return
         upstream = load_frozen(self.conf, self.device)
         share = self._share(upstream.downsample)
-        for shard in tqdm(shards, desc="layer frames", disable=None):
+        for shard in progress(shards, "layer frames, parts"):
             with shard.making() as stamp:
                 counts = self._write_shard(upstream, shard, share)
                 stamp.update(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
-from tqdm import tqdm
 
 from espnet2_distilmos.tokens.backends import BACKENDS
 from espnet2_distilmos.tokens.layout import layer_file, layer_files
@@ -24,6 +23,7 @@ from espnet2_distilmos.utils.files import (
     require_folder,
     sha256_file,
 )
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
 ROWS = 65536  # frames at a time
@@ -188,7 +188,7 @@ class Clustering:
         """Cluster the layers of job `job` of `nj` that are not whole yet."""
         if matches(self.stamp, self.request, self._files):
             return
-        for shard in tqdm(pending(self.shards, job, nj), desc="k-means", disable=None):
+        for shard in progress(pending(self.shards, job, nj), "k-means, layers"):
             (layer,) = shard.items
             with shard.making() as stamp:
                 results = fit_codebooks(

@@ -6,7 +6,6 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
@@ -35,6 +34,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     read_array,
 )
+from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import is_whole
 
 # A frame is near a tie if it lies nearer than this to the middle between its two
@@ -172,7 +172,7 @@ class Labelling:
             ]
             for layer in self.provenance["layers"]
         ]
-        for shard in tqdm(shards, desc="tokens", disable=None):
+        for shard in progress(shards, "tokens, parts"):
             with shard.making() as stamp:
                 dset = owner[shard.folder]
                 tokens, alone = self._label(upstream, codebooks, dset, shard)

@@ -1,11 +1,60 @@
-"""Types of options, for argparse: what a number has to be, and names that are no name.
+"""Options, for argparse: what they take, and how `--help` shows them.
 
-A value that is refused is a mistake in the options: one line names it, exit code 2.
+What a number has to be, and names that are no name: a value that is refused is a
+mistake in the options, one line names it, exit code 2.
 """
 
 import argparse
 import math
 import re
+
+# What options mean that many commands have, where a command does not say more.
+USUAL = {
+    "dumpdir": "Folder of formatted audio, frames and tokens",
+    "log_level": "DEBUG, INFO, WARNING or ERROR",
+    "output_dir": "Folder to write to",
+    "protocol": "What the experiment does",
+    "seed": "Of all that is drawn",
+    # ESPnet's own options of a training, which it does not explain.
+    "fold_length": "Of batch_type folded: length beyond which batches get smaller",
+    "train_shape_file": "Lengths of the training clips, as stage 4 writes them",
+    "valid_shape_file": "Lengths of the validation clips, as stage 4 writes them",
+    "valid_data_path_and_name_and_type": "FILE,NAME,TYPE of validation data, as "
+    "--train_data_path_and_name_and_type",
+}
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Show defaults where there is something to show, and no option without a word.
+
+    Nothing is added to an option that is required, that has no default (what happens
+    then is for its help to say), that is a switch, or whose help names the default.
+    """
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        none = (None, argparse.SUPPRESS, "", False)
+        shown = action.option_strings and action.nargs != 0 and not action.required
+        if not shown or any(action.default is value for value in none):
+            return text
+        if "default" in text.lower():
+            return text
+        value = action.default
+        if isinstance(value, (list, tuple)):
+            value = " ".join(map(str, value))
+        # The text is expanded with %, so that a % of the value has to be doubled.
+        value = str(value).replace("%", "%%")
+        return f"{text} (default: {value})" if value else text
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if not action.help:
+            action.help = USUAL.get(action.dest)
+        return super()._format_action(action)
+
+
+class RawHelpFormatter(HelpFormatter, argparse.RawTextHelpFormatter):
+    """The same, for texts whose lines stay as they are (ESPnet's)."""
+
 
 LARGEST_SEED = 2**32 - 1  # scikit-learn's, and that of numpy's older generators
 

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -102,12 +104,33 @@ def test_run_takes_what_the_machine_can_train(calls):
     done = calls()
     assert "<conf/upstream/mini.yaml>" in done.stdout and "<0>" in done.stdout
     assert "--preset mini, as this machine has no GPU" in done.stderr
-    assert "the upstream has random weights" in done.stderr
+    assert "weights" not in done.stderr  # what it is, its own record says
     done = calls(gpus="GPU 0: NVIDIA")
     assert "<conf/upstream/wavlm_base_plus.yaml>" in done.stdout
     assert "--preset wavlm, as this machine has a GPU" in done.stderr
     assert "mini.yaml" in calls("--preset", "mini", gpus="GPU 0: NVIDIA").stdout
     assert "wavlm_base_plus" in calls("--preset=wavlm").stdout
+
+
+@pytest.mark.parametrize("name", ["mini", "mini_random", "fbank"])
+def test_what_the_upstream_is_comes_from_its_own_record(recipe, name):
+    """No script has a sentence of its own on an upstream, which another makes wrong."""
+    done = subprocess.run(
+        ["./run.sh", "--upstream", f"conf/upstream/{name}.yaml", "--skip_train", "true"]
+        + ["--stage", "5", "--stop_stage", "5"],
+        cwd=recipe,
+        env={**os.environ, "DISTILMOS_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    record = (recipe / f"conf/upstream/{name}.yaml").read_text().splitlines()
+    comment = takewhile(lambda line: line.startswith("#"), record)
+    said = " ".join(line.lstrip("# ") for line in comment)
+    assert f"Upstream conf/upstream/{name}.yaml: {said}" in " ".join(
+        done.stdout.split()
+    )
+    assert ("RANDOM weights" in done.stdout) == (name == "mini_random")
 
 
 @pytest.mark.parametrize(

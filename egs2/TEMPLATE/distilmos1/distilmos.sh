@@ -78,16 +78,17 @@ download_model=       # Score with this model (Hub repository, model zoo tag, zi
 hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.
 licence=              # Of the model, for its card.
 
-help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets \"NAME...\" [--OPTION VALUE]...
+help_message="Usage: ./run.sh [--OPTION VALUE]...   (in a recipe; defaults are that recipe's)
 
 Stages: 1 data preparation, 2 layer dumping, 3 k-means tokenization, 4 statistics,
-5 training, 6 scoring, 7 packing, 8 upload. The options are the variables at the top of this file."
+5 training, 6 scoring, 7 packing, 8 upload."
 
-log "$0 $*"
-run_args="./run.sh$(printf ' %q' "$@")"
+given=("$@")
+. utils/parse_options.sh # before path.sh, which makes the environment: --help needs none
+log "$0 ${given[*]}"
+run_args="./run.sh$(printf ' %q' "${given[@]}")"
 . ./path.sh
 . ./cmd.sh
-. utils/parse_options.sh
 
 fail() {
     log "Error: $*" >&2
@@ -161,6 +162,7 @@ if [ "${#cluster_set_list[@]}" -gt 0 ]; then
 fi
 kmeans_dir=${ssl_dir}/kmeans_${clusters}
 
+. utils/follow.sh
 . utils/test_sets.sh
 . utils/training.sh
 . utils/scoring.sh
@@ -198,15 +200,22 @@ need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
 # Share the work of command $3 of bin/ out over nj jobs with $1 GPUs each and logs $2.JOB.log;
 # then join what they made.
 array() {
-    local gpus=$1 logs=$2 command=$3 backend=${train_cmd}
+    local gpus=$1 logs=$2 command=$3 backend=${train_cmd} job job_logs=()
     shift 3
+    for ((job = 1; job <= nj; job++)); do job_logs+=("${logs}.${job}.log"); done
     [ "${gpus}" -eq 0 ] || backend=${cuda_cmd}
-    ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
+    # shellcheck disable=SC2086  # a command and its options
+    followed "${job_logs[@]}" -- ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
         ${python} -m "espnet2_distilmos.bin.${command}" "$@" --nj "${nj}" --job JOB
     ${python} -m "espnet2_distilmos.bin.${command}" "$@" --combine
 }
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+# What the upstream is, as its own record has it: the comment that its YAML begins with.
+if [ "${stage}" -le 5 ]; then
+    log "Upstream ${upstream}: $(awk '!/^#/ { exit } { sub(/^# ?/, ""); print }' "${upstream}" | tr '\n' ' ')"
+fi
 
 if ! "${skip_data_prep}"; then
     if wanted 1; then

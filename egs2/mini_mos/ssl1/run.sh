@@ -27,11 +27,11 @@ help_message="Usage: $0 [--OPTION VALUE]...
 
 Stages: 1 speech and degraded corpus, 2 targets and iteration 1, 3 targets from
 iteration 1 and iteration 2, 4 export, 5 probes of the layers. Each goes on where an
-earlier run was stopped. The options are the variables at the top of this file."
+earlier run was stopped."
 
 log "$0 $*"
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*" >&2

@@ -13,6 +13,10 @@ while [ $# -gt 0 ]; do
     case $1 in
     --subset | --local[-_]data[-_]opts) pair=("$1" "${2-}") && shift ;;
     --subset=* | --local[-_]data[-_]opts=*) pair=("${1%%=*}" "${1#*=}") ;;
+    -h | --help)
+        echo "  --subset              Labels of trustworthy listeners (clean) or of all (full). (default: clean)"
+        pair=() && args+=("$1")
+        ;;
     *) pair=() && args+=("$1") ;;
     esac
     case ${pair[0]-} in

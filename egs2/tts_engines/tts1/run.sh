@@ -18,12 +18,11 @@ model_tag=../../mini_mos/distilmos1/exp/mos_train_distilmos_mini_mini_k200  # Th
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
-Stages: 1 packages and speech, 2 scoring and table, 3 choice among three folders. The
-options are the variables at the top of this file."
+Stages: 1 packages and speech, 2 scoring and table, 3 choice among three folders."
 
 log "$0 $*"
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
-. utils/parse_options.sh
 
 if [[ ${model_tag} == ../* && ! -e ${model_tag} ]]; then
     log "Error: ${model_tag}: no such model; ./run.sh at the top trains it, or give --model_tag" >&2

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from espnet2_distilmos.corpora.mini_mos.label import pesq_mos
 from espnet2_distilmos.corpora.mini_mos.plan import Clip
@@ -18,6 +17,7 @@ from espnet2_distilmos.corpora.mini_mos.signal import SAMPLE_RATE, Unusable
 from espnet2_distilmos.corpora.mini_mos.speech import read_clean
 from espnet2_distilmos.corpora.mini_mos.systems import System
 from espnet2_distilmos.utils.files import atomic_path, write_text
+from espnet2_distilmos.utils.progress import progress
 
 CHUNK = 30  # clips a file of labels; a killed run repeats at most this many a job
 
@@ -112,7 +112,7 @@ def parallel(
     """
     items = list(items)
     call = partial(_one_thread, function=function, fixed=fixed)
-    bar = partial(tqdm, total=len(items), desc=title, disable=None)
+    bar = partial(progress, title=title, total=len(items))
     if nj <= 1 or len(items) <= 1:
         yield from bar(map(call, items))
         return

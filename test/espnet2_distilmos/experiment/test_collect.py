@@ -77,12 +77,17 @@ def place(protocol, tmp_path_factory):
                 s: {u: v + noise * rng.standard_normal() for u, v in labels[s].items()}
                 for s in run.sets
             }
-            curve = {"train": {"mos_loss": 1.0}, "valid": {"mos_loss": 1.2}}
+            valid = {"mos_loss": 1.2, "srcc": 0.5}
+            if run.model == "distilmos" and run.variant != "no_tokens":
+                valid["token_acc"] = 0.1 if run.size == 100 else 0.2 + run.seed / 10
+            curve = {"train": {"mos_loss": 1.0}, "valid": valid}
+            # Not kept, since another epoch has a better SRCC.
+            late = {**curve, "valid": {**valid, "srcc": 0.4, "token_acc": 0.9}}
             trees = run.model == "spectral_statistics"
             result = {
                 "run": run.to_dict(),
                 "seconds": 36.0,
-                "history": {} if trees else {"1": curve, "2": curve},
+                "history": {} if trees else {"1": curve, "2": late},
                 "predictions": predictions,
             }
             write_json(place.run_dir(run) / runner.RESULT, result)
@@ -159,13 +164,13 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     )
     assert "over nodistil out of domain: met on test_speaker, test_system" in page
     rows = [re.split(r" *\| *", line)[1:-1] for line in page.splitlines()]
-    changes = {r[0]: r for r in rows if len(r) == 3 + 2 * len(DEV)}
-    assert changes["tuned"][1] == changes["tuned"][4] == "–"
+    changes = {r[0]: r for r in rows if len(r) == 4 + 2 * len(DEV)}
+    assert changes["tuned"][1] == changes["tuned"][5] == "–"
     assert changes["token_weight_3"][1] == "tuned"
     assert changes["no_tokens"][1] == "token_weight_3"
-    a, b = (float(changes[k][3]) for k in ("no_tokens", "token_weight_3"))
-    assert float(changes["no_tokens"][4].split()[0]) == pytest.approx(a - b, abs=2e-3)
-    of_sets = [float(v) for v in changes["no_tokens"][3::2]]
+    a, b = (float(changes[k][4]) for k in ("no_tokens", "token_weight_3"))
+    assert float(changes["no_tokens"][5].split()[0]) == pytest.approx(a - b, abs=2e-3)
+    of_sets = [float(v) for v in changes["no_tokens"][4::2]]
     assert float(changes["no_tokens"][2]) == pytest.approx(np.mean(of_sets), abs=2e-3)
     assert "(Holm, 6 tests)" in page and "Not run yet" not in page
     assert "| distilmos  | layer 2 | 0.500" in page
@@ -178,6 +183,42 @@ def test_the_page_is_made_of_saved_scores_alone(place, protocol, runs, tmp_path)
     assert len(figures["tests"]) == 3
     # Holm's over the whole table: none is smaller than its own p.
     assert all(t["p_holm"] >= t["test"]["p"] for t in figures["tests"])
+
+
+def test_token_accuracy_and_other_differences_stand_beside_each_effect(
+    place, protocol, runs, tmp_path
+):
+    scores = collect(place[1], protocol, runs)
+    layers = {f"layer {i}": {"token readable": 0.38 + i / 100} for i in range(3)}
+    page = write_report(scores, protocol, tmp_path, {"pretrained": layers})
+    assert "(a linear model reads 0.38 to 0.40 off the frozen layers)" in page
+    rows = [re.split(r" *\| *", line)[1:-1] for line in page.splitlines()]
+    # g1 of both grids: the rates of the heads are not the same.
+    other = "optim_conf.lr 0.001 / 0.003"
+    pairs = [r for r in rows if r[-2:] == ["0.25 (0.20 to 0.30)", other]]
+    assert [r[0] for r in pairs if r[1] == "distilmos"] == [*protocol.test_sets]
+    gains = {r[2]: r for r in rows if r[:2] == ["distilmos", "nodistil"]}
+    assert gains["100"][-2:] == ["0.10", other] and gains["all"] in pairs
+    figures = json.loads((tmp_path / "figures.json").read_text())["figures"]["test"]
+    means = [figures["utt"]["100"][m]["value"] for m in ("distilmos", "nodistil")]
+    assert float(gains["100"][3]) == pytest.approx(means[0] - means[1], abs=6e-4)
+    assert f"corrected p < 0.05); **confounded**: {other}\n" in page
+    changes = {r[0]: r for r in rows if len(r) == 4 + 2 * len(DEV)}
+    # Means of two seeds (100 and 101); without token heads there is no accuracy.
+    assert changes["token_weight_3"][3].startswith("10.25")
+    assert changes["no_tokens"][3] == "–"
+
+
+def test_a_comparison_at_the_same_rates_is_not_called_confounded(
+    place, protocol, runs, tmp_path
+):
+    scores = collect(place[1], protocol, runs)
+    for run in scores["runs"]:
+        if run["phase"] == "main" and run["model"] == "nodistil":
+            run["settings"] = {"upstream_lr": 0.0003, "optim_conf.lr": 0.001}
+    page = write_report(scores, protocol, tmp_path)
+    assert "distilmos against nodistil: better on" in page
+    assert "**confounded**" not in page and "in a confounded" not in page
 
 
 def test_shipped_rows_are_the_first_seeds_predictions(place, protocol, runs, tmp_path):

@@ -333,6 +333,9 @@ def test_upload(packed, monkeypatch):
     assert "espnet" in front["tags"]
     for text in ("| labels | human MOS |", "CC-BY-4.0", "--model me/m", "# RESULTS"):
         assert text in card
+    # The package is on no index: the card says what the word stands for.
+    assert '\npip install "espnet2-distilmos @ git+REPOSITORY"\n' in card
+    assert "`REPOSITORY` is the address of the repository" in card
 
 
 def test_failed_upload_is_one_line(packed, monkeypatch):

@@ -224,6 +224,19 @@ def test_environment_lines(monkeypatch):
     assert environment_lines()[0] != lines[0]
 
 
+def test_the_processor_is_named_with_its_widest_vectors(tmp_path):
+    """The same seed gives other weights on another kind: so it stands in RESULTS.md."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(
+        "processor\t: 0\nmodel name\t: Some CPU @ 2.5\nflags\t\t: fpu avx2 avx512f\n"
+    )
+    assert environment.processor(cpuinfo) == "Some CPU @ 2.5 with avx512f"
+    cpuinfo.write_text("model name : Old CPU\nflags : fpu sse2\n")
+    assert environment.processor(cpuinfo) == "Old CPU"
+    assert environment.processor(tmp_path / "none")
+    assert environment.processor() in environment_lines("some day")[-1]
+
+
 def test_sets_of_other_corpora_and_levelled_ones(tmp_path):
     """Marked, in one table with the others, variants beside the set itself."""
     sets = ("test", "somos/test", "somos/test@-26dB")

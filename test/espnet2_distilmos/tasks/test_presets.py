@@ -21,11 +21,14 @@ def test_a_preset_is_the_usual_training_on_a_gpu(preset):
     differ = {k for k, v in vars(args).items() if v != vars(usual)[k]}
     assert differ <= {
         *("config", "batch_bins", "accum_grad", "num_workers", "use_amp"),
-        "upstream_conf",
+        *("upstream_conf", "scheduler_conf"),
     }
     assert args.use_amp and not usual.use_amp
-    if "base_80gb" not in preset.stem:
-        assert args.batch_bins * args.accum_grad == usual.batch_bins
+    # A batch that is n times as large makes an n-th of the steps, and of the warm-up.
+    times = 4 if "base_80gb" in preset.stem else 1
+    assert args.batch_bins * args.accum_grad == times * usual.batch_bins
+    warm_up = usual.scheduler_conf["warmup_steps"] // times
+    assert args.scheduler_conf == {"warmup_steps": warm_up}
     # The presets with checkpointing are those that need it.
     checkpointing = args.upstream_conf.get("gradient_checkpointing", False)
     assert checkpointing is ("large_24gb" in preset.stem)

@@ -4,8 +4,7 @@ set -e
 set -u
 set -o pipefail
 
-preset=auto   # wavlm: WavLM base+, pretrained, on a GPU.  mini: a tiny upstream with
-              # random weights on the CPU, which shows that all works, and no more.
+preset=auto   # wavlm: WavLM base+ on a GPU.  mini: a tiny upstream on the CPU.
               # auto: wavlm where there is a GPU, else mini.
 csv=          # for local/data.sh, like the four options that are collected below
 data_opts=
@@ -49,7 +48,6 @@ if [ "${preset}" = auto ]; then
 fi
 case ${preset} in
 mini)
-    echo "run.sh: the upstream has random weights: scores will say little (--preset wavlm for a model to use)" >&2
     opts=(--ngpu 0 --upstream conf/upstream/mini.yaml --n_clusters 50 --max_frames 60000
         --train_config conf/tuning/train_distilmos_own_mini.yaml)
     ;;

@@ -10,7 +10,10 @@
 # - A number as default takes numbers only: bash would take `--stage all` for a failed
 #   comparison, skip every stage and report success. Stages, seeds, jobs and GPUs take
 #   whole numbers: `--stage 1.5` would do the same.
-# - --help prints $help_message. A lone -- ends the options.
+# - --help prints $help_message, then every option with its comment and its value so far:
+#   the default, or what a recipe's run.sh has set before. Source this before path.sh, so
+#   that help (and a misspelled option) needs no environment. A help_message that lists
+#   options itself ("  --nj ...") is all that is printed. A lone -- ends the options.
 # - What follows the options stays in "$@".
 # Values are stored, never evaluated: blanks, quotes, $(...) and ; are just text.
 
@@ -28,11 +31,60 @@ _po_is_option() {
     [[ ${decl%% *} != *[aAr]* ]]
 }
 
+# Print `name<TAB>comment` of the variables at the top of script $1, and their headings.
+_po_documented() {
+    awk '
+        function flush() { if (name != "") print name "\t" about; name = "" }
+        /^[^#]*parse_options\.sh/ { exit }
+        /^[a-z][a-z0-9_]*=/ {
+            flush()
+            if (heading && note != "") { print ":\t" note; note = "" }
+            name = $0; sub(/=.*/, "", name)
+            sub(/^[^=]*=("[^"]*"|[^ \t]*)/, "") # a value may have a # of its own
+            about = match($0, /[ \t]#[ \t]+/) ? substr($0, RSTART + RLENGTH) : note
+            note = ""; heading = 0; next
+        }
+        /^[ \t]+# / && name != "" { sub(/^[ \t]+#[ \t]+/, ""); about = about " " $0; next }
+        # A comment on lines of its own: of the option below, or, after a blank line, of
+        # all below.
+        /^# / {
+            flush()
+            if (note == "") heading = blank
+            note = note (note == "" ? "" : " ") substr($0, 3); blank = 0; next
+        }
+        { flush(); note = ""; blank = /^[ \t]*$/ }
+        END { flush() }' "$1"
+}
+
+# Print the help of script $1.
+_po_help() {
+    local name about blank=$'\n'
+    echo "${help_message:-Usage: $0 [--NAME VALUE]...}"
+    [[ ${help_message-} != *$'\n  --'* && -f $1 ]] || return 0
+    while IFS=$'\t' read -r name about; do
+        if [[ $name == : ]]; then
+            printf '\n%s\n' "$about"
+            blank=
+        elif [[ $name != help_message ]] && _po_is_option "$name"; then
+            [[ -z ${!name} ]] || about+=" (default: ${!name})"
+            [[ $about != *default*default* ]] || about=${about% (default: *}
+            fold -s -w 64 <<<"$about" | sed 's/ *$//' | {
+                IFS= read -r about || true
+                printf '%s  --%-19s %s\n' "$blank" "$name" "$about"
+                sed 's/^/                        /'
+            }
+            blank=
+        fi
+    done < <(_po_documented "$1")
+}
+
 while [[ ${1-} == -* ]]; do
     case $1 in
     --) shift && break ;;
     -h | --help)
-        echo "${help_message:-Usage: $0 [--NAME VALUE]...; NAME is any variable set at the top of $0}"
+        _po_script=${BASH_SOURCE[1]-}
+        [[ -f $_po_script ]] || _po_script=./${_po_script##*/}
+        _po_help "$_po_script"
         exit 0
         ;;
     --?*) ;;
@@ -73,5 +125,5 @@ while [[ ${1-} == -* ]]; do
     fi
     printf -v "$_po_name" '%s' "$_po_value"
 done
-unset -f _po_fail _po_is_option
+unset -f _po_fail _po_is_option _po_documented _po_help
 unset -v _po_flag _po_name _po_value _po_next _po_default

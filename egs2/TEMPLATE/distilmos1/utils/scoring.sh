@@ -10,6 +10,7 @@ score() {
     ${python} -m espnet2_distilmos.bin.score_mos \
         --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
         "${opts[@]}" --output "$1/scores.json" --table "$1/scores.txt"
+    log "Scored: $1"
 }
 
 # Predict set $1, and score the predictions.
@@ -17,7 +18,7 @@ predict() {
     local dir=${mos_exp}/${inference_tag}/$1
     local logdir=${dir}/logdir
     local scp=${dumpdir}/raw/$1/wav.scp
-    local n n_jobs name cmd=${decode_cmd} gpus=0
+    local n n_jobs name cmd=${decode_cmd} gpus=0 job_logs=()
     if "${gpu_inference}"; then
         gpus=1
         cmd=${cuda_cmd}
@@ -27,10 +28,11 @@ predict() {
     n_jobs=$(wc -l <"${scp}")
     n_jobs=$((inference_nj < n_jobs ? inference_nj : n_jobs))
     for ((n = 1; n <= n_jobs; n++)); do
+        job_logs+=("${logdir}/inference.${n}.log")
         awk -v n="${n}" -v nj="${n_jobs}" 'NR % nj == n % nj' "${scp}" >"${logdir}/keys.${n}.scp"
     done
     # shellcheck disable=SC2086
-    ${cmd} --gpu "${gpus}" JOB=1:"${n_jobs}" "${logdir}/inference.JOB.log" \
+    followed "${job_logs[@]}" -- ${cmd} --gpu "${gpus}" JOB=1:"${n_jobs}" "${logdir}/inference.JOB.log" \
         ${python} -m espnet2_distilmos.bin.distilmos_inference \
         --config "${inference_config}" --ngpu "${gpus}" \
         --data_path_and_name_and_type "${scp},speech,sound" \
@@ -122,6 +124,5 @@ score_test_sets() {
     done
     ${python} -m espnet2_distilmos.bin.show_results \
         --exp "${expdir}"/mos_*/ --sets "${test_set_list[@]}" "${opts[@]}" \
-        --output "${expdir}/RESULTS.md"
-    log "Scatter plots: ${mos_exp}/${inference_tag}/<set>/scatter.png; table: ${expdir}/RESULTS.md"
+        --reached "${mos_exp}/${inference_tag}" --output "${expdir}/RESULTS.md"
 }

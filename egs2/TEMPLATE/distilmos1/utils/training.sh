@@ -44,7 +44,8 @@ launch_training() {
         done
     fi
     log "Training started... log: '${mos_exp}/train.log'"
-    ${python} -m espnet2.bin.launch \
+    # shellcheck disable=SC2086  # a command and its options
+    followed "${mos_exp}/train.log" -- ${python} -m espnet2.bin.launch \
         --cmd "${cuda_cmd}" --log "${mos_exp}/train.log" \
         --ngpu "${ngpu}" "${nodes[@]}" \
         --init_file_prefix "${mos_exp}/.dist_init_" \

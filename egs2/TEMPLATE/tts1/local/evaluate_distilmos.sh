@@ -60,7 +60,7 @@ if [ -z "${python}" ]; then
     if ! ${python} -c "import espnet2_distilmos" 2>/dev/null; then
         python=${distilmos_root}/.venv/bin/python
         [ -n "${distilmos_root}" ] && [ -x "${python}" ] ||
-            fail "the recipe's python3 has no espnet2_distilmos: pip install ${distilmos_root:-espnet2-distilmos}, or give --python"
+            fail "the recipe's python3 has no espnet2_distilmos: pip install ${distilmos_root:-\"espnet2-distilmos @ git+REPOSITORY\"}, or give --python"
     fi
 fi
 _opts=()

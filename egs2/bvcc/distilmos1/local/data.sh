@@ -10,20 +10,16 @@ log() {
 }
 
 data_dir=data          # data dirs are made in it
-listeners=false        # true: ratings of single listeners too
-strict=false           # true: other counts than published are an error
+listeners=false        # also write the ratings of single listeners: data/<set>/utt2ratings
+strict=false           # other counts than published are an error, else a warning
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
-Writes the data directories of BVCC; db.sh says where it lies (BVCC=).
+Writes the data directories of BVCC; db.sh says where it lies (BVCC=)."
 
-  --listeners true|false write the ratings of single listeners too: data/<set>/utt2ratings
-  --data_dir DIR         data dirs are made in it (default: ${data_dir})
-  --strict true|false    other counts than published are an error (default: a warning)"
-
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
 . ./db.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*" >&2

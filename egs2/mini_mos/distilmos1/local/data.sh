@@ -12,37 +12,27 @@ log() {
 
 speech_dir=            # clean speech, one folder a speaker; empty: Debian's prompts
 data_dir=data          # data dirs are made in it
-audio_dir=downloads/mini_mos
-n_train=1300           # clips in each set
-n_valid=150
-n_test=300
-n_test_speaker=240
-n_test_system=240
+audio_dir=downloads/mini_mos  # audio, tables, provenance
+n_train=1300           # clips in train
+n_valid=150            # clips in valid
+n_test=300             # clips in test
+n_test_speaker=240     # clips in test_speaker
+n_test_system=240      # clips in test_system
 n_systems=60           # systems in all; a quarter of them only in test_system
 cluster_sets=${DISTILMOS_CLUSTER_SETS-}  # as distilmos.sh has it: those named clean or
                        # clean_SET are made here, undegraded recordings of train or SET
-seed=0
-nj=2
+seed=0                 # of the systems and of all draws
+nj=2                   # number of processes (changes no result)
 
-help_message="Usage: $0 [--speech_dir DIR] [--n_train N] ...
+help_message="Usage: $0 [--OPTION VALUE]...
 
 Makes the mini_mos corpus. Without --speech_dir the Asterisk prompts of Debian are
 fetched with apt-get (no root needed). Any folder of clean speech will do instead:
 wav, flac, ogg or g722 at any rate, one folder a speaker; of each clip the first 6 s
-are used, and clips of less than 1 s are left out.
+are used, and clips of less than 1 s are left out."
 
-  --speech_dir DIR      clean speech (default: Debian's packages)
-  --data_dir DIR        data dirs are made in it (default: ${data_dir})
-  --audio_dir DIR       audio, tables, provenance (default: ${audio_dir})
-  --n_train N, --n_valid N, --n_test N, --n_test_speaker N, --n_test_system N
-                        clips in each set
-  --n_systems N         systems in all, a quarter of them for test_system
-  --cluster_sets NAMES  also write data dirs of undegraded recordings: clean has those
-                        of train, clean_SET those of SET; other names are ignored
-  --seed N, --nj N      seed; number of processes (changes no result)"
-
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*"

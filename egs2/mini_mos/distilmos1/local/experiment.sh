@@ -19,16 +19,16 @@ jobs=2                # Runs at once, one thread each.
 ngpu=0                # GPUs a run (0 = CPU).
 nj=2                  # Processes that make data and clips for probes.
 local_data_opts=      # Options of local/data.sh, e.g. "--speech_dir DIR".
-expdir=exp/experiment
-dumpdir=dump/experiment
+expdir=exp/experiment  # Runs and their results.
+dumpdir=dump/experiment  # Audio, frames and tokens of the runs.
 dev_data_dir=data/development      # The corpus with more clips of the prompts of valid.
-dev_audio_dir=downloads/mini_mos_development
+dev_audio_dir=downloads/mini_mos_development  # Its audio.
 n_valid=600           # Clips drawn from these prompts (development: n_valid).
 speech_dir=../ssl1/downloads/speech  # For the probes of stage 5; fetched if need be.
-pretrain_config=../ssl1/conf/pretrain_mini.yaml
+pretrain_config=../ssl1/conf/pretrain_mini.yaml  # Of the upstream: what it has heard.
 forgetting_seeds=     # Stage 5 measures final runs of these seeds, e.g. "0 1"; by default all.
-# Stage 5 measures these changes, too. With and without token loss, else the same settings.
-forgetting_ablations="tuned no_tokens steps_1080 steps_1080_no_tokens"
+forgetting_ablations="tuned no_tokens steps_1080 steps_1080_no_tokens"  # Stage 5 measures
+                      # these, too: with and without token loss, else the same settings.
 report_dir=           # Tables and plots; by default in expdir.
 plan_only=false       # Only write the plan and tell the time it takes.
 
@@ -36,12 +36,11 @@ help_message="Usage: $0 [--OPTION VALUE]...
 
 Stages: 1 data, 2 tuning, 3 final runs (the only one that predicts test sets),
 4 ablations, 5 forgetting and features, 6 report. Each goes on where an earlier call was stopped.
-$0 --plan_only true tells what is left and how long it takes.
-The options are the variables at the top of this file."
+$0 --plan_only true tells what is left and how long it takes."
 
 log "$0 $*"
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*" >&2

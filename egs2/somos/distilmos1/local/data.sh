@@ -10,23 +10,18 @@ log() {
 }
 
 data_dir=data          # data dirs are made in it
-subset=clean           # or full: ratings of all listeners; sets train_full...
-listeners=false        # true: ratings of single listeners too
-strict=false           # true: other counts than published are an error
+subset=clean           # clean: labels of trustworthy listeners; full: of all listeners,
+                       # as sets train_full, valid_full, test_full
+listeners=false        # also write the ratings of single listeners: data/<set>/utt2ratings
+strict=false           # other counts than published are an error, else a warning
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
-Writes the data directories of SOMOS; db.sh says where it lies (SOMOS=).
+Writes the data directories of SOMOS; db.sh says where it lies (SOMOS=)."
 
-  --subset clean|full    labels of trustworthy listeners (sets train, valid, test), or
-                         of all (sets train_full, valid_full, test_full)
-  --listeners true|false write the ratings of single listeners too: data/<set>/utt2ratings
-  --data_dir DIR         data dirs are made in it (default: ${data_dir})
-  --strict true|false    other counts than published are an error (default: a warning)"
-
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
 . ./db.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*" >&2

@@ -11,19 +11,15 @@ log() {
 
 data_dir=data          # data dirs are made in it
 seed=0                 # another seed, another validation set
-strict=false           # true: other counts than published are an error
+strict=false           # other counts than published are an error, else a warning
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
-Writes the data directories of TMHINT-QI; db.sh says where it lies (TMHINT_QI=).
+Writes the data directories of TMHINT-QI; db.sh says where it lies (TMHINT_QI=)."
 
-  --seed N               of the draw of the validation set
-  --data_dir DIR         data dirs are made in it (default: ${data_dir})
-  --strict true|false    other counts than published are an error (default: a warning)"
-
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
 . ./db.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*" >&2

@@ -14,17 +14,17 @@ csv=${DISTILMOS_CSV-}  # the table: wav,mos[,system][,split]; run.sh --csv sets 
 data_dir=data          # data dirs are made in it
 scale=1,5              # ends of the rating scale
 valid_fraction=0.1     # shares of the held-out sets, where the CSV has no column split
-test_fraction=0.1
+test_fraction=0.1      # likewise
 seed=0                 # of the draws
 skip_bad=false         # leave bad lines out (listed) instead of stopping
 
 help_message="Usage: $0 --csv FILE [--scale LOW,HIGH] [--skip_bad true] ...
 
 Checks the CSV and makes data/train, data/valid and data/test; doc/your_corpus.md says
-what the CSV may look like. The options are the variables at the top of this file."
+what the CSV may look like."
 
+. utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
-. utils/parse_options.sh
 
 if [ $# -ne 0 ]; then
     log "Error: no positional arguments are expected, found: $*"
