@@ -39,7 +39,6 @@ for name in distilmos.sh path.sh cmd.sh utils; do
 done
 ln -s "$(realpath --relative-to "${new}" "${template}/../../../conf")" "${new}/conf"
 cp -r "${template}/setup/." "${new}/"
-echo "ratings of ${corpus}" >"${new}/local/label_kind.txt"
 mv -T "${new}" "${target}"
 
 echo "made ${target}; next:

@@ -24,6 +24,8 @@ set_training_options() {
     if "${use_tokens}"; then
         training_opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
     fi
+    raw=${dumpdir}/raw/${train_set}
+    [ ! -f "${raw}/labels.yaml" ] || training_opts+=(--label_conf "${raw}/labels.yaml")
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
 }
 
