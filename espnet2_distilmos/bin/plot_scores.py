@@ -24,8 +24,8 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--train_config",
-        help="config.yaml of the model, which says what it predicts; what the labels of "
-        "a set are is read from its labels.yaml",
+        help="config.yaml of the model, which says what it predicts (what a set's "
+        "labels are is read from its labels.yaml)",
     )
     return parser
 

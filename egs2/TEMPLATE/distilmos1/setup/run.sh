@@ -28,7 +28,8 @@ while [ $# -gt 0 ]; do
         --preset) preset=${value} ;;
         --csv) csv=${value} ;;
         --local_data_opts) data_opts+=" ${value}" ;;
-        --label_name | --label_licence) export "DISTILMOS_${name#--}=${value}" ;; # may hold blanks
+        --label_name) export DISTILMOS_LABEL_NAME=${value} ;; # may hold blanks, like the next
+        --label_licence) export DISTILMOS_LABEL_LICENCE=${value} ;;
         *) data_opts+=" ${name}=${value}" ;;
         esac
         ;;

@@ -15,8 +15,8 @@ data_dir=data          # data dirs are made in it
 scale=1,5              # ends of the rating scale
 label_kind=            # what the scores are: human, objective (a measure) or predicted (by
                        # a model); empty: recorded as not stated
-label_name=${DISTILMOS_label_name-}        # what they are called (MOS, PESQ...)
-label_licence=${DISTILMOS_label_licence-}  # of the corpus
+label_name=${DISTILMOS_LABEL_NAME-}        # what they are called (MOS, PESQ...)
+label_licence=${DISTILMOS_LABEL_LICENCE-}  # of the corpus
 valid_fraction=0.1     # shares of the held-out sets, where the CSV has no column split
 test_fraction=0.1
 seed=0                 # of the draws
