@@ -38,8 +38,8 @@ library_name: espnet2-distilmos
 # {repo}
 
 {_first_sentence(shown)}
-Method: DistilMOS ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained with the
-[ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
+Method: DistilMOS ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained
+with the [ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
 
 ```sh
 pip install espnet2-distilmos

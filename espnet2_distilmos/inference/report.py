@@ -38,8 +38,8 @@ def table(
 
     `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`). `jsonl`: the
     same and more, one object a line: `model`, and `labels`, what the model was trained
-    to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`, sorted as with LC_ALL=C,
-    without the clips that could not be scored.
+    to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`,
+    sorted as with LC_ALL=C, without the clips that could not be scored.
     """
     if form == "kaldi":
         scored = [
