@@ -70,7 +70,8 @@ def calls(recipe):
     """run.sh with a distilmos.sh that shows what it is given; nvidia-smi if asked."""
     (recipe / "distilmos.sh").unlink()
     (recipe / "distilmos.sh").write_text(
-        '#!/bin/sh\necho "csv $DISTILMOS_CSV name $DISTILMOS_LABEL_NAME"\nprintf "<%s>\\n" "$@"\n'
+        '#!/bin/sh\necho "csv $DISTILMOS_CSV name $DISTILMOS_LABEL_NAME"\n'
+        'printf "<%s>\\n" "$@"\n'
     )
     (recipe / "distilmos.sh").chmod(0o755)
 

@@ -397,7 +397,12 @@ def test_upload(packed, monkeypatch):
     card = sent["files"]["README.md"].decode()
     front = yaml.safe_load(card.split("---")[1])
     assert "espnet" in front["tags"]
-    for text in ("| labels | human MOS |", "CC-BY-4.0", "--model me/m", "# RESULTS"):
+    for text in (
+        "| labels | MOS (human ratings) |",
+        "CC-BY-4.0",
+        "--model me/m",
+        "# RESULTS",
+    ):
         assert text in card
 
 
