@@ -6,6 +6,7 @@ import pytest
 
 from espnet2_distilmos.bin.show_labels import main as show_labels
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
 from espnet2_distilmos.utils.label_info import LabelInfo
 from espnet2_distilmos.utils.labels import Labels
 
@@ -76,6 +77,20 @@ def test_the_record_survives_its_file(tmp_path, capsys):
         "human: MOS, 8 ratings a clip; objective: PESQ MOS-LQO, ITU-T P.862.2, not "
         "human ratings\n"
     )
+
+
+def test_a_finished_training_gets_the_record(tmp_path):
+    """As stage 5 does where nothing else is to be done; all else stays."""
+    Labels((PESQ,)).write(tmp_path / "labels.yaml")
+    config = tmp_path / "config.yaml"
+    write_yaml(config, {"b": [1, None], "a": "x"})
+    command = [str(tmp_path / "labels.yaml"), "--train_config", str(config)]
+    show_labels(command)
+    made = {"b": [1, None], "a": "x", "label_conf": Labels((PESQ,)).as_list()}
+    assert read_yaml(config) == made and list(read_yaml(config))[:2] == ["b", "a"]
+    date = config.stat().st_mtime_ns
+    show_labels(command)
+    assert config.stat().st_mtime_ns == date
 
 
 def test_scale_is_known_only_if_all_are():

@@ -29,6 +29,13 @@ set_training_options() {
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
 }
 
+# Renew what config.yaml of a finished training says of its labels: no reason to train.
+record_model_labels() {
+    local file=${dumpdir}/raw/${train_set}/labels.yaml
+    [ ! -f "${file}" ] || ${python} -m espnet2_distilmos.bin.show_labels "${file}" \
+        --train_config "${mos_exp}/config.yaml" >/dev/null
+}
+
 # Print what a training is known by: its options and what is in the files they name.
 training_digest() {
     {
@@ -81,6 +88,7 @@ train_model() {
     if [ "$(cat "${mos_exp}/.trained" 2>/dev/null)" = "${digest}" ] &&
         [ -f "${mos_exp}/config.yaml" ] && [ -f "${mos_exp}/${inference_model}" ]; then
         log "Stage 5: ${mos_exp}: already trained, nothing to do"
+        record_model_labels
     else
         log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
         mkdir -p "${mos_exp}"
