@@ -28,7 +28,6 @@ if [ -e "${target}" ]; then
 fi
 mkdir -p "$(dirname "${target}")"
 parent=$(cd "$(dirname "${target}")" && pwd -P)
-corpus=$(basename "${parent}")
 
 # Under another name until it is whole; links are relative, so that the tree can move.
 new=${parent}/.distilmos1.$$
