@@ -25,16 +25,17 @@ is_out_of_domain() {
     done
 }
 
-# Put file $1, which says what the labels are, beside the set in folder $2.
+# Put file $1, which says what the labels are, beside the set in folder $2. One that is
+# not there, or is another user's, is left to those who read it.
 record_labels() {
-    [ ! -f "$1" ] || cmp -s "$1" "$2/labels.yaml" || cp "$1" "$2/labels.yaml"
+    [ ! -f "$1" ] || [ ! -w "$2" ] || cmp -s "$1" "$2/labels.yaml" || cp "$1" "$2/labels.yaml"
 }
 
 # The same for the sets of this recipe; its local/data.sh may have done so.
 record_own_labels() {
     local dset
     for dset in ${train_sets:-${train_set}} ${valid_sets:-${valid_set}} "${own_test_sets[@]}"; do
-        [[ ${dset} != */* ]] || continue
+        [[ ${dset} != */* ]] && [ -d "data/${dset}" ] || continue
         record_labels "${labels}" "data/${dset}"
         [ -f "data/${dset}/labels.yaml" ] ||
             log "data/${dset}: what the labels are (human, objective...) is not recorded: ${labels} can say it (doc/your_corpus.md)"
