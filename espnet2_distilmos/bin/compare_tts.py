@@ -40,7 +40,6 @@ def main(cmd=None) -> None:
         require_output(args.output, *args.paths)
     folders = load_decoded(args.paths)
     text = table(folders, args.format)
-    text += f"\nScores of: {folders[0].judge_name}\n"
     if args.output is not None:
         write_text(args.output, text)
     else:

@@ -30,6 +30,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "profile-training": ("profile_training", "where the time of a training went"),
     "plot-scores": ("plot_scores", "scatter plots of predictions"),
     "reference-rows": ("reference_rows", "baselines without any SSL model"),
+    "show-labels": ("show_labels", "what the labels of a set are, in a line"),
     "results": ("show_results", "RESULTS.md of several experiments"),
     "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),

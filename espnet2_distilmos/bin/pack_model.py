@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.label_info import KINDS
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -17,8 +18,18 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
     parser.add_argument("--output", type=takes.path, required=True, help="Zip to write")
     parser.add_argument("--results", help="RESULTS.md to put in, if there")
-    parser.add_argument("--corpus", help="What it was trained on, for `distilmos info`")
-    parser.add_argument("--label_kind", help="What its labels are: human or objective")
+    parser.add_argument(
+        "--corpus", help="What it was trained on (default: as config.yaml records it)"
+    )
+    parser.add_argument(
+        "--label_kind",
+        choices=KINDS,
+        help="What its labels are: ratings by listeners, an objective measure, or "
+        "predicted by a model (default: likewise)",
+    )
+    parser.add_argument(
+        "--label_name", help="What they are called, e.g. MOS (default: likewise)"
+    )
     parser.add_argument("--licence", help="Licence of the model")
     return parser
 
@@ -29,8 +40,16 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.inference.pack import pack_model
 
-    facts = {k: getattr(args, k) or None for k in ("corpus", "label_kind", "licence")}
-    pack_model(args.train_config, args.model_file, args.output, args.results, facts)
+    pack_model(
+        args.train_config,
+        args.model_file,
+        args.output,
+        args.results,
+        {"licence": args.licence or None},
+        corpus=args.corpus,
+        kind=args.label_kind,
+        name=args.label_name,
+    )
     print(f"packed: {args.output}")
 
 

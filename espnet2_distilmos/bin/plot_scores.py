@@ -23,7 +23,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", help="Sets are called by their path below this folder"
     )
-    parser.add_argument("--label_name", default="MOS", help="What the labels are")
+    parser.add_argument(
+        "--train_config",
+        help="config.yaml of the model, which says what it predicts (what a set's "
+        "labels are is read from its labels.yaml)",
+    )
     return parser
 
 
@@ -33,7 +37,12 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.scoring.plots import plot_scatter
     from espnet2_distilmos.utils.datadir import read_floats, read_words, set_name
+    from espnet2_distilmos.utils.files import read_yaml
+    from espnet2_distilmos.utils.labels import Labels
 
+    model = Labels()
+    if args.train_config is not None:
+        model = Labels.of_model(read_yaml(args.train_config), args.train_config)
     for ref_dir in map(Path, args.ref_dirs):
         name = set_name(ref_dir, args.root)
         folder = Path(args.hyp_dir) / name
@@ -44,7 +53,8 @@ def main(cmd=None) -> None:
             read_floats(folder / "utt2mos"),
             read_words(systems) if systems.exists() else None,
             title=name,
-            label_name=args.label_name,
+            label_name=Labels.beside(ref_dir).axis,
+            predicted=model.axis,
         )
 
 

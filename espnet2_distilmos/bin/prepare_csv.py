@@ -5,9 +5,11 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.label_info import KINDS, NOT_STATED, LabelInfo
 
 
 def _scale(text: str) -> tuple[float, float]:
@@ -39,6 +41,24 @@ def get_parser() -> argparse.ArgumentParser:
         help="Ends of the rating scale; scores beyond are refused",
     )
     parser.add_argument(
+        "--label_kind",
+        choices=(*KINDS, NOT_STATED),
+        default=NOT_STATED,
+        help="What the scores are: ratings by listeners, an objective measure, or "
+        "predicted by a model. It is recorded in every model trained on them",
+    )
+    parser.add_argument(
+        "--label_name",
+        default="",
+        help="What the scores are called, e.g. PESQ MOS-LQO (human ratings: MOS)",
+    )
+    parser.add_argument(
+        "--label_licence", default="", help="Licence of the corpus, to be recorded too"
+    )
+    parser.add_argument(
+        "--corpus", default="", help="Name of the corpus (empty: that of the CSV)"
+    )
+    parser.add_argument(
         "--valid_fraction", type=takes.number, default=0.1, help="Share of valid"
     )
     parser.add_argument(
@@ -60,6 +80,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     set_up_logging()
     from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv
 
+    corpus = args.corpus or Path(args.csv).stem
+    labels = LabelInfo(
+        corpus, args.label_kind, args.label_name, licence=args.label_licence
+    )
     told = prepare_csv(
         args.csv,
         args.data_dir,
@@ -68,6 +92,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         args.test_fraction,
         args.seed,
         args.skip_bad == "true",
+        labels,
     )
     for line in told:
         logging.info(line)

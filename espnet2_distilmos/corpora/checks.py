@@ -9,8 +9,9 @@ from pathlib import Path
 import soundfile
 
 from espnet2_distilmos.utils.datadir import to_float
+from espnet2_distilmos.utils.label_info import USUAL_SCALE
 
-SCALE = (1.0, 5.0)  # absolute category rating, ITU-T P.800
+SCALE = USUAL_SCALE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from espnet2_distilmos.corpora.sets import NamedSet, find_set
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 
@@ -20,7 +22,8 @@ def combine_sets(
     The corpus' name goes before IDs of utterances, systems, speakers and listeners
     (`bvcc-sys64e2f`), so that they stay apart; `utt2corpus` says where a clip is from.
     Clips of a set without `utt2ratings` have none (`-`). Systems are kept only if all
-    sets have them. `combined.yaml` records what was combined.
+    sets have them. `combined.yaml` records what was combined, `labels.yaml` what the
+    labels of each corpus are.
 
     Args:
         names: `SET` or `CORPUS/SET` (:func:`espnet2_distilmos.corpora.sets.find_set`).
@@ -45,6 +48,8 @@ def combine_sets(
             for found in sets
         }
     }
+    # No part of the request: words about the labels change no clip.
+    Labels.join(map(_labels_of, sets)).carry(output_dir)
     names = ("wav.scp", "utt2mos", "utt2corpus")
     if is_whole(
         output_dir / "combined.yaml", request, lambda _: [output_dir / n for n in names]
@@ -62,6 +67,11 @@ def combine_sets(
     write_stamp(output_dir / "combined.yaml", request, n_clips=counts)
     listed = ", ".join(f"{n} of {name}" for name, n in counts.items())
     logging.info(f"{output_dir}: {len(whole.wavs)} clips: {listed}")
+
+
+def _labels_of(found: NamedSet) -> Labels:
+    """What the labels of a set are; that nobody said is passed on, too."""
+    return Labels.beside(found.folder) or Labels((LabelInfo(found.corpus),))
 
 
 def _join(loaded: list[tuple[NamedSet, DataDir]], recipe_dir: PathLike) -> DataDir:

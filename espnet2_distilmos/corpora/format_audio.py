@@ -9,7 +9,6 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from espnet2_distilmos.corpora.checks import SCALE
 from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, read_audio
 from espnet2_distilmos.utils.datadir import (
@@ -29,6 +28,8 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
+from espnet2_distilmos.utils.label_info import scale_words
+from espnet2_distilmos.utils.labels import LABELS, Labels
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
@@ -56,6 +57,7 @@ def format_audio(
     and averaged over channels into `<output_dir>/audio/` (16-bit FLAC). Also
     written: `utt2num_samples`, `utt2sys_id` (systems as numbers, for ESPnet's
     data loader) with its key `sys2id`, and `dropped.txt`: every clip left out and why.
+    `labels.yaml` of the set, what its labels are, goes along.
 
     Args:
         data_dir: folder with `wav.scp` and, as the set has them, `utt2mos`...
@@ -101,9 +103,12 @@ def format_audio(
         else:
             logging.info(f"{output_dir}: audio files have changed, making it again")
             stamp.unlink(missing_ok=True)
+    # No part of the request: words about the labels change no sample.
+    labels = Labels.beside(data_dir)
+    labels.carry(output_dir)
     if is_whole(stamp, request, lambda _: _outputs(output_dir, data)):
         return
-    _tell_odd_labels(data_dir, data)
+    _tell_odd_labels(data_dir, data, labels)
     dropped: dict[str, str] = {}
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
@@ -160,7 +165,7 @@ def _content(sources: dict[str, str]) -> str | None:
     """Digest of all samples, as the stamp has it; None if some cannot be read."""
     digest = hashlib.sha256()
     try:
-        for utt, path in tqdm(sources.items(), desc="Comparing audio", disable=None):
+        for utt, path in progress(sources.items(), "Comparing audio"):
             _take_in(digest, utt, *read_audio(path))
     except UserError:  # named when it is made again
         return None
@@ -184,15 +189,16 @@ def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
             yield Path(path)
 
 
-def _tell_odd_labels(data_dir: Path, data: DataDir) -> None:
-    """Warn of labels off the usual scale; they are kept: theirs may be another."""
-    low, high = SCALE
+def _tell_odd_labels(data_dir: Path, data: DataDir, labels: Labels) -> None:
+    """Warn of labels off their scale; they are kept: theirs may be another."""
+    low, high = labels.scale
     odd = {u: m for u, m in (data.mos or {}).items() if not low <= m <= high}
     if odd:
         utt, mos = next(iter(odd.items()))
         logging.warning(
             f"{data_dir / 'utt2mos'}: {len(odd)} of {len(data.mos)} labels are outside "
-            f"{low:g} to {high:g}, e.g. {utt} {mos:g}; right only on another scale"
+            f"{scale_words(labels.scale)}, e.g. {utt} {mos:g}; right only on another "
+            f"scale, to be named in {data_dir / LABELS}"
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from espnet2_distilmos.inference.load import read_config
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.scoring.compare import (
     Comparison,
@@ -31,6 +32,7 @@ from espnet2_distilmos.utils.files import (
     write_json,
     write_text,
 )
+from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
 
 COMMAND = "distilmos benchmark"
@@ -78,7 +80,12 @@ def benchmark(
         raise UserError(f"no figure {unknown[0]!r}; there are {', '.join(METRICS)}")
     output_dir = Path(output_dir)
     located = {n: locate_model(m) for n, m in _named(models, _model_name).items()}
-    data = {n: _load(d) for n, d in _named(sets, set_name).items()}
+    trained_on = {
+        n: Labels.of_model(read_config(c), c) for n, (c, _) in located.items()
+    }
+    folders = _named(sets, set_name)
+    data = {n: _load(d) for n, d in folders.items()}
+    labelled = {n: Labels.beside(d) for n, d in folders.items()}
     with folder_lock(output_dir):
         predictions: Dict[str, Dict[str, Dict[str, float]]] = {s: {} for s in data}
         rows = []
@@ -104,9 +111,16 @@ def benchmark(
                 seed,
             )
         comparisons = correct(comparisons)
+        notes = {n: f"Labels: {x.what}." for n, x in labelled.items()}
         head, body = render_results(
-            rows, title="Benchmark", environment=environment_lines(), made_by=COMMAND
+            rows,
+            set_notes=notes,
+            title="Benchmark",
+            environment=environment_lines(),
+            made_by=COMMAND,
         )
+        body += "\n## Models\n\n"
+        body += "".join(f"- {n}: {x.sentence}\n" for n, x in trained_on.items())
         if comparisons:
             body += "\n## Differences\n\n"
             body += differences_table(comparisons, n_bootstrap, seed)
@@ -114,6 +128,10 @@ def benchmark(
             output_dir / "benchmark.json",
             {
                 "models": {n: str(files[1]) for n, files in located.items()},
+                "labels": {
+                    "models": {n: x.as_list() or None for n, x in trained_on.items()},
+                    "sets": {n: x.as_list() or None for n, x in labelled.items()},
+                },
                 "scores": {row.name: row.scores for row in rows},
                 "differences": [c.to_dict() for c in comparisons],
                 "bootstrap": {"n": n_bootstrap, "seed": seed},

@@ -8,13 +8,19 @@ import soundfile
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.scoring.canvas import BLUE, GREY, ORANGE, canvas
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.labels import Labels
 
 _MOST_COLUMNS = 2000
 _WINDOW, _HOP = 0.025, 0.01  # seconds
 
 
 def plot_clip(
-    path: PathLike, clip: Clip, frame_mos: np.ndarray, frame_shift: float, mos: float
+    path: PathLike,
+    clip: Clip,
+    frame_mos: np.ndarray,
+    frame_shift: float,
+    mos: float,
+    labels: Labels,
 ) -> None:
     """Draw a clip.
 
@@ -24,13 +30,14 @@ def plot_clip(
         frame_mos: (T,) frame scores.
         frame_shift: seconds between two of them.
         mos: the clip's score.
+        labels: what the model was trained to predict, for heading and axis.
     """
     low, high, levels, seconds, rate = _look_at(clip.path)
     with canvas(path, 3, size=(10.0, 2.0), columns=1) as (_, (wave, spec, score)):
         times = np.linspace(0.0, seconds, len(low))
         wave.fill_between(times, low, high, color=BLUE, linewidth=0.3)
         wave.set_ylabel("amplitude")
-        wave.set_title(f"{clip.name}: MOS {mos:.2f}")
+        wave.set_title(f"{clip.name}: {mos:.2f} (predicted {labels.axis})")
         spec.imshow(
             levels,
             origin="lower",
@@ -45,7 +52,7 @@ def plot_clip(
             (np.arange(len(frame_mos)) + 0.5) * frame_shift, frame_mos, color=ORANGE
         )
         score.axhline(mos, color=GREY, linestyle="--", linewidth=0.8)
-        score.set_ylabel("frame MOS")
+        score.set_ylabel(f"frame {labels.name}")
         score.set_xlabel("time (s)")
         for ax in (wave, spec, score):
             ax.set_xlim(0.0, seconds)

@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips
@@ -80,20 +81,23 @@ def score_paths(
             from espnet2_distilmos.inference.clip_plot import plot_clip
 
             path = frames_path(plot, clip, ".png")
-            plot_clip(path, clip, frames, engine.frame_shift, result["mos"])
+            plot_clip(
+                path, clip, frames, engine.frame_shift, result["mos"], engine.labels
+            )
         results.append(result)
     seconds = sum(result.get("seconds", 0.0) for result in results)
     logging.info(
         f"{len(results)} files, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
-    text = as_utf8(table(form, clips, results))
+    name = _model_name(model, engine.model_file)
+    text = as_utf8(table(form, clips, results, name, engine.labels))
     if output is None:
         sys.stdout.write(text)
     else:
         write_text(output, text)
     print(
-        as_utf8(summary(clips, results)),
+        as_utf8(summary(clips, results, name, engine.labels)),
         end="",
         file=sys.stderr if output is None else sys.stdout,
         flush=True,
@@ -101,3 +105,10 @@ def score_paths(
     failed = sum(result["mos"] is None for result in results)
     if failed:
         raise UserError(f"{failed} of {len(results)} files could not be scored")
+
+
+def _model_name(tag: Optional[str], model_file: str) -> str:
+    """What the model is called in outputs: as it was given, or its checkpoint."""
+    if tag is None:
+        return "the authors' released weights"
+    return model_file if Path(tag).is_dir() else str(tag)

@@ -5,14 +5,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
 from espnet2_distilmos.inference.locate import locate_model
-from espnet2_distilmos.inference.pack import FACTS
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
-
-_NOT_RECORDED = "not recorded"
+from espnet2_distilmos.utils.labels import NOT_RECORDED as _NOT_RECORDED
+from espnet2_distilmos.utils.labels import Labels
 
 
 def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
@@ -30,7 +29,8 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
     meta_file = train_config.parent / "meta.yaml"
     meta = read_yaml(meta_file) if meta_file.exists() else {}
     try:
-        return _describe(model_file, config, states, meta)
+        labels = Labels.of_model(config, train_config)
+        return _describe(model_file, config, states, meta, labels)
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as e:
         raise UserError(
             f"{train_config}: its values are not those that training or packing writes "
@@ -43,8 +43,8 @@ def _describe(
     config: Mapping[str, Any],
     states: Mapping[str, Any],
     meta: Mapping[str, Any],
+    labels: Labels,
 ) -> Dict[str, str]:
-    facts = meta.get("facts") or {}
     conf = config.get("upstream_conf") or {}
     packed = "upstream_sha256" in config
     loss = config.get("loss_conf") or {}
@@ -64,12 +64,30 @@ def _describe(
         "clusters": _clusters(config),
         "training data": _training_data(config),
         "chosen by": _criterion(config),
-        **{what: str(facts.get(key) or _NOT_RECORDED) for key, what in FACTS.items()},
+        **_facts(meta.get("facts") or {}, labels),
     }
     for package in ("espnet2_distilmos", "espnet", "torch"):
         if package in meta:
             shown[f"made with {package}"] = str(meta[package])
     return shown
+
+
+def _facts(facts: Mapping[str, Any], labels: Labels) -> Dict[str, str]:
+    """Corpus, labels, licence, source: as packing was told, and as training recorded.
+
+    Models that were packed before training recorded it have `corpus` and `label_kind`.
+    """
+    corpus, what = facts.get("corpus"), facts.get("label_kind")
+    if labels:
+        corpus, what = labels.corpora, labels.what
+    of_model = [str(facts["licence"])] if facts.get("licence") else []
+    of_data = [f"of the training data: {labels.licences}"] if labels.licences else []
+    return {
+        "training corpus": str(corpus or _NOT_RECORDED),
+        "labels": str(what or _NOT_RECORDED),
+        "licence": "; ".join(of_model + of_data) or _NOT_RECORDED,
+        "source": str(facts.get("source") or labels.sources or _NOT_RECORDED),
+    }
 
 
 def _words(name: Any, options: Mapping[str, Any]) -> str:

@@ -12,12 +12,15 @@ from espnet2_distilmos.inference.audio import Checks, from_array
 from espnet2_distilmos.inference.load import (
     corpus_number,
     load_network,
+    read_config,
     skip_unused_layers,
 )
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.label_info import scale_words
+from espnet2_distilmos.utils.labels import Labels
 
 Piece = Tuple[int, np.ndarray]
 # A score and (T,) frame scores.
@@ -29,7 +32,9 @@ BATCH_SECONDS = {"cpu": 15.0, "cuda": 400.0}
 class DistilMOSInference:
     """Predict the MOS of speech.
 
-    A clip's score is the same (1e-4 on a CPU) alone and in any batch.
+    A clip's score is the same (1e-4 on a CPU) alone and in any batch. Attribute
+    `labels` says what the model was trained to predict
+    (:class:`espnet2_distilmos.utils.labels.Labels`); without a record it is false.
 
     Args:
         train_config: `config.yaml` that training saved; None = beside `model_file`.
@@ -71,6 +76,9 @@ class DistilMOSInference:
         if train_config is None:
             train_config = Path(model_file).parent / "config.yaml"
         self.device = choose_device(device)
+        # What the scores are: a model knows no better than its labels.
+        self.labels = Labels.of_model(read_config(train_config), train_config)
+        self.model_file = str(model_file)
         self.network = load_network(train_config, model_file).to(self.device)
         self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
@@ -229,8 +237,9 @@ class DistilMOSInference:
                 "is over full scale)"
             )
         warnings = checks.warnings()
-        if not 1 <= mos <= 5:
-            warnings.append("score outside 1 to 5")
+        low, high = self.labels.scale
+        if not low <= mos <= high:
+            warnings.append(f"score outside {scale_words(self.labels.scale)}")
         return {
             "mos": mos,
             "frame_mos": frame_mos,

@@ -19,7 +19,12 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
-from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
+from espnet2_distilmos.inference.load import (
+    PREFIX,
+    UPSTREAM,
+    load_network,
+    read_config,
+)
 from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
@@ -27,18 +32,14 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
-    read_yaml,
     require_output,
     write_yaml,
 )
+from espnet2_distilmos.utils.labels import Labels
 
-# What `facts` may hold, and how `distilmos info` and the model card call it.
-FACTS = {
-    "corpus": "training corpus",
-    "label_kind": "labels",
-    "licence": "licence",
-    "source": "source",
-}
+# What `facts` may hold besides what config.yaml records of the labels: the licence of
+# the model, and where it is from.
+FACTS = ("licence", "source")
 
 
 def pack_model(
@@ -47,6 +48,7 @@ def pack_model(
     output: PathLike,
     results: Optional[PathLike] = None,
     facts: Optional[Mapping[str, str]] = None,
+    **labels: Optional[str],
 ) -> None:
     """Write a trained model as a zip that loads anywhere.
 
@@ -56,15 +58,19 @@ def pack_model(
         output: zip to write, atomically.
         results: RESULTS.md to put in, if it is there.
         facts: see :data:`FACTS`.
+        labels: `corpus`, `kind` or `name` instead of what config.yaml records.
 
     Raises:
         UserError: files that do not belong together, or cannot be packed.
     """
     require_output(output, train_config, model_file, results)
+    config = read_config(train_config)
+    recorded = Labels.of_model(config, train_config).override(**labels)
+    config["label_conf"] = recorded.as_list() or None
     network = load_network(train_config, model_file)
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)
-        write_model(folder, network, read_yaml(train_config), facts)
+        write_model(folder, network, config, facts)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
         # What was written must load, without the files that it was made from.

@@ -4,13 +4,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from espnet2_distilmos.inference.describe import describe_model
 from espnet2_distilmos.inference.locate import locate_model, require_inside, unpack
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, make_folder, read_yaml
 from espnet2_distilmos.utils.install import REPOSITORY, install_line
+from espnet2_distilmos.utils.labels import NOT_RECORDED
 
 
 def model_card(folder: PathLike, repo: str) -> str:
@@ -38,9 +39,9 @@ library_name: espnet2-distilmos
 
 # {repo}
 
-Predicts the mean opinion score (MOS) of speech: DistilMOS
-([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained with the
-[ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
+{_first_sentence(shown)}
+Method: DistilMOS ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained
+with the [ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
 
 `{REPOSITORY}` is the address of the repository of espnet2-distilmos, which is on no
 package index; in a clone of it, `pip install .` does the same.
@@ -61,6 +62,14 @@ model(speech, fs=24000)["mos"]
 | --- | --- |
 {rows}
 {results.read_text(encoding="utf-8") if results.exists() else ""}"""
+
+
+def _first_sentence(shown: Mapping[str, str]) -> str:
+    """What the scores are, in words that nobody can take for something else."""
+    what = shown["labels"]
+    if what == NOT_RECORDED:
+        return "Scores speech quality; what its labels were is not recorded."
+    return f"Scores speech: predicts {what}. Trained on {shown['training corpus']}."
 
 
 def upload_model(

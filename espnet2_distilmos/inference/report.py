@@ -16,6 +16,7 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.command import one_line
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.labels import Labels
 
 FORMATS = ("csv", "jsonl", "kaldi")
 _MOST_FOLDERS = 50
@@ -30,12 +31,15 @@ def require_format(form: str, clips: Sequence[Clip]) -> None:
         raise UserError(f"{bad[0]!r}: a Kaldi ID has no blanks; use --format csv")
 
 
-def table(form: str, clips: Sequence[Clip], results: Results) -> str:
+def table(
+    form: str, clips: Sequence[Clip], results: Results, model: str, labels: Labels
+) -> str:
     """The scores as text.
 
     `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`). `jsonl`: the
-    same and more, one object a line. `kaldi`: `ID MOS`, sorted as with LC_ALL=C,
-    without the clips that could not be scored.
+    same and more, one object a line: `model`, and `labels`, what the model was trained
+    to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`,
+    sorted as with LC_ALL=C, without the clips that could not be scored.
     """
     if form == "kaldi":
         scored = [
@@ -52,6 +56,7 @@ def table(form: str, clips: Sequence[Clip], results: Results) -> str:
         if form == "jsonl":
             keys = ("rate", "channels", "frame_shift")
             row.update({k: result[k] for k in keys if k in result})
+            row.update(model=model, labels=labels.as_list() or None)
         row.update(warnings=result["warnings"], error=result.get("error"))
         rows.append(row)
     if form == "jsonl":
@@ -102,13 +107,13 @@ def mean_interval(values: Sequence[float]) -> str:
     return f"{mean:7.3f}  {deviation:7.3f}  [{low:.3f}, {high:.3f}]"
 
 
-def summary(clips: Sequence[Clip], results: Results) -> str:
-    """Mean, deviation and interval of all clips and a folder, and what is to be known.
+def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels) -> str:
+    """What predicts what; then mean, deviation and interval of all clips and a folder.
 
     The interval says how well the mean of such clips is known, not how far the model
     is from listeners.
     """
-    lines: List[str] = []
+    lines = [f"model: {one_line(model)}; {labels.sentence}"]
     scored = [(c, r) for c, r in zip(clips, results) if r["mos"] is not None]
     if scored:
         groups: Dict[str, List[float]] = {}

@@ -32,6 +32,7 @@ def plot_scatter(
     systems: Mapping[str, str] | None,
     title: str,
     label_name: str = "MOS",
+    predicted: str = "MOS",
 ) -> None:
     """Predictions over labels: one panel of utterances, one of system means.
 
@@ -42,6 +43,7 @@ def plot_scatter(
         systems: ID -> system; None for no second panel.
         title: Heading, e.g. model and test set.
         label_name: What the labels are, e.g. "PESQ MOS-LQO".
+        predicted: What the model predicts, likewise.
 
     Raises:
         UserError: nothing to draw, or IDs that are not in all three.
@@ -81,7 +83,7 @@ def plot_scatter(
             ax.scatter(a, b, s=size, color=BLUE, alpha=alpha, linewidths=0)
             ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
             ax.set_xlabel(f"label ({label_name})")
-            ax.set_ylabel("predicted MOS")
+            ax.set_ylabel(f"predicted {predicted}")
 
 
 def plot_layer_weights(

@@ -35,6 +35,7 @@ from espnet2_distilmos.train.record import confirm_weights
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.labels import Labels
 
 predictor_choices = ClassChoices(
     "predictor", classes=PREDICTORS, type_check=AbsPredictor, default="distilmos"
@@ -84,6 +85,13 @@ class DistilMOSTask(AbsTask):
             action=NestedDictAction,
             default=dict(),
             help="Content of token_provenance; filled in by the task",
+        )
+        group.add_argument(
+            "--label_conf",
+            type=str_or_none,
+            default=None,
+            help="labels.yaml of the training set: what the labels are. Its content is "
+            "copied into config.yaml; it decides no weight",
         )
         group.add_argument(
             "--corpus_offset",
@@ -211,6 +219,7 @@ class DistilMOSTask(AbsTask):
                 corpora or ratings where they are needed.
         """
         require_numbers(args)
+        cls._read_labels(args)
         where = "--upstream_conf"
         if args.upstream_config is not None:
             where = args.upstream_config
@@ -271,6 +280,15 @@ class DistilMOSTask(AbsTask):
                 f"{iter_options.shape_files[0]}: a batch has fewer clips than there "
                 f"are processes ({e}); train with fewer, or with more clips"
             ) from e
+
+    @staticmethod
+    def _read_labels(args: argparse.Namespace) -> None:
+        """Copy what the labels are into `args`: a list, or None where nobody said."""
+        given = getattr(args, "label_conf", None)
+        if isinstance(given, str):
+            args.label_conf = Labels.read(given).as_list()
+        else:  # of a config.yaml
+            Labels.from_list(given, "label_conf")
 
     @staticmethod
     def _read_token_provenance(args: argparse.Namespace) -> int:

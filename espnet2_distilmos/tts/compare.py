@@ -15,6 +15,7 @@ from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.labels import Labels
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -68,6 +69,7 @@ class Decoded:
         mos: ID -> score.
         judge: hashes of the MOS model, or None where the scores do not say.
         judge_name: how it was called.
+        judge_labels: what it was trained to predict.
         failed: clips that have no score.
     """
 
@@ -76,6 +78,7 @@ class Decoded:
     judge: Optional[Tuple[str, ...]] = None
     judge_name: str = "unknown"
     failed: int = 0
+    judge_labels: Labels = Labels()
 
     @classmethod
     def load(cls, file: PathLike) -> "Decoded":
@@ -91,7 +94,9 @@ class Decoded:
             return cls(file.parent, mos)
         made = read_stamp(stamp)
         judge = tuple(made["request"][key] for key in MODEL_KEYS)
-        return cls(file.parent, mos, judge, made["model"], len(made["failed"]))
+        return cls(
+            file.parent, mos, judge, made["model"], len(made["failed"]), made["labels"]
+        )
 
     @property
     def labels(self) -> Tuple[str, str, str]:
@@ -131,6 +136,8 @@ def load_decoded(paths: Sequence[PathLike]) -> List[Decoded]:
 def table(folders: Sequence[Decoded], form: str = "text") -> str:
     """One row a decode folder, in the given order: mean and its 95 % interval.
 
+    Under it: which model's scores these are, and what that predicts.
+
     Args:
         folders: decode folders.
         form: `text` or `markdown`.
@@ -163,7 +170,8 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
     for folder in folders:
         if folder.failed:
             text += f"{folder.label}: {folder.failed} utterances have no score\n"
-    return text
+    judge = f"Scores of: {folders[0].judge_name}; {folders[0].judge_labels.sentence}"
+    return f"{text}\n{judge}\n"
 
 
 def _cells(folder: Decoded) -> Dict[str, str]:
@@ -204,6 +212,8 @@ class Choice:
             "left_out": self.left_out,
             "means": self.means,
             "best_versus": self.versus,
+            "model": self.order[0].judge_name,
+            "labels": self.order[0].judge_labels.as_list() or None,
         }
 
     def text(self) -> str:
@@ -211,8 +221,9 @@ class Choice:
         best, second = self.order[:2]
         first = self.versus[0]
         low, high = first["ci95"]
+        judged_by = best.judge_labels.judged_by
         lines = [
-            f"best:   {best.label} ({self.means[best.label]:.3f})",
+            f"best:   {best.label} ({self.means[best.label]:.3f}), {judged_by}",
             f"second: {second.label} ({self.means[second.label]:.3f})",
             f"difference: {first['difference']:.3f}, 95 % interval "
             f"[{low:.3f}, {high:.3f}], p = {first['p']:.4f} "
@@ -223,7 +234,7 @@ class Choice:
             names = ", ".join(f"{x['label']} (p = {x['p_holm']:.3f})" for x in alike)
             lines.append(f"not told apart from the best: {names}")
         else:
-            lines.append("better than every other (p < 0.05, Holm)")
+            lines.append(f"better than every other (p < 0.05, Holm) {judged_by}")
         lines += [
             f"{label}: {n} utterances left out, others lack them"
             for label, n in self.left_out.items()

@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
+from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Evaluator:
         for file in self.model:
             if not file.is_file():
                 raise UserError(f"{file}: no such file")
+        self.labels = Labels.of_model(read_yaml(self.model[0]), self.model[0])
         self.name = str(model_tag or model_file or "the authors' released weights")
         self.identity = {
             "config_sha256": sha256_file(self.model[0]),
@@ -177,7 +179,7 @@ class Evaluator:
             ):
                 return outdir
             scores = self.score(files)
-            finish(outdir, scores, request, self.name, jsonl)
+            finish(outdir, scores, request, self.name, self.labels, jsonl)
         return outdir
 
     def score(self, files: Mapping[str, str]) -> Scores:
@@ -228,9 +230,12 @@ def finish(
     scores: Scores,
     request: Dict[str, Any],
     model: str,
+    labels: Labels,
     jsonl: Optional[PathLike],
 ) -> None:
     """Write the results, then the provenance; complain of clips without a score.
+
+    The provenance says what the scores are, too: the others are as ESPnet writes them.
 
     Raises:
         UserError: clips without a score. A later run begins anew.
@@ -238,9 +243,16 @@ def finish(
     scores.save(outdir, jsonl)
     if scores.failed:  # then no later request is the same: it is tried again
         request = {**request, "failed": len(scores.failed)}
-    write_stamp(outdir / PROVENANCE, request, model=model, failed=scores.failed)
+    write_stamp(
+        outdir / PROVENANCE,
+        request,
+        model=model,
+        labels=labels.as_list() or None,
+        failed=scores.failed,
+    )
     if scores.mos:
         logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
+        logging.info(f"model: {model}; {labels.sentence}")
     if scores.failed:
         utt, error = next(iter(scores.failed.items()))
         raise UserError(
@@ -253,7 +265,8 @@ def read_stamp(path: PathLike) -> Dict[str, Any]:
     """Read a `pmos_provenance.yaml`.
 
     Returns:
-        Its `request` (with MODEL_KEYS and `audio`), `model` and `failed` (ID -> why).
+        Its `request` (with MODEL_KEYS and `audio`), `model`, `labels` (what the model
+        predicts, made :class:`Labels`) and `failed` (ID -> why).
 
     Raises:
         UserError: unreadable, or not such a file.
@@ -270,4 +283,4 @@ def read_stamp(path: PathLike) -> Dict[str, Any]:
             f"{path}: not what distilmos evaluate writes (request, model, failed); "
             "delete it and score again"
         )
-    return stamp
+    return {**stamp, "labels": Labels.from_list(stamp.get("labels"), path)}

@@ -46,7 +46,7 @@ def merge(
         rows = _read_rows(part)
         stamp = read_stamp(part.parent / PROVENANCE)
         models[part] = {key: stamp["request"][key] for key in MODEL_KEYS}
-        name = stamp["model"]
+        name, labels = stamp["model"], stamp["labels"]
         failures.update(stamp["failed"])
         known = {row["key"]: files.get(row["key"], "") for row in rows}
         if fingerprint(known) != stamp["request"]["audio"]:
@@ -75,7 +75,7 @@ def merge(
             scores.mos[utt] = found[utt]
     with folder_lock(outdir):
         request = {**model, "audio": fingerprint(files)}
-        finish(outdir, scores, request, name, jsonl)
+        finish(outdir, scores, request, name, labels, jsonl)
     return outdir
 
 

@@ -24,6 +24,7 @@ except ImportError as e:
 
 from espnet2_distilmos.tts.evaluate import VERSA_KEY
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.labels import Labels
 
 
 class DistilMOSMetric(BaseMetric):
@@ -42,7 +43,9 @@ class DistilMOSMetric(BaseMetric):
         names = ("model_tag", "train_config", "model_file")
         model = {name: self.config.get(name) for name in names}
         device = "cuda" if self.config.get("use_gpu") else "cpu"
-        self.model = Evaluator(**model, device=device).engine()
+        evaluator = Evaluator(**model, device=device)
+        self.model, self.labels = evaluator.engine(), evaluator.labels
+        self.logger.info(f"distilmos: {evaluator.name}; {self.labels.sentence}")
 
     def compute(
         self,
@@ -74,11 +77,17 @@ class DistilMOSMetric(BaseMetric):
         return {VERSA_KEY: result["mos"]}
 
     def get_metadata(self) -> MetricMetadata:
-        """What VERSA wants to know of the metric."""
-        return _distilmos_metadata()
+        """What VERSA wants to know of the metric, and what its model predicts."""
+        return _distilmos_metadata(self.labels)
 
 
-def _distilmos_metadata() -> MetricMetadata:
+def _distilmos_metadata(labels: Optional[Labels] = None) -> MetricMetadata:
+    """Of the metric with a model of such labels; None = no model is chosen yet."""
+    description = "MOS predicted by DistilMOS (layer-wise self-distillation of SSL)"
+    if labels is not None:
+        description = (
+            f"DistilMOS (layer-wise self-distillation of SSL); {labels.sentence}"
+        )
     return MetricMetadata(
         name="distilmos",
         category=MetricCategory.INDEPENDENT,
@@ -88,7 +97,7 @@ def _distilmos_metadata() -> MetricMetadata:
         gpu_compatible=True,
         auto_install=False,
         dependencies=["espnet2_distilmos", "torch", "s3prl"],
-        description="MOS predicted by DistilMOS (layer-wise self-distillation of SSL)",
+        description=description,
         paper_reference="https://arxiv.org/abs/2601.13700",
         implementation_source="espnet2-distilmos",
     )

@@ -172,6 +172,19 @@ TINY_WAVLM = {
 }
 
 
+# What a training on mini_mos writes into config.yaml.
+PESQ_LABELS = [
+    {
+        "corpus": "mini_mos",
+        "kind": "objective",
+        "name": "PESQ MOS-LQO",
+        "detail": "ITU-T P.862.2",
+        "scale": [1.0, 4.644],
+        "licence": "CC BY-SA 3.0",
+    }
+]
+
+
 def make_model(folder, seed=0, predictor="distilmos", logits=None, wavlm=None, **conf):
     """Write config.yaml, model.pth and original.pt (the upstream before training).
 
@@ -236,6 +249,16 @@ def tiny_model(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def pesq_model(tmp_path_factory):
+    """Folder of a tiny model that was trained on objective labels."""
+    folder = make_model(tmp_path_factory.mktemp("pesq") / "exp")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["label_conf"] = PESQ_LABELS
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def engine(tiny_model):
     """The engine with that model."""
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -249,6 +272,7 @@ def tools():
 
     class Tools:
         model = staticmethod(make_model)
+        pesq_labels = PESQ_LABELS
         speech = staticmethod(make_speech)
         wav = staticmethod(write_wav)
 

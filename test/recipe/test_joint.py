@@ -73,7 +73,11 @@ def ann(tmp_path_factory):
     """Recipe `ann`, beside which is `bob`."""
     folder = tmp_path_factory.mktemp("joint")
     make_recipe(folder, "bob", {"train": 8, "dev": 6}, 0.5, ratings=True)
-    return make_recipe(folder, "ann", {"train": 10, "dev": 6, "test": 4}, -0.5)
+    ann = make_recipe(folder, "ann", {"train": 10, "dev": 6, "test": 4}, -0.5)
+    (ann / "local/labels.yaml").write_text(
+        "labels: [{corpus: ann, kind: objective, name: PESQ}]\n"
+    )
+    return ann
 
 
 def test_two_corpora_train_one_model(ann):
@@ -90,6 +94,10 @@ def test_two_corpora_train_one_model(ann):
         "corpora": ["ann", "bob"],
         "listeners": ["bob-L1", "bob-L2"],
     }
+    assert config["label_conf"] == [
+        {"corpus": "ann", "kind": "objective", "name": "PESQ"},
+        {"corpus": "bob", "kind": "not stated"},  # its recipe does not say
+    ]
     assert (exp / "valid.srcc.best.pth").exists()
     log = (exp / "train.log").read_text()
     assert not harmed(ann.parents[2])

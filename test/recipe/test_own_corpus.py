@@ -60,7 +60,9 @@ def top(tmp_path_factory):
         script = recipe / "local/data.sh"
         script.write_text("#!/bin/sh\ncp -r kept data\n")
         script.chmod(0o755)
-    (top / "egs2/lazy/distilmos1/local/label_kind.txt").write_text("objective\n")
+    (top / "egs2/lazy/distilmos1/local/labels.yaml").write_text(
+        "labels: [{corpus: lazy, kind: objective, name: PESQ}]\n"
+    )
     done = subprocess.run(
         [SETUP, "egs2/mine/distilmos1"], cwd=top, capture_output=True, text=True
     )
@@ -103,13 +105,25 @@ def one_table(top):
 def test_thirty_clips_train_score_and_report(top):
     """All stages; tested on its own test set and on one of another corpus."""
     sets = "test ready/test"
-    done = run(top, "--csv", str(top / "scores.csv"), "--test_sets", sets)
+    labels = ("--label_kind", "objective", "--label_name", "my measure")
+    done = run(top, "--csv", str(top / "scores.csv"), "--test_sets", sets, *labels)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     logs = done.stdout + done.stderr
     assert "scores.csv: 30 clips, 0.4 min, scores 1 to 5" in logs
     assert "test and valid were drawn by clip, spread over the scores" in logs
     results = (top / EXP / "RESULTS.md").read_text()
-    assert "## test (ratings of mine)" in results
+    assert "Labels: **objective: my measure, not human ratings**" in results
+    assert "## test (objective: my measure, not human ratings)" in results
+    # Part of the checkpoint from stage 5 on.
+    config = yaml.safe_load((top / EXP / "mos_tiny/config.yaml").read_text())
+    assert config["label_conf"] == [
+        {
+            "corpus": "mine",
+            "kind": "objective",
+            "name": "my measure",
+            "scale": [1.0, 5.0],
+        }
+    ]
     assert "| utterance      | mos_tiny" in results
     scores = json.loads((top / SCORED / "test/scores.json").read_text())
     assert scores["n_utt"] == 5
@@ -136,7 +150,8 @@ def test_a_trained_model_is_scored_on_a_corpus_that_was_not_prepared(top):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "../../lazy/distilmos1/data/test is not there: " in done.stdout
     results = (top / EXP / "RESULTS.md").read_text()
-    assert "## lazy/test (out of domain; objective)" in results
+    heading = "## lazy/test (out of domain; objective: PESQ, not human ratings)"
+    assert heading in results
     assert [r[:4] for r in one_table(top)] == [["lazy/test", "out", "mos_tiny", "20"]]
     # The same audio as in the corpus `ready`: the same scores, wherever it lies.
     first, second = (

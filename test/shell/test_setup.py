@@ -36,7 +36,8 @@ def test_folder_is_whole_and_linked(recipe):
     assert (recipe / "conf/upstream/mini.yaml").exists()
     for name in ("run.sh", "local/data.sh"):
         assert os.access(recipe / name, os.X_OK) and not (recipe / name).is_symlink()
-    assert (recipe / "local/label_kind.txt").read_text() == "ratings of my corpus\n"
+    # What the labels are is for the user to say.
+    assert [p.name for p in (recipe / "local").iterdir()] == ["data.sh"]
     assert [p.name for p in recipe.parent.iterdir()] == ["distilmos1"]
 
 
@@ -71,7 +72,8 @@ def calls(recipe):
     """run.sh with a distilmos.sh that shows what it is given; nvidia-smi if asked."""
     (recipe / "distilmos.sh").unlink()
     (recipe / "distilmos.sh").write_text(
-        '#!/bin/sh\necho "csv $DISTILMOS_CSV"\nprintf "<%s>\\n" "$@"\n'
+        '#!/bin/sh\necho "csv $DISTILMOS_CSV name $DISTILMOS_LABEL_NAME"\n'
+        'printf "<%s>\\n" "$@"\n'
     )
     (recipe / "distilmos.sh").chmod(0o755)
 
@@ -93,9 +95,12 @@ def test_run_hands_on(calls):
     done = calls("--csv", "/a b/c.csv", "--scale=0,100", "--stage", "1", "--tag", "x y")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "csv /a b/c.csv"
+    assert lines[0] == "csv /a b/c.csv name "
     assert "<--local_data_opts=--scale=0,100>" in lines
     assert lines[-4:] == ["<--stage>", "<1>", "<--tag>", "<x y>"]
+    labels = calls("--label_kind", "objective", "--label_name=my measure").stdout
+    assert labels.startswith("csv  name my measure\n")
+    assert "<--local_data_opts=--label_kind=objective>" in labels
     more = calls("--local_data_opts", "--seed 3", "--skip_bad", "true").stdout
     assert "<--local_data_opts=--seed 3 --skip_bad=true>" in more
 

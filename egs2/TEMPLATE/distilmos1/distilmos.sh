@@ -45,8 +45,8 @@ level_db=-26          # Level of these clips (RMS, dB re full scale).
 local_data_opts=      # Options to be passed to local/data.sh.
 min_wav_duration=0.1  # Minimum duration in second, for train and valid sets.
 max_wav_duration=20   # Maximum duration in second, for train and valid sets.
-label_name=MOS        # What the labels are, for the axes of plots.
-label_kind=           # The same in a sentence, for RESULTS.md (local/label_kind.txt).
+labels=local/labels.yaml  # What the labels are (kind, name, scale, licence), for the
+                      # model, tables and plots (doc/your_corpus.md).
 set_notes=            # YAML with a note a set, for RESULTS.md.
 reference_rows=true   # Score the reference rows too (system mean, spectral statistics).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
@@ -117,6 +117,7 @@ done
 [ -n "${valid_set}" ] || fail "--valid_set is required"
 [ -n "${test_sets}" ] || fail "--test_sets is required"
 [ -f "${upstream}" ] || fail "--upstream ${upstream}: no such file; there are: $(echo conf/upstream/*.yaml)"
+[ -f "${labels}" ] || [ "${labels}" = local/labels.yaml ] || fail "--labels ${labels}: no such file"
 [ -f "${train_config}" ] || fail "--train_config ${train_config}: no such file"
 if [ "${num_nodes}" -gt 1 ]; then
     [ -z "${host}" ] || fail "--num_nodes and --host: give one of them; --host names the nodes"
@@ -171,9 +172,6 @@ for dset in "${levelled_list[@]}"; do
     [[ " ${test_set_list[*]} " == *" ${dset} "* ]] ||
         fail "--level_sets: ${dset} is none of the test sets (${test_sets})"
 done
-if [ -z "${label_kind}" ] && [ -f local/label_kind.txt ]; then
-    label_kind=$(<local/label_kind.txt)
-fi
 
 # Options as a part of a name.
 suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
@@ -222,6 +220,7 @@ if ! "${skip_data_prep}"; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         DISTILMOS_CLUSTER_SETS=${cluster_sets} local/data.sh ${local_data_opts}
+        record_own_labels
         for dset in ${train_sets} ${valid_sets}; do
             [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
         done
@@ -322,7 +321,6 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --corpus "${train_sets:-$(basename "$(dirname "${PWD}")")}" --label_kind "${label_kind}" \
         --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
 fi
 

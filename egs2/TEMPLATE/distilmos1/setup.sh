@@ -28,7 +28,6 @@ if [ -e "${target}" ]; then
 fi
 mkdir -p "$(dirname "${target}")"
 parent=$(cd "$(dirname "${target}")" && pwd -P)
-corpus=$(basename "${parent}")
 
 # Under another name until it is whole; links are relative, so that the tree can move.
 new=${parent}/.distilmos1.$$
@@ -39,7 +38,6 @@ for name in distilmos.sh path.sh cmd.sh utils; do
 done
 ln -s "$(realpath --relative-to "${new}" "${template}/../../../conf")" "${new}/conf"
 cp -r "${template}/setup/." "${new}/"
-echo "ratings of ${corpus}" >"${new}/local/label_kind.txt"
 mv -T "${new}" "${target}"
 
 echo "made ${target}; next:

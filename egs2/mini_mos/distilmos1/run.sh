@@ -12,7 +12,6 @@ exec ./distilmos.sh \
     --train_set train \
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
-    --label_name "PESQ MOS-LQO, objective" \
     --set_notes local/set_notes.yaml \
     --shipped_rows local/shipped \
     "$@"

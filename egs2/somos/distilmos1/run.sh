@@ -31,7 +31,7 @@ case ${subset} in
 clean) ;;
 full) # beside the results of clean, which has other labels
     sets=("${sets[@]/%/_full}")
-    opts=(--dumpdir dump/full --expdir exp/full)
+    opts=(--dumpdir dump/full --expdir exp/full --labels local/labels_full.yaml)
     ;;
 *)
     echo "run.sh: error: --subset is clean or full, found '${subset}'" >&2
@@ -45,7 +45,6 @@ exec ./distilmos.sh \
     --train_set "${sets[0]}" \
     --valid_set "${sets[1]}" \
     --test_sets "${sets[2]}" \
-    --label_kind "human: MOS of SOMOS ${subset}" \
     ${opts[@]+"${opts[@]}"} \
     ${args[@]+"${args[@]}"} \
     --local_data_opts "--subset ${subset} ${local_data_opts}"

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_distilmos.corpora.own_csv.split import SETS, Split, split_rows
@@ -16,6 +17,8 @@ from espnet2_distilmos.utils.files import (
     write_text,
     write_yaml,
 )
+from espnet2_distilmos.utils.label_info import KINDS, NOT_STATED, LabelInfo
+from espnet2_distilmos.utils.labels import LABELS, Labels
 from espnet2_distilmos.utils.stamp import is_whole, quick_look, write_stamp
 
 # Fewer validation clips choose the best epoch by little more than chance.
@@ -31,6 +34,7 @@ def prepare_csv(
     test_fraction: float = 0.1,
     seed: int = 0,
     skip_bad: bool = False,
+    labels: LabelInfo | None = None,
 ) -> list[str]:
     """Write data directories from a CSV `wav,mos[,system][,split]`.
 
@@ -42,7 +46,7 @@ def prepare_csv(
 
     Beside the sets, `data_dir` gets `csv_report.txt` (what was done),
     `csv_problems.txt` (line, reason; empty if there were none) and `set_notes.yaml`
-    (for the table of results).
+    (for the table of results); each set gets `labels.yaml`, what its labels are.
 
     Args:
         csv_file: the table (:func:`~.table.read_table` says what it may look like).
@@ -52,6 +56,8 @@ def prepare_csv(
         test_fraction: likewise.
         seed: likewise.
         skip_bad: leave bad rows out instead of stopping.
+        labels: what the scores are (the scale is taken from `scale`); None = not
+            stated.
 
     Returns:
         What was done, in sentences.
@@ -62,6 +68,9 @@ def prepare_csv(
     csv_file, data_dir = Path(csv_file), Path(data_dir)
     if not scale[0] < scale[1]:
         raise UserError(f"--scale: {scale[0]:g} is not below {scale[1]:g}")
+    labels = replace(labels or LabelInfo(csv_file.stem), scale=scale)
+    if labels.kind == "human" and not labels.name:
+        labels = replace(labels, name="MOS")
     table = read_table(csv_file, scale)
     request = {
         "csv": str(csv_file.resolve()),
@@ -72,6 +81,7 @@ def prepare_csv(
         "fractions": [valid_fraction, test_fraction],
         "seed": seed,
         "skip_bad": skip_bad,
+        "labels": labels.as_dict(),
     }
     report = data_dir / "csv_report.txt"
     with folder_lock(data_dir):
@@ -90,7 +100,10 @@ def prepare_csv(
         except UserError as e:
             raise UserError(f"{csv_file}: {e}") from e
         _write_sets(split.sets, csv_file.resolve().parent, data_dir)
+        for name in split.sets:
+            Labels((labels,)).write(data_dir / name / LABELS)
         told = _told(csv_file, table, seconds, scale, split)
+        told.insert(1, _told_labels(labels))
         write_yaml(data_dir / "set_notes.yaml", {"test": split.note})
         write_text(report, "".join(f"{line}\n" for line in told))
         write_stamp(data_dir / "csv.yaml", request)
@@ -99,7 +112,7 @@ def prepare_csv(
 
 def _outputs(data_dir: Path) -> list[Path]:
     sets = [data_dir / name for name in SETS]
-    names = ("wav.scp", "utt2mos", "utt2spk")
+    names = ("wav.scp", "utt2mos", "utt2spk", LABELS)
     return [data_dir / "csv_report.txt", *(s / n for s in sets for n in names)]
 
 
@@ -170,6 +183,15 @@ def _write_sets(sets: Mapping[str, list[Row]], root: Path, data_dir: Path) -> No
             mos={ids[r.wav]: r.mos for r in rows},
             systems=systems or None,
         ).save(data_dir / name)
+
+
+def _told_labels(labels: LabelInfo) -> str:
+    if labels.kind == NOT_STATED:
+        return (
+            "What the scores are was not stated; tables and models will say so. Give "
+            f"--label_kind {', '.join(KINDS[:-1])} or {KINDS[-1]} (by a model)."
+        )
+    return f"Labels: {labels.what}."
 
 
 def _told(

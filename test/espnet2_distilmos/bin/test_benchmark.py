@@ -8,6 +8,8 @@ from espnet2_distilmos.bin.benchmark import main
 from espnet2_distilmos.scoring.metrics import srcc
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,23 @@ def test_a_clip_that_cannot_be_scored_is_named(place, tmp_path, make_set, tools)
     (tmp_path / "bad/utt2mos").unlink()
     with pytest.raises(UserError, match="bad: has no utt2mos"):
         run(place, "--output_dir", str(tmp_path), sets=[tmp_path / "bad"])
+
+
+def test_what_models_and_sets_are_of_is_said(place, pesq_model, tools, tmp_path):
+    """A PESQ model beside one of which nothing is known, on a set of human ratings."""
+    out = tmp_path / "out"
+    labels = Labels((LabelInfo("far", "human", "MOS"),))
+    labels.write(place / "far/labels.yaml")
+    try:
+        models = ("mos_a", f"pesq={pesq_model}")
+        run(place, "--output_dir", str(out), models=models, sets=("far",))
+    finally:
+        (place / "far/labels.yaml").unlink()
+    text = (out / "benchmark.md").read_text(encoding="utf-8")
+    assert "\nLabels: MOS (human ratings).\n" in text
+    assert "- mos_a: labels: not recorded\n" in text
+    assert "- pesq: predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1" in text
+    assert json.loads((out / "benchmark.json").read_text())["labels"] == {
+        "models": {"mos_a": None, "pesq": tools.pesq_labels},
+        "sets": {"far": labels.as_list()},
+    }

@@ -34,6 +34,54 @@ def score(*arguments):
     return cli(["score", *map(str, arguments), "--device", "cpu"])
 
 
+PESQ = (
+    "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1 to 4.64), not human "
+    "ratings; trained on mini_mos"
+)
+
+
+def test_what_the_scores_are(wavs, pesq_model, tiny_model, tmp_path, capsys, tools):
+    """Said before any number, and in each JSON line; the CSV's columns stay."""
+    out = tmp_path / "mos.jsonl"
+    args = (wavs / "a", "--output", out, "--format", "jsonl")
+    assert score(*args, "--model", pesq_model) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"model: {pesq_model}/model.pth; {PESQ}"
+    for line in out.read_text().splitlines():
+        row = json.loads(line)
+        assert row["model"] == f"{pesq_model}/model.pth"
+        assert row["labels"] == tools.pesq_labels
+    assert score(*args, "--model", tiny_model) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"model: {tiny_model}/model.pth; labels: not recorded"
+    assert json.loads(out.read_text().splitlines()[0])["labels"] is None
+    # To stdout goes the table alone.
+    assert score(wavs / "a", "--model", pesq_model / "model.pth") == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0] == "file,mos,seconds,warnings,error"
+    assert f"model: {pesq_model}/model.pth; {PESQ}" in shown.err
+
+
+def test_pictures_name_what_was_predicted(wavs, pesq_model, tmp_path, monkeypatch):
+    """Heading and axis, as matplotlib is given them."""
+    from matplotlib.axes import Axes
+
+    texts = []
+    for name in ("set_title", "set_ylabel"):
+        real = getattr(Axes, name)
+
+        def spy(self, text, *args, real=real, **kwargs):
+            texts.append(text)
+            return real(self, text, *args, **kwargs)
+
+        monkeypatch.setattr(Axes, name, spy)
+    wav = wavs / "a/1.wav"
+    args = ("--model", pesq_model, "--plot", tmp_path, "--output", tmp_path / "t.csv")
+    assert score(wav, *args) == 0
+    assert any(t.endswith("(predicted PESQ MOS-LQO, objective)") for t in texts)
+    assert "frame PESQ MOS-LQO" in texts
+
+
 def rows(path):
     return list(csv.DictReader(open(path, encoding="utf-8")))
 

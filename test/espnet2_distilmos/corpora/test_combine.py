@@ -16,6 +16,8 @@ from espnet2_distilmos.train.stats import collect_stats
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 
 @pytest.fixture
@@ -153,3 +155,24 @@ def test_what_cannot_be_combined(recipes, tmp_path):
     with pytest.raises(UserError, match="bob.*/data/train: has no utt2mos"):
         combine_sets(["train", "bob/train"], "data/joint")
     assert not os.path.exists("data/joint/wav.scp")
+
+
+def test_what_the_labels_are_of_each_corpus_comes_along(recipes):
+    """Also that nobody said it; new words make no set again."""
+    Labels((LabelInfo("ann", "objective", "PESQ"),)).write("data/train/labels.yaml")
+    for _ in range(2):
+        combine_sets(["ann/train", "bob/train", "bob/dev"], "data/joint")
+        format_audio("data/joint", "dump/raw/joint")
+    kinds = [(i.corpus, i.kind) for i in Labels.beside("dump/raw/joint").infos]
+    assert kinds == [("ann", "objective"), ("bob", "not stated")]
+    dates = [
+        os.stat(f).st_mtime_ns for f in ("data/joint/wav.scp", "dump/raw/joint/wav.scp")
+    ]
+    Labels((LabelInfo("ann", "human", "MOS"),)).write("data/train/labels.yaml")
+    combine_sets(["ann/train", "bob/train", "bob/dev"], "data/joint")
+    format_audio("data/joint", "dump/raw/joint")
+    kinds = [(i.corpus, i.kind) for i in Labels.beside("dump/raw/joint").infos]
+    assert kinds == [("ann", "human"), ("bob", "not stated")]
+    assert dates == [
+        os.stat(f).st_mtime_ns for f in ("data/joint/wav.scp", "dump/raw/joint/wav.scp")
+    ]

@@ -12,6 +12,8 @@ from espnet2_distilmos.bin.format_audio import main
 from espnet2_distilmos.corpora.format_audio import format_audio
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 
 def tone(rate, seconds, hz=440.0):
@@ -143,3 +145,17 @@ def test_content_decides_and_dates_do_not(raw):
     assert audio.stat().st_size == stat.st_size
     os.utime(audio, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert remade() and not remade()
+
+
+def test_the_recorded_scale_decides_which_label_is_odd(raw, caplog):
+    """0 to 100 holds them all; 1 to 4 does not hold the 5."""
+    for scale, expected in (((0, 100), 0), ((1, 4), 1)):
+        caplog.clear()
+        labels = Labels((LabelInfo("mine", "human", "MOS", scale=scale),))
+        labels.write(raw / "data/labels.yaml")
+        format_audio(raw / "data", raw / f"out{scale[0]}")
+        assert Labels.beside(raw / f"out{scale[0]}") == labels
+        assert (
+            caplog.text.count("1 of 5 labels are outside 1 to 4, e.g. e 5") == expected
+        )
+        assert caplog.text.count("labels are outside") == expected

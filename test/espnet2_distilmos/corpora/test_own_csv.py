@@ -14,6 +14,7 @@ from espnet2_distilmos.corpora.own_csv.table import Row, check_audio, read_table
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.labels import Labels
 
 
 @pytest.fixture
@@ -315,6 +316,40 @@ def test_bad_lines_stop_or_are_left_out(folder, tmp_path, caplog):
     assert (
         sum(len(DataDir.load(data / n).wavs) for n in ("train", "valid", "test")) == 22
     )
+
+
+def test_what_the_scores_are_is_recorded_and_never_guessed(folder, tmp_path, caplog):
+    path = table(folder)
+    caplog.set_level("INFO")
+    data = tmp_path / "data"
+    command = ["--csv", str(path), "--data_dir", str(data), "--scale", "0,10"]
+    main(command)
+    for name in ("train", "valid", "test"):
+        (info,) = Labels.beside(data / name).infos
+        assert (info.corpus, info.kind, info.name) == (path.stem, "not stated", "")
+        assert info.scale == (0, 10)
+    assert (
+        "What the scores are was not stated; tables and models will say" in caplog.text
+    )
+    assert "--label_kind human, objective or predicted" in caplog.text
+    main([*command, "--label_kind", "human", "--corpus", "mine"])
+    (info,) = Labels.beside(data / "train").infos
+    assert (info.corpus, info.kind, info.name) == ("mine", "human", "MOS")
+    pesq = [
+        "--label_kind",
+        "objective",
+        "--label_name",
+        "PESQ",
+        "--label_licence",
+        "CC0",
+    ]
+    main([*command, *pesq])
+    (info,) = Labels.beside(data / "test").infos
+    assert (info.kind, info.name, info.licence) == ("objective", "PESQ", "CC0")
+    report = (data / "csv_report.txt").read_text()
+    assert "Labels: PESQ (objective; scale 0 to 10), not human ratings.\n" in report
+    with pytest.raises(SystemExit):
+        main([*command, "--label_kind", "MOS"])
 
 
 def test_scale(folder, tmp_path):

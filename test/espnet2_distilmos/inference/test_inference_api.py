@@ -204,3 +204,21 @@ def test_devices(tiny_model, device):
 def test_device_auto(tiny_model):
     model = DistilMOSInference(None, tiny_model / "model.pth", device="auto")
     assert model.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_recorded_scale_decides_which_score_is_odd(pesq_model, tiny_model):
+    """4.8 is an odd PESQ, and no odd MOS."""
+    from espnet2_distilmos.inference.audio import Checks
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+    pesq, unknown = (
+        DistilMOSInference(folder / "config.yaml", folder / "model.pth")
+        for folder in (pesq_model, tiny_model)
+    )
+    score = (4.8, np.full(3, 4.8, np.float32))
+    assert pesq.result(score, Checks())["warnings"][1:] == ["score outside 1 to 4.64"]
+    # Of a clip without samples.
+    assert unknown.result(score, Checks())["warnings"] == [
+        "silence (peak below -60 dB)"
+    ]
+    assert pesq.labels.name == "PESQ MOS-LQO" and not unknown.labels

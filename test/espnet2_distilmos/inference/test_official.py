@@ -13,6 +13,7 @@ import yaml
 from torch import nn
 
 from espnet2_distilmos.bin.main import cli
+from espnet2_distilmos.inference.describe import describe_model
 from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.inference.official import import_official
 from espnet2_distilmos.utils.errors import UserError
@@ -212,6 +213,9 @@ def test_same_scores_as_published(tmp_path, tools, options):
     lines = import_official(tmp_path / "released", tmp_path / "out")
     assert any("left out" in line for line in lines)
     expect_same_scores(model, tmp_path / "out", tools)
+    assert describe_model(str(tmp_path / "out"))["labels"] == (
+        "MOS (human ratings, as the authors' repository says; scale 1 to 5)"
+    )
 
 
 def test_wav2vec2_scores_as_published(tmp_path, tools):

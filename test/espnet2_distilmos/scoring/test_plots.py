@@ -6,9 +6,14 @@ import math
 import numpy as np
 import pytest
 
+from espnet2_distilmos.bin.plot_scores import main as plot_scores
 from espnet2_distilmos.scoring import canvas as canvas_module
 from espnet2_distilmos.scoring import curves, plots
+from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import write_yaml
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 
 @pytest.fixture
@@ -179,3 +184,29 @@ def test_clustering_with_two_codebooks(tmp_path, axes_of):
 def test_clustering_refuses(tmp_path):
     with pytest.raises(UserError, match="a layer"):
         plots.plot_clustering(tmp_path / "a.png", [1, 2], [5.0], [1.0, 2.0], 10)
+
+
+def test_axes_say_what_set_and_model_are_of(axes_of, tmp_path):
+    """Through the command: labels of the set across, those of the model upwards."""
+    ref, hyp, systems = scatter_data()
+    for folder, name, values in (
+        ("raw/test", "utt2mos", ref),
+        ("raw/test", "utt2sys", systems),
+        ("hyp/test", "utt2mos", hyp),
+    ):
+        write_lines(tmp_path / folder / name, values)
+    config = tmp_path / "config.yaml"
+    pesq = Labels((LabelInfo("mini_mos", "objective", "PESQ MOS-LQO"),))
+    args = ["--ref_dirs", str(tmp_path / "raw/test"), "--root", str(tmp_path / "raw")]
+    args += ["--hyp_dir", str(tmp_path / "hyp"), "--train_config", str(config)]
+    for model, label, predicted in (
+        (pesq.as_list(), "label (MOS)", "predicted PESQ MOS-LQO, objective"),
+        (None, "label (UTMOS, predicted by a model)", "predicted MOS"),
+    ):
+        write_yaml(config, {"label_conf": model})
+        plot_scores(args)
+        assert [ax.get_xlabel() for ax in axes_of] == [label, label]
+        assert [ax.get_ylabel() for ax in axes_of] == [predicted, predicted]
+        # Of the next turn.
+        labels = Labels((LabelInfo("x", "predicted", "UTMOS"),))
+        labels.write(tmp_path / "raw/test/labels.yaml")

@@ -9,6 +9,8 @@ import yaml
 from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 NODISTIL = ["--loss_conf", "token_weight=0"]
 SSLMOS = [*NODISTIL, "--predictor", "sslmos"]
@@ -114,6 +116,23 @@ def test_arguments_become_portable(parse, corpus):
     assert args.token_conf["n_clusters"] == 8
     dumped = yaml.safe_load(yaml.safe_dump(vars(args)["token_conf"]))
     assert dumped == args.token_conf
+
+
+def test_what_the_labels_are_is_copied_and_decides_no_weight(parse, tmp_path):
+    labels = Labels((LabelInfo("a", "objective", "PESQ"), LabelInfo("b")))
+    labels.write(tmp_path / "labels.yaml")
+    args = parse("--label_conf", str(tmp_path / "labels.yaml"))
+    model = build(args).state_dict()
+    assert args.label_conf == labels.as_list()
+    assert yaml.safe_load(yaml.safe_dump(args.label_conf)) == args.label_conf
+    args.label_conf = yaml.safe_load(yaml.safe_dump(args.label_conf))
+    build(args)  # of a saved configuration
+    assert args.label_conf == labels.as_list()
+    plain = build(parse()).state_dict()
+    assert all(torch.equal(model[k], plain[k]) for k in plain)
+    (tmp_path / "labels.yaml").write_text("labels: [{corpus: a, kind: MOS}]")
+    with pytest.raises(UserError, match="labels.yaml: labels: kind: 'MOS' is none of"):
+        build(parse("--label_conf", str(tmp_path / "labels.yaml")))
 
 
 def test_a_saved_configuration_builds_the_same_model(parse):

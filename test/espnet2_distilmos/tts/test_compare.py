@@ -11,7 +11,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import write_yaml
 
 
-def write_scores(folder, mos, judge="a", failed=()):
+def write_scores(folder, mos, judge="a", failed=(), labels=None):
     """A scored decode folder; `judge` None: of another tool."""
     folder.mkdir(parents=True)
     lines = [f"utt{i:03d} {value:.4f}\n" for i, value in enumerate(mos)]
@@ -19,6 +19,8 @@ def write_scores(folder, mos, judge="a", failed=()):
     if judge is not None:
         request = {"config_sha256": judge, "model_sha256": judge, "audio": "x"}
         made = {"request": request, "model": f"model {judge}", "failed": dict(failed)}
+        if labels is not None:  # earlier versions wrote none
+            made["labels"] = labels
         write_yaml(folder / "pmos_provenance.yaml", made)
     return folder
 
@@ -47,7 +49,7 @@ def test_table_in_the_order_of_names_with_intervals(exp, capsys):
         ["tts_vits", "10epoch", "eval1", "20"],
         ["tts_vits", "100epoch", "dev", "100"],
     ]
-    assert lines[-1] == "Scores of: model a"
+    assert lines[-1] == "Scores of: model a; labels: not recorded"
     values = [
         float(x.split()[1])
         for x in open(exp / "tts_vits/10epoch/eval1/wav/utt2pmos", encoding="utf-8")
@@ -56,6 +58,25 @@ def test_table_in_the_order_of_names_with_intervals(exp, capsys):
     mean = np.mean(values)
     expected = f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
     assert " ".join(lines[3].split()[4:7]) == expected
+
+
+def test_a_winner_by_pesq_is_called_so(tmp_path, capsys, tools):
+    """In the caption of the table, in the sentence and in the JSON."""
+    for name, better in (("a", 0.0), ("b", 1.0)):
+        mos = np.linspace(2, 3, 20) + better
+        write_scores(tmp_path / name, mos, labels=tools.pesq_labels)
+    assert cli(["compare-tts", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Scores of: model a; predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1 "
+        "to 4.64), not human ratings; trained on mini_mos"
+    )
+    choice = choose(load_decoded([tmp_path / "a", tmp_path / "b"]), 100)
+    lines = choice.text().splitlines()
+    judged = "by predicted PESQ MOS-LQO, which does not measure naturalness"
+    assert lines[0] == f"best:   b (3.500), {judged}"
+    assert lines[-1] == f"better than every other (p < 0.05, Holm) {judged}"
+    assert choice.as_dict()["labels"] == tools.pesq_labels
+    assert choice.as_dict()["model"] == "model a"
 
 
 def test_markdown_of_plain_folders(tmp_path):
@@ -68,6 +89,8 @@ def test_markdown_of_plain_folders(tmp_path):
         "| b     |   2 | 2.500 | [-3.853, 8.853] | 0.707 |",
         "| a     |   1 | 4.000 | -               |     - |",
         "b: 1 utterances have no score",
+        "",
+        "Scores of: model a; labels: not recorded",
     ]
 
 

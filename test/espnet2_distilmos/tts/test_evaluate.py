@@ -242,3 +242,21 @@ def test_the_file_in_pyscripts_is_the_same_command(decoded, tiny_model):
     done = subprocess.run([*command[:2], "none"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_the_provenance_says_what_the_scores_are(
+    decoded, pesq_model, tools, tmp_path, caplog
+):
+    """Of one job and of joined ones; utt2pmos and the average stay as ESPnet's."""
+    scp = decoded / "wav.scp"
+    part = tmp_path / "part.jsonl"
+    args = ("--device", "cpu", "--model_tag", pesq_model)
+    caplog.set_level("INFO")
+    assert evaluate(scp, "--outdir", tmp_path, "--jsonl", part, *args) == 0
+    assert "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1" in caplog.text
+    assert evaluate(scp, "--merge", part) == 0
+    for folder in (tmp_path, decoded):
+        made = read_yaml(folder / "pmos_provenance.yaml")
+        assert made["labels"] == tools.pesq_labels
+        assert all(len(x.split()) == 2 for x in open(folder / "utt2pmos"))
+        assert (folder / "pmos_avg_result.txt").read_text().count("\n") == 2

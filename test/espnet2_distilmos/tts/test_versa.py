@@ -133,6 +133,18 @@ def test_scores_are_those_of_the_engine(versa, tiny_model, engine, tools, caplog
         metric.compute(None)
 
 
+def test_metadata_of_a_metric_say_what_its_model_predicts(versa, pesq_model, caplog):
+    module, _ = versa
+    caplog.set_level("INFO")
+    metric = module.DistilMOSMetric({"model_tag": str(pesq_model)})
+    what = (
+        "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1 to 4.64), not human"
+    )
+    description = metric.get_metadata().description
+    assert what in description and "MOS predicted" not in description
+    assert what in caplog.text
+
+
 def test_example_config(versa, monkeypatch):
     module, _ = versa
     path = REPO / "egs2/TEMPLATE/tts1/conf/versa_distilmos.yaml"

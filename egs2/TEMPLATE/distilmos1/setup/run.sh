@@ -13,7 +13,7 @@ args=()
 while [ $# -gt 0 ]; do
     name=${1%%=*}
     case ${name} in
-    --preset | --csv | --scale | --skip_bad | --valid_fraction | --test_fraction | --local_data_opts)
+    --preset | --csv | --scale | --label_kind | --label_name | --label_licence | --skip_bad | --valid_fraction | --test_fraction | --local_data_opts)
         if [[ $1 == *=* ]]; then
             value=${1#*=}
         elif [ $# -ge 2 ]; then
@@ -27,11 +27,14 @@ while [ $# -gt 0 ]; do
         --preset) preset=${value} ;;
         --csv) csv=${value} ;;
         --local_data_opts) data_opts+=" ${value}" ;;
+        --label_name) export DISTILMOS_LABEL_NAME=${value} ;; # may hold blanks, like the next
+        --label_licence) export DISTILMOS_LABEL_LICENCE=${value} ;;
         *) data_opts+=" ${name}=${value}" ;;
         esac
         ;;
     -h | --help)
-        echo "Usage: $0 --csv FILE [--scale LOW,HIGH] [--skip_bad true] [--valid_fraction F]
+        echo "Usage: $0 --csv FILE [--scale LOW,HIGH] [--label_kind human|objective|predicted]
+       [--label_name NAME] [--label_licence TEXT] [--skip_bad true] [--valid_fraction F]
        [--test_fraction F] [--preset auto|mini|wavlm] [options of the stages]
 "
         args+=(--help)

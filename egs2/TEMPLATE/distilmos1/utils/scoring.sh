@@ -50,20 +50,11 @@ predict() {
     score "${dir}" "$1"
 }
 
-# Scatter plots of those of the sets $3... that are this recipe's own, or not ($1); $2
-# is what their labels are called.
+# Scatter plots of the sets $@; what the axes are called stands beside sets and model.
 plot() {
-    local dset dirs=()
-    for dset in "${@:3}"; do
-        if { [[ ${dset} != */* ]] && [ "$1" = own ]; } || { [[ ${dset} == */* ]] && [ "$1" = other ]; }; then
-            dirs+=("${dumpdir}/raw/${dset}")
-        fi
-    done
-    if [ ${#dirs[@]} -gt 0 ]; then
-        ${python} -m espnet2_distilmos.bin.plot_scores \
-            --ref_dirs "${dirs[@]}" --root "${dumpdir}/raw" \
-            --hyp_dir "${mos_exp}/${inference_tag}" --label_name "$2"
-    fi
+    ${python} -m espnet2_distilmos.bin.plot_scores \
+        --ref_dirs "${@/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
+        --hyp_dir "${mos_exp}/${inference_tag}" --train_config "${mos_exp}/config.yaml"
 }
 
 # Rows that are not made here, among those in folder $1: <shipped_rows>/<row>/<set>/utt2mos
@@ -89,7 +80,7 @@ add_shipped_rows() {
 
 # Stage 6: predictions, scores, reference rows, plots and the table.
 score_test_sets() {
-    local dset dir rows opts=()
+    local dset dir rows label_kind opts=()
     local scored=("${test_set_list[@]}" "${levelled_list[@]/%/@${level_db}dB}")
     for dset in "${scored[@]}"; do
         # A set of another corpus can be named for a model that is trained already.
@@ -113,10 +104,12 @@ score_test_sets() {
         done
         opts+=(--reference "${rows}")
     fi
-    plot own "${label_name}" "${scored[@]}"
-    plot other "label of that corpus" "${scored[@]}"
+    plot "${scored[@]}"
     [ -z "${set_notes}" ] || opts+=(--set_notes "${set_notes}")
-    [ -z "${label_kind}" ] || opts+=(--label_kind "${label_kind}")
+    if [ ${#own_test_sets[@]} -gt 0 ]; then
+        label_kind=$(label_kind_of "${own_test_sets[0]}")
+        [ -z "${label_kind}" ] || opts+=(--label_kind "${label_kind}")
+    fi
     for dset in "${test_set_list[@]}"; do
         if is_out_of_domain "${dset}"; then
             opts+=(--out_of_domain "${dset}" "$(label_kind_of "${dset}")")

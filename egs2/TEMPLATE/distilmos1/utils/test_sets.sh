@@ -25,14 +25,30 @@ is_out_of_domain() {
     done
 }
 
-# What the labels of set $1 are: as its own recipe says it.
+# Put file $1, which says what the labels are, beside the set in folder $2. One that is
+# not there, or is another user's, is left to those who read it.
+record_labels() {
+    [ ! -f "$1" ] || [ ! -w "$2" ] || cmp -s "$1" "$2/labels.yaml" || cp "$1" "$2/labels.yaml"
+}
+
+# The same for the sets of this recipe; its local/data.sh may have done so.
+record_own_labels() {
+    local dset
+    for dset in ${train_sets:-${train_set}} ${valid_sets:-${valid_set}} "${own_test_sets[@]}"; do
+        [[ ${dset} != */* ]] && [ -d "data/${dset}" ] || continue
+        record_labels "${labels}" "data/${dset}"
+        [ -f "data/${dset}/labels.yaml" ] ||
+            log "data/${dset}: what the labels are (human, objective...) is not recorded: ${labels} can say it (doc/your_corpus.md)"
+    done
+}
+
+# What the labels of set $1 are, as a heading: what stands beside it.
 label_kind_of() {
-    local file
-    if [[ $1 == */* ]]; then
-        file=../../${1%%/*}/distilmos1/local/label_kind.txt
-        if [ -f "${file}" ]; then cat "${file}"; else echo "labels of ${1%%/*}"; fi
-    else
-        echo "${label_kind}"
+    local file=${dumpdir}/raw/$1/labels.yaml
+    if [ -f "${file}" ]; then
+        ${python} -m espnet2_distilmos.bin.show_labels "${file}"
+    elif [[ $1 == */* ]]; then
+        echo "labels of ${1%%/*}"
     fi
 }
 
@@ -56,7 +72,10 @@ levelled_sets() {
 prepare_other_corpus() {
     local recipe names
     recipe=../../${1%%/*}/distilmos1
-    [ ! -f "$(data_dir_of "$1")/wav.scp" ] || return 0
+    if [ -f "$(data_dir_of "$1")/wav.scp" ]; then
+        record_other_labels "$1"
+        return
+    fi
     if [ ! -x "${recipe}/local/data.sh" ]; then
         names=(../../*/distilmos1/local/data.sh)
         names=("${names[@]%/distilmos1/local/data.sh}")
@@ -69,6 +88,14 @@ prepare_other_corpus() {
         names=("${names[@]%/wav.scp}")
         fail "set $1: ${recipe}/local/data.sh makes no such set, there are: ${names[*]#"${recipe}/data/"}"
     fi
+    record_other_labels "$1"
+}
+
+# Put what the labels are beside set $1 of another corpus, unless its stage 1 has.
+record_other_labels() {
+    local dir
+    dir=$(data_dir_of "$1")
+    [ -f "${dir}/labels.yaml" ] || record_labels "${dir%/data/*}/local/labels.yaml" "${dir}"
 }
 
 # Format the sets of other corpora and the levelled sets: dump/raw/<set>.

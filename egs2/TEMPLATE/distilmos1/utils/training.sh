@@ -24,7 +24,16 @@ set_training_options() {
     if "${use_tokens}"; then
         training_opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
     fi
+    raw=${dumpdir}/raw/${train_set}
+    [ ! -f "${raw}/labels.yaml" ] || training_opts+=(--label_conf "${raw}/labels.yaml")
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
+}
+
+# Renew what config.yaml of a finished training says of its labels: no reason to train.
+record_model_labels() {
+    local file=${dumpdir}/raw/${train_set}/labels.yaml
+    [ ! -f "${file}" ] || ${python} -m espnet2_distilmos.bin.show_labels "${file}" \
+        --train_config "${mos_exp}/config.yaml" >/dev/null
 }
 
 # Train through ESPnet's launcher, in one process or many.
@@ -75,6 +84,7 @@ train_model() {
         --output_dir "${mos_exp}" -- "${training_opts[@]}")
     if [ -n "${whole}" ] && [ -f "${mos_exp}/${inference_model}" ]; then
         log "Stage 5: ${mos_exp}: ${whole}"
+        record_model_labels
     else
         log "Stage 5: MOS training: ${train_config} -> ${mos_exp}"
         mkdir -p "${mos_exp}"

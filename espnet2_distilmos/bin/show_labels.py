@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Say what the labels of a set are, in a line for a heading; record it of a model."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
+from espnet2_distilmos.utils.labels import Labels
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", help="labels.yaml")
+    parser.add_argument(
+        "--train_config",
+        help="config.yaml of a training on that very set: the record in it is renewed, "
+        "if it is another",
+    )
+    return parser
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Read, print and record."""
+    args = get_parser().parse_args(cmd)
+    labels = Labels.read(args.file)
+    print(labels.heading)
+    if args.train_config is not None:
+        config = read_yaml(args.train_config)
+        if config.get("label_conf") != labels.as_list():
+            write_yaml(args.train_config, {**config, "label_conf": labels.as_list()})
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,168 @@
+"""What labels are: the record, its words, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from espnet2_distilmos.bin.show_labels import main as show_labels
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
+
+REPO = Path(__file__).parents[3]
+PESQ = LabelInfo(
+    "mini_mos", "objective", "PESQ MOS-LQO", "ITU-T P.862.2", (1, 4.644), "CC0", "here"
+)
+MOS = LabelInfo("bvcc", "human", "MOS", "8 ratings a clip", (1, 5), "CC BY", "there")
+
+
+@pytest.mark.parametrize(
+    "infos, sentence, judged_by, axis",
+    [
+        (
+            (PESQ,),
+            "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1 to 4.64), not "
+            "human ratings; trained on mini_mos",
+            "by predicted PESQ MOS-LQO, which does not measure naturalness",
+            "PESQ MOS-LQO, objective",
+        ),
+        (
+            (MOS,),
+            "predicts MOS (human ratings, 8 ratings a clip; scale 1 to 5); trained on "
+            "bvcc",
+            "by predicted MOS",
+            "MOS",
+        ),
+        (
+            (LabelInfo("x", "predicted", "UTMOS"),),
+            "predicts UTMOS (predicted by a model), not human ratings; trained on x",
+            "by predicted UTMOS, which imitates a model's scores and not listeners",
+            "UTMOS, predicted by a model",
+        ),
+        (
+            (LabelInfo("x"),),
+            "predicts scores (kind of labels not stated), perhaps not human ratings; "
+            "trained on x",
+            "by predicted scores, of which it is not stated whether listeners gave it",
+            "scores, kind of labels not stated",
+        ),
+        ((), "labels: not recorded", "by a model whose labels are not recorded", "MOS"),
+        (
+            (MOS, PESQ),
+            "predicts MOS (human ratings, 8 ratings a clip; scale 1 to 5) [bvcc]; PESQ "
+            "MOS-LQO (objective, ITU-T P.862.2; scale 1 to 4.64), not human ratings "
+            "[mini_mos]; trained on bvcc, mini_mos",
+            "by predicted MOS and predicted PESQ MOS-LQO, which does not measure "
+            "naturalness",
+            "MOS / PESQ MOS-LQO, objective",
+        ),
+    ],
+)
+def test_words(infos, sentence, judged_by, axis):
+    labels = Labels(infos)
+    assert labels.sentence == sentence
+    assert labels.judged_by == judged_by
+    assert labels.axis == axis
+
+
+def test_the_record_survives_its_file(tmp_path, capsys):
+    labels = Labels((MOS, PESQ))
+    labels.write(tmp_path / "labels.yaml")
+    assert Labels.beside(tmp_path) == Labels.read(tmp_path / "labels.yaml") == labels
+    assert Labels.from_list(labels.as_list(), "here") == labels
+    assert labels.scale == (1, 5) and labels.licences == "CC BY, CC0"
+    show_labels([str(tmp_path / "labels.yaml")])
+    assert capsys.readouterr().out == (
+        "human: MOS, 8 ratings a clip; objective: PESQ MOS-LQO, ITU-T P.862.2, not "
+        "human ratings\n"
+    )
+
+
+def test_a_finished_training_gets_the_record(tmp_path):
+    """As stage 5 does where nothing else is to be done; all else stays."""
+    Labels((PESQ,)).write(tmp_path / "labels.yaml")
+    config = tmp_path / "config.yaml"
+    write_yaml(config, {"b": [1, None], "a": "x"})
+    command = [str(tmp_path / "labels.yaml"), "--train_config", str(config)]
+    show_labels(command)
+    made = {"b": [1, None], "a": "x", "label_conf": Labels((PESQ,)).as_list()}
+    assert read_yaml(config) == made and list(read_yaml(config))[:2] == ["b", "a"]
+    date = config.stat().st_mtime_ns
+    show_labels(command)
+    assert config.stat().st_mtime_ns == date
+
+
+def test_scale_is_known_only_if_all_are():
+    assert Labels((PESQ,)).scale == (1, 4.644)
+    assert Labels((PESQ, LabelInfo("x"))).scale == (1, 5)
+    assert Labels().scale == (1, 5)
+
+
+def test_joined_each_once():
+    assert Labels.join([Labels((MOS,)), Labels((PESQ, MOS))]).infos == (MOS, PESQ)
+
+
+def test_carried_beside_a_set_and_taken_away_again(tmp_path):
+    Labels((PESQ,)).carry(tmp_path / "set")
+    file = tmp_path / "set/labels.yaml"
+    date = file.stat().st_mtime_ns
+    Labels((PESQ,)).carry(tmp_path / "set")
+    assert file.stat().st_mtime_ns == date
+    Labels((MOS,)).carry(tmp_path / "set")
+    assert Labels.beside(tmp_path / "set").infos == (MOS,)
+    Labels().carry(tmp_path / "set")
+    assert not file.exists() and not Labels.beside(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[]", "mapping"),
+        ("labels: []", "`labels:` with a list of corpus, kind"),
+        ("labels: x", "must be a list"),
+        ("labels: [x]", "a mapping with `corpus` and `kind`"),
+        ("labels: [{kind: human}]", "a mapping with `corpus` and `kind`"),
+        ("labels: [{corpus: a, kind: MOS}]", "kind: 'MOS' is none of human, objective"),
+        ("labels: [{corpus: a, kind: [human]}]", "kind: one line of text"),
+        ("labels: [{corpus: ' '}]", "corpus: its name is missing"),
+        ("labels: [{corpus: a, rate: 3}]", "'rate' is none of corpus, kind"),
+        ("labels: [{corpus: a, scale: [5, 1]}]", "scale: .LOWEST, HIGHEST."),
+        ("labels: [{corpus: a, scale: '15'}]", "scale: .LOWEST, HIGHEST."),
+        ("labels: [{corpus: a, scale: [1, .inf]}]", "scale: .LOWEST, HIGHEST."),
+        ('labels: [{corpus: a, name: "\\e[31mMOS"}]', "name: one line of text"),
+        ("labels: [{corpus: a, name: " + 600 * "x" + "}]", "name: longer than 500"),
+    ],
+)
+def test_refused(tmp_path, text, message):
+    file = tmp_path / "labels.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message) as e:
+        Labels.read(file)
+    assert str(file) in str(e.value)
+
+
+def test_options_override_the_record():
+    labels = Labels((PESQ,))
+    assert labels.override(corpus=None, kind="") is labels
+    (info,) = labels.override(corpus="mine", kind="human", name="MOS").infos
+    assert (info.corpus, info.kind, info.name) == ("mine", "human", "MOS")
+    assert info.scale == (1, 4.644)
+    (info,) = Labels().override(kind="objective").infos
+    assert (info.corpus, info.kind) == ("not stated", "objective")
+    with pytest.raises(UserError, match="trained on bvcc, mini_mos; one name cannot"):
+        Labels((MOS, PESQ)).override(corpus="mine")
+
+
+def test_every_recipe_says_what_its_labels_are():
+    """Each under its own name; only those of mini_mos are no ratings."""
+    recipes = sorted(REPO.glob("egs2/*/distilmos1/run.sh"))
+    recipes = [r.parent for r in recipes if "TEMPLATE" not in r.parts]
+    assert len(recipes) >= 7
+    for recipe in recipes:
+        for file in (recipe / "local/labels.yaml", *recipe.glob("local/labels_*.yaml")):
+            (info,) = Labels.read(file).infos
+            assert info.corpus == recipe.parent.name
+            expected = "objective" if info.corpus == "mini_mos" else "human"
+            assert info.kind == expected and info.name and info.source
+            assert info.scale == ((1, 4.644) if expected == "objective" else (1, 5))
