@@ -48,7 +48,7 @@ max_wav_duration=20   # Maximum duration in second, for train and valid sets.
 label_name=MOS        # What the labels are, for the axes of plots.
 label_kind=           # The same in a sentence, for RESULTS.md (local/label_kind.txt).
 set_notes=            # YAML with a note a set, for RESULTS.md.
-reference_rows=true   # Score the reference rows too (system mean, spectral statistics).
+reference_rows=true   # Score the reference rows too (constant, system mean, spectral statistics).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
 
 # Upstream and tokens

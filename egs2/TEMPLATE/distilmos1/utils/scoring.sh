@@ -112,10 +112,11 @@ score_test_sets() {
         [ -z "${shipped_rows}" ] || add_shipped_rows "${rows}"
         for dset in "${test_set_list[@]}"; do
             for dir in "${rows}"/*/"${dset}"; do
+                [ -f "${dir}/utt2mos" ] || continue
                 score "${dir}" "${dset}"
             done
         done
-        opts+=(--reference "${rows}")
+        opts+=(--reference "${rows}" --labels "${dumpdir}/raw")
     fi
     plot own "${label_name}" "${scored[@]}"
     plot other "label of that corpus" "${scored[@]}"
