@@ -26,6 +26,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
     "profile-training": ("profile_training", "where the time of a training went"),
+    "calibrate": ("calibrate", "fit a model's scale to a validation set"),
     "plot-scores": ("plot_scores", "scatter plots of predictions"),
     "reference-rows": ("reference_rows", "baselines without any SSL model"),
     "results": ("show_results", "RESULTS.md of several experiments"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from espnet2_distilmos.inference.calibrate import read_calibration
 from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.inference.pack import FACTS
@@ -47,6 +48,7 @@ def _describe(
     facts = meta.get("facts") or {}
     conf = config.get("upstream_conf") or {}
     packed = "upstream_sha256" in config
+    calibration = read_calibration(config, model_file)
     loss = config.get("loss_conf") or {}
     predictor = dict(config.get("predictor_conf") or {})
     raters = _raters(
@@ -64,6 +66,7 @@ def _describe(
         "clusters": _clusters(config),
         "training data": _training_data(config),
         "chosen by": _criterion(config),
+        "calibration": calibration["told"] if calibration else "none",
         **{what: str(facts.get(key) or _NOT_RECORDED) for key, what in FACTS.items()},
     }
     for package in ("espnet2_distilmos", "espnet", "torch"):

@@ -19,6 +19,7 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
+from espnet2_distilmos.inference.calibrate import CALIBRATION, read_calibration
 from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
 from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
@@ -64,7 +65,11 @@ def pack_model(
     network = load_network(train_config, model_file)
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)
-        write_model(folder, network, read_yaml(train_config), facts)
+        config = read_yaml(train_config)
+        calibration = read_calibration(config, model_file)
+        if calibration is not None:
+            config[CALIBRATION] = calibration
+        write_model(folder, network, config, facts)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
         # What was written must load, without the files that it was made from.

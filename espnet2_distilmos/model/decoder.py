@@ -103,6 +103,14 @@ class ScaleOutput(torch.nn.Linear):
             return y
         return self.label_mean + self.label_std * y
 
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Make it the map to `intercept + slope x value`, in MOS units."""
+        mean = 0.0 if self.label_mean is None else self.label_mean
+        std = 1.0 if self.label_mean is None else self.label_std
+        self.weight.mul_(slope)
+        self.bias.mul_(slope).add_((intercept + slope * mean - mean) / std)
+
 
 def mean_of_frames(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """(B, T), (B,) -> (B,): mean over valid frames."""

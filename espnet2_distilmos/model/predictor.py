@@ -77,9 +77,23 @@ class AbsPredictor(torch.nn.Module, ABC):
                 with `listeners`.
         """
 
+    @abstractmethod
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Change the weights so that every score becomes `intercept + slope x score`.
+
+        Args:
+            slope: of the map.
+            intercept: likewise, MOS units.
+        """
+
     def layer_weights(self) -> Optional[torch.Tensor]:
         """(L,) weights of the layers, or None where they are not learned."""
         return None
+
+    @torch.no_grad()
+    def _rescale_offset(self, slope: float) -> None:
+        if self.corpus_offset is not None:
+            self.corpus_offset.raw.mul_(slope)
 
     def _add_raters(
         self,
@@ -201,6 +215,11 @@ class DistilMOSPredictor(AbsPredictor):
             None if pairs is None else mos[n_clips:],
         )
 
+    def rescale(self, slope: float, intercept: float) -> None:
+        """See :class:`AbsPredictor`; listeners come before the output."""
+        self.decoder.output.rescale(slope, intercept)
+        self._rescale_offset(slope)
+
     def layer_weights(self) -> torch.Tensor:
         """(L,) weights; they sum to 1."""
         return self.weighting.weights()
@@ -248,3 +267,11 @@ class SSLMOSPredictor(AbsPredictor):
             lengths,
             None if pairs is None else mos[n_clips:],
         )
+
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """See :class:`AbsPredictor`; a listener is added to the output."""
+        self.output.rescale(slope, intercept)
+        self._rescale_offset(slope)
+        if self.listeners is not None:
+            self.listeners.table.mul_(slope)

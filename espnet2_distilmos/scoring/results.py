@@ -228,9 +228,14 @@ def render_results(
             0, "## In one table\n\n" + overview(rows, sets, names, out_of_domain)
         )
     body = "\n".join(parts)
-    notes = [f"- {names[id(r)]}: {r.note}\n" for r in rows if r.note]
-    if notes:
-        body += "\n## Reference rows\n\n" + "".join(notes)
+    for title_of, reference in (("Reference rows", True), ("How it was scored", False)):
+        notes = [
+            f"- {names[id(r)]}: {r.note}\n"
+            for r in rows
+            if r.note and r.is_reference == reference
+        ]
+        if notes:
+            body += f"\n## {title_of}\n\n" + "".join(notes)
     said = "" if labels is None else against_constant(rows, sets, names, labels)
     if said:
         body += AGAINST_CONSTANT + said

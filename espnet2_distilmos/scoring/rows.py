@@ -21,7 +21,8 @@ class Row:
     Attributes:
         name: Experiment folder or reference row.
         tag: Inference folder; empty for a reference.
-        note: One line on what a reference is; may be empty.
+        note: One line on what a reference is, or on how predictions were made; may be
+            empty.
         scores: Test set -> content of its `scores.json`.
         folders: Test set -> folder that they, and the predictions, are in.
         not_shown: Test set -> why there is no such row for it.
@@ -83,6 +84,17 @@ def _sets(folder: Path) -> dict[str, Path]:
     }
 
 
+def _note(folder: Path) -> str:
+    """The line of `NOTE.txt` in a folder; empty without one."""
+    path = folder / "NOTE.txt"
+    if not path.is_file():
+        return ""
+    try:
+        return " ".join(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: cannot be read ({e})") from e
+
+
 def _row(name: str, folders: dict[str, Path], tag: str = "", note: str = "") -> Row:
     scores = {s: read_scores(f / "scores.json") for s, f in folders.items()}
     return Row(name, tag, note, scores, folders)
@@ -113,7 +125,9 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
         seen[exp.name] = given
         tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
         found = [
-            _row(exp.name, folders, tag) for tag, folders in tags.items() if folders
+            _row(exp.name, folders, tag, _note(exp / tag))
+            for tag, folders in tags.items()
+            if folders
         ]
         if not found:
             logging.warning(f"{given}: skipped, not scored yet")
@@ -137,13 +151,8 @@ def reference_rows(folder: PathLike) -> list[Row]:
     """
     rows = []
     for row in _subfolders(Path(folder)):
-        note, path, reasons = "", row / "NOTE.txt", row / NOT_SHOWN
-        if path.is_file():
-            try:
-                note = " ".join(path.read_text(encoding="utf-8").split())
-            except (OSError, UnicodeDecodeError) as e:
-                raise UserError(f"{path}: cannot be read ({e})") from e
-        found = _row(row.name, _sets(row), note=note)
+        reasons = row / NOT_SHOWN
+        found = _row(row.name, _sets(row), note=_note(row))
         found.not_shown = read_set_notes(reasons) if reasons.is_file() else {}
         if found.scores or found.not_shown:
             rows.append(found)
