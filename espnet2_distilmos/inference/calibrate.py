@@ -109,3 +109,24 @@ def read_calibration(
     if not isinstance(found, dict) or not isinstance(found.get("told"), str):
         raise UserError(f"{where}: {CALIBRATION} is no record of a calibration")
     return found
+
+
+def require_current(record: Mapping[str, Any], model_file: PathLike) -> None:
+    """Refuse a calibrated checkpoint beside which another has been trained since.
+
+    Args:
+        record: from :func:`read_calibration`.
+        model_file: the calibrated checkpoint, `<name>.calibrated.pth`.
+
+    Raises:
+        UserError: `<name>.pth` is not what it was made from.
+    """
+    calibrated = Path(model_file)
+    original = calibrated.with_name(calibrated.name.replace(".calibrated.", "."))
+    if original == calibrated or not original.is_file():
+        return
+    if sha256_file(original) != record.get("from_sha256"):
+        raise UserError(
+            f"{model_file}: made from another {original.name} than is there now; run "
+            "stage 6 with --calibrate true again"
+        )

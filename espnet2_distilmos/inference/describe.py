@@ -1,5 +1,6 @@
 """What a model is, from its files alone: no upstream is loaded."""
 
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -65,7 +66,7 @@ def _describe(
         "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
         "clusters": _clusters(config),
         "training data": _training_data(config),
-        "chosen by": _criterion(config),
+        "chosen by": _chosen_by(config, meta, model_file),
         "calibration": calibration["told"] if calibration else "none",
         **{what: str(facts.get(key) or _NOT_RECORDED) for key, what in FACTS.items()},
     }
@@ -143,6 +144,18 @@ def _training_data(config: Mapping[str, Any]) -> str:
     entries: List[Tuple] = config.get("train_data_path_and_name_and_type") or []
     paths = [entry[0] for entry in entries if entry[1] == "speech"]
     return ", ".join(map(str, paths)) or _NOT_RECORDED
+
+
+def _chosen_by(
+    config: Mapping[str, Any], meta: Mapping[str, Any], model_file: Path
+) -> str:
+    """The criterion, and which checkpoint it is: one epoch, or the mean of several."""
+    name = str(meta.get("packed_from") or model_file.resolve().name)
+    if found := re.search(r"\.ave_(\d+)best\.", name):
+        return f"{_criterion(config)}, the mean of the {found[1]} best epochs"
+    if found := re.fullmatch(r"(\d+)epoch\.pth", name):
+        return f"{_criterion(config)}, epoch {found[1]}"
+    return _criterion(config)
 
 
 def _criterion(config: Mapping[str, Any]) -> str:

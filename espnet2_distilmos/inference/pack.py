@@ -19,7 +19,11 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
-from espnet2_distilmos.inference.calibrate import CALIBRATION, read_calibration
+from espnet2_distilmos.inference.calibrate import (
+    CALIBRATION,
+    read_calibration,
+    require_current,
+)
 from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
 from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
@@ -68,8 +72,11 @@ def pack_model(
         config = read_yaml(train_config)
         calibration = read_calibration(config, model_file)
         if calibration is not None:
+            require_current(calibration, model_file)
             config[CALIBRATION] = calibration
-        write_model(folder, network, config, facts)
+        # Resolved: the epoch that `best` means, or of how many it is the mean.
+        name = Path(model_file).resolve().name
+        write_model(folder, network, config, facts, packed_from=name)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
         # What was written must load, without the files that it was made from.
@@ -88,6 +95,7 @@ def write_model(
     network: MOSNetwork,
     config: Mapping[str, Any],
     facts: Optional[Mapping[str, str]] = None,
+    packed_from: Optional[str] = None,
 ) -> None:
     """Write a self-contained model into a folder.
 
@@ -96,6 +104,7 @@ def write_model(
         network: the model.
         config: content of its config.yaml.
         facts: see :data:`FACTS`; those that are None are left out.
+        packed_from: name of the checkpoint that it is made of, for `distilmos info`.
 
     Raises:
         UserError: an upstream of which no file can be made, or an unknown fact.
@@ -132,6 +141,7 @@ def write_model(
             "espnet": _version("espnet"),
             "espnet2_distilmos": espnet2_distilmos.__version__,
             "facts": facts,
+            **({} if packed_from is None else {"packed_from": packed_from}),
         },
     )
 

@@ -5,6 +5,7 @@ the first of them, hardly trained, was taken.
 """
 
 import contextlib
+import logging
 from typing import Iterator, List, Tuple
 
 import espnet2.train.trainer
@@ -28,6 +29,19 @@ class TieBreakingReporter(Reporter):
         return sorted(
             values, key=lambda x: (sign * x[1], tie_loss(self.stats[x[0]][key]))
         )
+
+    def get_best_epoch(self, key: str, key2: str, mode: str, nbest: int = 0) -> int:
+        """See ESPnet's; says so where this very epoch made or won a tie."""
+        values = self.sort_epochs_and_values(key, key2, mode)
+        best, value = values[nbest]
+        tied = sorted(epoch for epoch, other in values if other == value)
+        if len(tied) > 1 and self.get_epoch() in tied:
+            epochs = ", ".join(map(str, tied))
+            logging.info(
+                f"{key}.{key2} is {value:.3f} in the epochs {epochs}: {best} is taken, "
+                "whose loss is the lowest"
+            )
+        return best
 
 
 @contextlib.contextmanager

@@ -8,10 +8,11 @@ from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.calibrate import calibrate_model
 from espnet2_distilmos.inference.describe import describe_model
 from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.inference.pack import pack_model
 from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
 from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
 
 
 @pytest.mark.parametrize("scale", [{}, {"label_mean": 40.0, "label_std": 12.0}])
@@ -90,6 +91,43 @@ def test_a_calibrated_model_scores_so_and_says_so(trained, tmp_path, capsys):
             *(exp / "config.yaml", output, tmp_path / "ref", tmp_path / "hyp"),
             exp / "twice.pth",
         )
+
+
+def test_a_calibration_of_an_earlier_training_is_not_packed(trained, tmp_path):
+    exp, _, hyp = trained
+    output, _ = calibrate(exp, {u: v + 1 for u, v in hyp.items()}, tmp_path)
+    states = torch.load(exp / "model.pth", weights_only=True)
+    torch.save(
+        {k: v + 1 if v.is_floating_point() else v for k, v in states.items()},
+        exp / "model.pth",
+    )
+    with pytest.raises(UserError, match="made from another model.pth than is there"):
+        pack_model(exp / "config.yaml", output, tmp_path / "m.zip")
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("valid.mos_loss.ave_5best.pth", ", the mean of the 5 best epochs"),
+        ("12epoch.pth", ", epoch 12"),
+        ("model.pth", ""),
+    ],
+)
+def test_what_chose_the_checkpoint_is_told(trained, tmp_path, name, told):
+    """Of the file that a link means, and of a packed model as well."""
+    exp, _, _ = trained
+    config = read_yaml(exp / "config.yaml")
+    config["best_model_criterion"] = [["valid", "mos_loss", "min"]]
+    write_yaml(exp / "config.yaml", config)
+    (exp / "model.pth").rename(exp / name)
+    link = exp / "valid.mos_loss.link.pth"
+    link.symlink_to(name)
+    expected = f"valid mos_loss min (best_model_criterion){told}"
+    assert describe_model(str(link))["chosen by"] == expected
+    archive = tmp_path / "m.zip"
+    files = f"--train_config {exp}/config.yaml --model_file {link} --output {archive}"
+    assert cli(["pack-model", *files.split()]) == 0
+    assert describe_model(str(archive))["chosen by"] == expected
 
 
 def test_a_refused_fit_leaves_the_scores_and_says_why(trained, tmp_path):

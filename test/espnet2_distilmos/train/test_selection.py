@@ -37,6 +37,18 @@ def test_a_tie_goes_to_the_lower_loss(loss):
     assert not reporter.check_early_stopping(1, "valid", "srcc", "max")
 
 
+def test_a_tie_is_told_by_the_epochs_of_it(caplog):
+    reporter = reporter_of({e: TIED[e] for e in (1, 2, 3, 12)})
+    with caplog.at_level("INFO"):
+        assert reporter.get_best_epoch("valid", "srcc", "max") == 12
+        reporter.set_epoch(2)
+        assert reporter.get_best_epoch("valid", "srcc", "max") == 12
+    assert [r.message for r in caplog.records] == [
+        "valid.srcc is 0.900 in the epochs 1, 3, 12: 12 is taken, whose loss is the "
+        "lowest"
+    ]
+
+
 def test_without_a_tie_nothing_changes():
     epochs = {e: (1 / e, e) for e in (1, 2, 3)}
     for kind in (Reporter, TieBreakingReporter):
