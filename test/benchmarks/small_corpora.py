@@ -16,10 +16,10 @@ figures is printed and written to OUTPUT_DIR/small_corpora.md.
 import argparse
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +101,13 @@ def speak(voice: str, text: str, seed: int) -> np.ndarray:
 
         # The same voice has the same pitch and resonances, moved a little by the clip.
         return speech_like(sorted(VOICES).index(voice) + 1000 * (seed % 3), 1.5)
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"speak_{os.getpid()}.wav"
-    option = ["-v", name, "-w", str(path), text]
-    if engine == "flite":
-        option = ["-voice", name, "-t", text, "-o", str(path)]
-    subprocess.run([program, *option], check=True, capture_output=True)
-    x, rate = soundfile.read(path)
-    path.unlink()
+    with tempfile.TemporaryDirectory() as tmp:
+        path = f"{tmp}/speech.wav"
+        option = ["-v", name, "-w", path, text]
+        if engine == "flite":
+            option = ["-voice", name, "-t", text, "-o", path]
+        subprocess.run([program, *option], check=True, capture_output=True)
+        x, rate = soundfile.read(path)
     return scipy.signal.resample_poly(x, 16000, rate)
 
 
