@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from espnet2_distilmos.inference.calibrate import read_calibration
+from espnet2_distilmos.inference.load import read_config
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.scoring.compare import (
     Comparison,
@@ -85,7 +87,8 @@ def benchmark(
         for model, files in located.items():
             folder = output_dir / model.replace("/", "_")
             made = _predict(files, data, folder, device, batch_seconds, num_workers)
-            row = Row(model, tag=COMMAND)
+            calibration = read_calibration(read_config(files[0]), files[1]) or {}
+            row = Row(model, tag=COMMAND, note=str(calibration.get("told", "")))
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems

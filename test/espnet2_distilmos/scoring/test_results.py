@@ -213,6 +213,11 @@ def test_a_model_that_does_not_beat_the_constant_is_told(tmp_path):
     # Undefined correlations are shown as everywhere.
     (cells,) = [r for r in tables(f"\n{body}")["other"] if r[:2] == CONSTANT_CELLS]
     assert cells[4:] == ["–"] * 3
+    # An experiment that was scored on earlier clips is named, and keeps none back.
+    scored(tmp_path / "mos_a/inference/test", {"old": 1.0}, {"old": 2.0})
+    body = write_results(output, exps, rows, ["test"], labels=tmp_path / "raw")
+    assert "- test: mos_a is not compared with the constant: 30 IDs of " in body
+    assert "- test: mos_b is better than the constant" in body
     # Without the labels, or without the row, nothing is said.
     assert "Better than" not in write_results(output, exps, rows)
     assert "Better than" not in write_results(output, exps, labels=tmp_path / "raw")
