@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from espnet2_distilmos.inference.calibrate import read_calibration
-from espnet2_distilmos.inference.load import read_config
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.scoring.compare import (
     Comparison,
@@ -87,8 +85,7 @@ def benchmark(
         for model, files in located.items():
             folder = output_dir / model.replace("/", "_")
             made = _predict(files, data, folder, device, batch_seconds, num_workers)
-            calibration = read_calibration(read_config(files[0]), files[1]) or {}
-            row = Row(model, tag=COMMAND, note=str(calibration.get("told", "")))
+            row = Row(model, tag=COMMAND, note=_calibration_of(files))
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems
@@ -195,3 +192,13 @@ def _predict(
         # As written, so that a second run gives the same figures to the last digit.
         made[name] = read_floats(target / "utt2mos")
     return made
+
+
+def _calibration_of(files: Tuple[Path, Path]) -> str:
+    """What is said of a model's calibration; empty where it has none."""
+    # Here, as everything that loads torch.
+    from espnet2_distilmos.inference.calibrate import read_calibration
+    from espnet2_distilmos.inference.load import read_config
+
+    found = read_calibration(read_config(files[0]), files[1])
+    return "" if found is None else str(found["told"])
