@@ -53,8 +53,8 @@ def calibrate_model(
         output: checkpoint to write.
 
     Returns:
-        The record: `slope`, `intercept`, `n_utt`, `refused`, `told` (a sentence) and
-        `from_sha256`, of the checkpoint that it was made from.
+        The record: `slope`, `intercept`, `n_utt`, `refused`, `told` (a sentence),
+        `from` and `from_sha256`, of the checkpoint that it was made from.
 
     Raises:
         UserError: files that do not belong together.
@@ -82,6 +82,7 @@ def calibrate_model(
     content = {
         **dataclasses.asdict(found),
         "told": found.sentence(),
+        "from": checkpoint_name({}, model_file),
         "from_sha256": request[str(model_file)],
     }
     write_stamp(record, request, **{CALIBRATION: content})
@@ -109,6 +110,20 @@ def read_calibration(
     if not isinstance(found, dict) or not isinstance(found.get("told"), str):
         raise UserError(f"{where}: {CALIBRATION} is no record of a calibration")
     return found
+
+
+def checkpoint_name(config: Mapping[str, Any], model_file: PathLike) -> str:
+    """The epoch that a checkpoint is of, or of how many it is the mean, as a file name.
+
+    Links are followed, as from `valid.srcc.best.pth` to `12epoch.pth`; so is a
+    calibration, to what it was made from.
+
+    Args:
+        config: content of its config.yaml.
+        model_file: the checkpoint.
+    """
+    found = read_calibration(config, model_file) or {}
+    return str(found.get("from") or Path(model_file).resolve().name)
 
 
 def require_current(record: Mapping[str, Any], model_file: PathLike) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from espnet2_distilmos.inference.calibrate import read_calibration
+from espnet2_distilmos.inference.calibrate import checkpoint_name, read_calibration
 from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.inference.pack import FACTS
@@ -150,7 +150,7 @@ def _chosen_by(
     config: Mapping[str, Any], meta: Mapping[str, Any], model_file: Path
 ) -> str:
     """The criterion, and which checkpoint it is: one epoch, or the mean of several."""
-    name = str(meta.get("packed_from") or model_file.resolve().name)
+    name = str(meta.get("packed_from") or checkpoint_name(config, model_file))
     if found := re.search(r"\.ave_(\d+)best\.", name):
         return f"{_criterion(config)}, the mean of the {found[1]} best epochs"
     if found := re.fullmatch(r"(\d+)epoch\.pth", name):

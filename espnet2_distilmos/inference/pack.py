@@ -21,6 +21,7 @@ import torch
 import espnet2_distilmos
 from espnet2_distilmos.inference.calibrate import (
     CALIBRATION,
+    checkpoint_name,
     read_calibration,
     require_current,
 )
@@ -74,8 +75,7 @@ def pack_model(
         if calibration is not None:
             require_current(calibration, model_file)
             config[CALIBRATION] = calibration
-        # Resolved: the epoch that `best` means, or of how many it is the mean.
-        name = Path(model_file).resolve().name
+        name = checkpoint_name(config, model_file)
         write_model(folder, network, config, facts, packed_from=name)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")

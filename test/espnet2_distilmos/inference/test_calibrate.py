@@ -115,19 +115,22 @@ def test_a_calibration_of_an_earlier_training_is_not_packed(trained, tmp_path):
 )
 def test_what_chose_the_checkpoint_is_told(trained, tmp_path, name, told):
     """Of the file that a link means, and of a packed model as well."""
-    exp, _, _ = trained
+    exp, _, hyp = trained
     config = read_yaml(exp / "config.yaml")
     config["best_model_criterion"] = [["valid", "mos_loss", "min"]]
     write_yaml(exp / "config.yaml", config)
     (exp / "model.pth").rename(exp / name)
     link = exp / "valid.mos_loss.link.pth"
     link.symlink_to(name)
+    write_lines(tmp_path / "ref", hyp)
+    files = (exp / "config.yaml", link, tmp_path / "ref", tmp_path / "hyp")
+    calibrate_model(*files, exp / "valid.mos_loss.link.calibrated.pth")
     expected = f"valid mos_loss min (best_model_criterion){told}"
-    assert describe_model(str(link))["chosen by"] == expected
-    archive = tmp_path / "m.zip"
-    files = f"--train_config {exp}/config.yaml --model_file {link} --output {archive}"
-    assert cli(["pack-model", *files.split()]) == 0
-    assert describe_model(str(archive))["chosen by"] == expected
+    for model in (link, exp / "valid.mos_loss.link.calibrated.pth"):
+        assert describe_model(str(model))["chosen by"] == expected
+        archive = tmp_path / "m.zip"
+        pack_model(exp / "config.yaml", model, archive)
+        assert describe_model(str(archive))["chosen by"] == expected
 
 
 def test_a_refused_fit_leaves_the_scores_and_says_why(trained, tmp_path):
