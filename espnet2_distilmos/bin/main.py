@@ -28,6 +28,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "why-failed": ("why_failed", "the reason in a job's log, in one line"),
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
     "profile-training": ("profile_training", "where the time of a training went"),
+    "calibrate": ("calibrate", "fit a model's scale to a validation set"),
     "plot-scores": ("plot_scores", "scatter plots of predictions"),
     "reference-rows": ("reference_rows", "baselines without any SSL model"),
     "show-labels": ("show_labels", "what the labels of a set are, in a line"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.files import read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -19,6 +20,21 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output_dir", type=takes.path, help="Default: <exp>/plots")
     return parser
+
+
+def criterion_of(exp: Path) -> tuple[str, str]:
+    """Statistic of the validation set that chose the best epoch, and `min` or `max`.
+
+    The first of best_model_criterion in config.yaml; srcc where there is none.
+    """
+    config = Path(exp) / "config.yaml"
+    criteria = (
+        read_yaml(config).get("best_model_criterion") if config.exists() else None
+    )
+    for phase, stat, mode in criteria or ():
+        if phase == "valid":
+            return stat, mode
+    return "srcc", "max"
 
 
 def main(cmd=None) -> None:
@@ -38,9 +54,7 @@ def main(cmd=None) -> None:
 
     output_dir = Path(args.output_dir or Path(args.exp) / "plots")
     history = read_history(Path(args.exp) / "checkpoint.pth")
-    plot_training_curves(
-        output_dir / "training.png", history, criterion=("srcc", "max")
-    )
+    plot_training_curves(output_dir / "training.png", history, criterion_of(args.exp))
     layers, weights = layer_weights_of(history)
     if weights:
         plot_layer_weights(output_dir / "layer_weights.png", weights, layers)

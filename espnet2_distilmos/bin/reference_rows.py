@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Predict test sets by two references without SSL, for the tables of results."""
+"""Predict test sets by references without SSL, for the tables of results."""
 
 import argparse
 import sys
@@ -13,9 +13,10 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
-        description="Write OUTPUT_DIR/<row>/<set>/utt2mos and <row>/NOTE.txt for two "
-        "rows: system_mean, an oracle, and spectral_statistics, simple statistics "
-        "with regression trees trained on TRAIN_DIR.",
+        description="Write OUTPUT_DIR/<row>/<set>/utt2mos and <row>/NOTE.txt for three "
+        "rows: constant, the mean label of TRAIN_DIR, system_mean, an oracle, and "
+        "spectral_statistics, simple statistics with regression trees trained on "
+        "TRAIN_DIR.",
         formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--train_dir", required=True, help="Data dir with labels")

@@ -43,6 +43,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="YAML, `set: note`; the note is printed under the set's heading",
     )
     parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        help="Folder with <set>/utt2mos, the labels: for each model and set a sentence "
+        "says whether it is better than the reference row `constant`",
+    )
+    parser.add_argument(
         "--label_kind",
         default="",
         help='What the labels are, e.g. "objective: PESQ MOS-LQO, not human ratings"',

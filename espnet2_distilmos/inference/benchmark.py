@@ -92,7 +92,7 @@ def benchmark(
         for model, files in located.items():
             folder = output_dir / model.replace("/", "_")
             made = _predict(files, data, folder, device, batch_seconds, num_workers)
-            row = Row(model, tag=COMMAND)
+            row = Row(model, tag=COMMAND, note=_calibration_of(files))
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems
@@ -210,3 +210,13 @@ def _predict(
         # As written, so that a second run gives the same figures to the last digit.
         made[name] = read_floats(target / "utt2mos")
     return made
+
+
+def _calibration_of(files: Tuple[Path, Path]) -> str:
+    """What is said of a model's calibration; empty where it has none."""
+    # Here, as everything that loads torch.
+    from espnet2_distilmos.inference.calibrate import read_calibration
+    from espnet2_distilmos.inference.load import read_config
+
+    found = read_calibration(read_config(files[0]), files[1])
+    return "" if found is None else str(found["told"])

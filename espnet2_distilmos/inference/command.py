@@ -16,6 +16,7 @@ from espnet2_distilmos.inference.report import (
     table,
     write_frames,
 )
+from espnet2_distilmos.utils.command import one_line
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -96,8 +97,11 @@ def score_paths(
         sys.stdout.write(text)
     else:
         write_text(output, text)
+    told = summary(clips, results, name, engine.labels)
+    if engine.calibration:
+        told += f"model {one_line(engine.calibration)}\n"
     print(
-        as_utf8(summary(clips, results, name, engine.labels)),
+        as_utf8(told),
         end="",
         file=sys.stderr if output is None else sys.stdout,
         flush=True,

@@ -1,8 +1,10 @@
 """What a model is, from its files alone: no upstream is loaded."""
 
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from espnet2_distilmos.inference.calibrate import checkpoint_name, read_calibration
 from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
@@ -47,6 +49,7 @@ def _describe(
 ) -> Dict[str, str]:
     conf = config.get("upstream_conf") or {}
     packed = "upstream_sha256" in config
+    calibration = read_calibration(config, model_file)
     loss = config.get("loss_conf") or {}
     predictor = dict(config.get("predictor_conf") or {})
     raters = _raters(
@@ -63,7 +66,8 @@ def _describe(
         "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
         "clusters": _clusters(config),
         "training data": _training_data(config),
-        "chosen by": _criterion(config),
+        "chosen by": _chosen_by(config, meta, model_file),
+        "calibration": calibration["told"] if calibration else "none",
         **_facts(meta.get("facts") or {}, labels),
     }
     for package in ("espnet2_distilmos", "espnet", "torch"):
@@ -158,6 +162,18 @@ def _training_data(config: Mapping[str, Any]) -> str:
     entries: List[Tuple] = config.get("train_data_path_and_name_and_type") or []
     paths = [entry[0] for entry in entries if entry[1] == "speech"]
     return ", ".join(map(str, paths)) or _NOT_RECORDED
+
+
+def _chosen_by(
+    config: Mapping[str, Any], meta: Mapping[str, Any], model_file: Path
+) -> str:
+    """The criterion, and which checkpoint it is: one epoch, or the mean of several."""
+    name = str(meta.get("packed_from") or checkpoint_name(config, model_file))
+    if found := re.search(r"\.ave_(\d+)best\.", name):
+        return f"{_criterion(config)}, the mean of the {found[1]} best epochs"
+    if found := re.fullmatch(r"(\d+)epoch\.pth", name):
+        return f"{_criterion(config)}, epoch {found[1]}"
+    return _criterion(config)
 
 
 def _criterion(config: Mapping[str, Any]) -> str:

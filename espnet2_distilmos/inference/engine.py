@@ -9,6 +9,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
+from espnet2_distilmos.inference.calibrate import read_calibration
 from espnet2_distilmos.inference.load import (
     corpus_number,
     load_network,
@@ -80,6 +81,9 @@ class DistilMOSInference:
         self.labels = Labels.of_model(read_config(train_config), train_config)
         self.model_file = str(model_file)
         self.network = load_network(train_config, model_file).to(self.device)
+        calibration = read_calibration(read_config(train_config), model_file)
+        # A sentence on it, or None; the weights have it in them.
+        self.calibration = calibration and str(calibration["told"])
         self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
         self.frame_shift = self.network.frame_shift

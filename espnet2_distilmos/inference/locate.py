@@ -16,7 +16,7 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
 Model = Tuple[Path, Path]
 
 # Checkpoints that a folder's model is looked for in, first come first served.
-_CHECKPOINTS = ("model.pth", "valid.srcc.best.pth")
+_CHECKPOINTS = ("model.pth", "valid.srcc.best.pth", "valid.mos_loss.ave.pth")
 _HUB = "https://huggingface.co/"
 OTHER_WAYS = (
     "a packed model works without a network: --model FILE.zip, or a folder with "

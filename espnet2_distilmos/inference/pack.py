@@ -19,6 +19,12 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
+from espnet2_distilmos.inference.calibrate import (
+    CALIBRATION,
+    checkpoint_name,
+    read_calibration,
+    require_current,
+)
 from espnet2_distilmos.inference.load import (
     PREFIX,
     UPSTREAM,
@@ -70,7 +76,12 @@ def pack_model(
     network = load_network(train_config, model_file)
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)
-        write_model(folder, network, config, facts)
+        calibration = read_calibration(config, model_file)
+        if calibration is not None:
+            require_current(calibration, model_file)
+            config[CALIBRATION] = calibration
+        name = checkpoint_name(config, model_file)
+        write_model(folder, network, config, facts, packed_from=name)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
         # What was written must load, without the files that it was made from.
@@ -89,6 +100,7 @@ def write_model(
     network: MOSNetwork,
     config: Mapping[str, Any],
     facts: Optional[Mapping[str, str]] = None,
+    packed_from: Optional[str] = None,
 ) -> None:
     """Write a self-contained model into a folder.
 
@@ -97,6 +109,7 @@ def write_model(
         network: the model.
         config: content of its config.yaml.
         facts: see :data:`FACTS`; those that are None are left out.
+        packed_from: name of the checkpoint that it is made of, for `distilmos info`.
 
     Raises:
         UserError: an upstream of which no file can be made, or an unknown fact.
@@ -133,6 +146,7 @@ def write_model(
             "espnet": _version("espnet"),
             "espnet2_distilmos": espnet2_distilmos.__version__,
             "facts": facts,
+            **({} if packed_from is None else {"packed_from": packed_from}),
         },
     )
 

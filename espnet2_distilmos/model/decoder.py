@@ -1,5 +1,7 @@
 """The decoder: frames to one MOS value a frame."""
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 
@@ -44,16 +46,24 @@ class MOSDecoder(torch.nn.Module):
     Args:
         size: channels of a frame (H), also the LSTM's hidden size a direction.
         dropout: after the LSTM.
+        label_mean: see :class:`ScaleOutput`.
+        label_std: likewise.
     """
 
-    def __init__(self, size: int = 256, dropout: float = 0.1):
+    def __init__(
+        self,
+        size: int = 256,
+        dropout: float = 0.1,
+        label_mean: Optional[float] = None,
+        label_std: float = 1.0,
+    ):
         super().__init__()
         self.conv = torch.nn.Conv1d(size, size, 3, padding=1)
         self.lstm = BiLSTM(size)
         self.dropout = torch.nn.Dropout(dropout)
         self.projection = torch.nn.Linear(2 * size, size)
         self.norm = torch.nn.LayerNorm(size)
-        self.output = scale_output(size)
+        self.output = ScaleOutput(size, label_mean, label_std)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(B, T, H), (B,) -> (B, T) values in MOS units; padded frames mean nothing."""
@@ -63,14 +73,43 @@ class MOSDecoder(torch.nn.Module):
         return self.output(self.norm(x + y)).squeeze(-1)
 
 
-def scale_output(size: int) -> torch.nn.Linear:
-    """A linear map to one MOS value that starts at 3, the middle of the scale.
+class ScaleOutput(torch.nn.Linear):
+    """A linear map to one MOS value.
 
-    From zero the first steps of training would all go into the bias.
+    Without `label_mean` it starts at 3, the middle of the scale: from zero the first
+    steps of training would all go into the bias. With it the map is to labels less
+    their mean in units of their deviation, from where any scale is as near.
+
+    Args:
+        size: channels of the input.
+        label_mean: of the training labels (MOS units), or None.
+        label_std: their standard deviation.
     """
-    layer = torch.nn.Linear(size, 1)
-    torch.nn.init.constant_(layer.bias, 3.0)
-    return layer
+
+    def __init__(
+        self, size: int, label_mean: Optional[float] = None, label_std: float = 1.0
+    ):
+        super().__init__(size, 1)
+        if not label_std > 0:
+            raise ValueError(f"label_std must be above 0, not {label_std}")
+        self.label_mean, self.label_std = label_mean, label_std
+        start = 3.0 if label_mean is None else 0.0
+        torch.nn.init.constant_(self.bias, start)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., size) -> (..., 1) in MOS units."""
+        y = super().forward(x)
+        if self.label_mean is None:
+            return y
+        return self.label_mean + self.label_std * y
+
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Make it the map to `intercept + slope x value`, in MOS units."""
+        mean = 0.0 if self.label_mean is None else self.label_mean
+        std = 1.0 if self.label_mean is None else self.label_std
+        self.weight.mul_(slope)
+        self.bias.mul_(slope).add_((intercept + slope * mean - mean) / std)
 
 
 def mean_of_frames(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -144,6 +144,8 @@ class DistilMOSLoss(torch.nn.Module):
             ratings of single listeners.
         ratings_per_clip: of more ratings than these a clip, as many are drawn anew for
             every batch; None = all are used.
+        unit: MOS units that count as 1 beside the token loss (nats); stats stay in MOS
+            units.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class DistilMOSLoss(torch.nn.Module):
         contrastive_margin: float = 0.1,
         listener_weight: float = 1.0,
         ratings_per_clip: Optional[int] = 8,
+        unit: float = 1.0,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
@@ -164,7 +167,10 @@ class DistilMOSLoss(torch.nn.Module):
             raise ValueError("weights of losses must not be negative")
         if ratings_per_clip is not None and ratings_per_clip < 1:
             raise ValueError("ratings_per_clip must be at least 1, or null for all")
+        if not unit > 0:
+            raise ValueError(f"unit must be above 0, not {unit}")
         self.regression = REGRESSIONS[regression](margin)
+        self.unit = unit
         self.contrastive = ContrastiveLoss(contrastive_margin)
         self.tokens = TokenLoss(label_smoothing)
         self.token_weight = token_weight
@@ -208,6 +214,8 @@ class DistilMOSLoss(torch.nn.Module):
             listener = self.regression(listener_mos, ratings.scores, ratings.weights)
             loss = loss + self.listener_weight * listener
             stats["listener_loss"] = listener.detach()
+        if self.unit != 1.0:
+            loss = loss / self.unit
         if self.token_weight > 0:
             tokens_loss = self.tokens(logits, tokens)
             loss = loss + self.token_weight * tokens_loss

@@ -7,7 +7,7 @@ from typing import List, Optional, Sequence
 import torch
 
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
-from espnet2_distilmos.model.decoder import MOSDecoder, mean_of_frames, scale_output
+from espnet2_distilmos.model.decoder import MOSDecoder, ScaleOutput, mean_of_frames
 from espnet2_distilmos.model.frame_encoder import FrameEncoder
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.model.listeners import ListenerEmbedding
@@ -77,9 +77,23 @@ class AbsPredictor(torch.nn.Module, ABC):
                 with `listeners`.
         """
 
+    @abstractmethod
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Change the weights so that every score becomes `intercept + slope x score`.
+
+        Args:
+            slope: of the map.
+            intercept: likewise, MOS units.
+        """
+
     def layer_weights(self) -> Optional[torch.Tensor]:
         """(L,) weights of the layers, or None where they are not learned."""
         return None
+
+    @torch.no_grad()
+    def _rescale_offset(self, slope: float) -> None:
+        if self.corpus_offset is not None:
+            self.corpus_offset.raw.mul_(slope)
 
     def _add_raters(
         self,
@@ -132,6 +146,9 @@ class DistilMOSPredictor(AbsPredictor):
         corpora: names of the training corpora, for an offset each; None = no offsets.
         listeners: names of the listeners, for a vector each that is added to every
             frame before the decoder; None = no listener modelling.
+        label_mean: mean of the training labels (MOS units), from which the scores then
+            start; None = they start at 3.
+        label_std: the labels' standard deviation, with `label_mean` only.
     """
 
     def __init__(
@@ -149,6 +166,8 @@ class DistilMOSPredictor(AbsPredictor):
         pooling: str = "mean",
         corpora: Optional[Sequence[str]] = None,
         listeners: Optional[Sequence[str]] = None,
+        label_mean: Optional[float] = None,
+        label_std: float = 1.0,
     ):
         super().__init__()
         for name, value, known in (
@@ -160,7 +179,7 @@ class DistilMOSPredictor(AbsPredictor):
         weighting_class = LAYER_WEIGHTINGS[layer_weighting]
         self.weighting = weighting_class(len(layers), input_size)
         self.frame_encoder = FrameEncoder(input_size, hidden_size, kernels, strides)
-        self.decoder = MOSDecoder(hidden_size, dropout)
+        self.decoder = MOSDecoder(hidden_size, dropout, label_mean, label_std)
         self.pooling = POOLINGS[pooling](hidden_size)
         for stride in strides:
             self.stride *= stride
@@ -196,6 +215,11 @@ class DistilMOSPredictor(AbsPredictor):
             None if pairs is None else mos[n_clips:],
         )
 
+    def rescale(self, slope: float, intercept: float) -> None:
+        """See :class:`AbsPredictor`; listeners come before the output."""
+        self.decoder.output.rescale(slope, intercept)
+        self._rescale_offset(slope)
+
     def layer_weights(self) -> torch.Tensor:
         """(L,) weights; they sum to 1."""
         return self.weighting.weights()
@@ -216,11 +240,13 @@ class SSLMOSPredictor(AbsPredictor):
         n_codebooks: int = 1,
         corpora: Optional[Sequence[str]] = None,
         listeners: Optional[Sequence[str]] = None,
+        label_mean: Optional[float] = None,
+        label_std: float = 1.0,
     ):
         super().__init__()
         if n_tokens > 0:
             raise ValueError("SSL-MOS has no token heads; set token_weight to 0")
-        self.output = scale_output(input_size)
+        self.output = ScaleOutput(input_size, label_mean, label_std)
         self._add_raters(corpora, listeners, 1)
 
     def forward(self, states, lengths, with_tokens=False, corpus=None, pairs=None):
@@ -241,3 +267,11 @@ class SSLMOSPredictor(AbsPredictor):
             lengths,
             None if pairs is None else mos[n_clips:],
         )
+
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """See :class:`AbsPredictor`; a listener is added to the output."""
+        self.output.rescale(slope, intercept)
+        self._rescale_offset(slope)
+        if self.listeners is not None:
+            self.listeners.table.mul_(slope)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from espnet2_distilmos.scoring.canvas import BLUE, RED
 
@@ -83,8 +84,26 @@ def _series(history: History, part: str, stat: str) -> tuple[list[int], list[flo
     return [e for e, _ in kept], [v for _, v in kept]
 
 
+def tie_loss(stats: Mapping[str, Any]) -> float:
+    """The loss by which an epoch wins a tie: that of the scores, or that of all.
+
+    Args:
+        stats: Statistic -> value, of one epoch and phase.
+
+    Returns:
+        Infinity without a finite one.
+    """
+    for name in ("mos_loss", "loss"):
+        value = stats.get(name)
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    return math.inf
+
+
 def best_epoch(history: History, stat: str, mode: str) -> int | None:
-    """Epoch with the best valid `stat`, the first of equals; None without values.
+    """Epoch with the best valid `stat`; None without values.
+
+    Of equals the one of the lower loss, as the trainer chooses it, then the first.
 
     Args:
         history: Epoch -> "train" | "valid" -> statistic -> value.
@@ -94,8 +113,9 @@ def best_epoch(history: History, stat: str, mode: str) -> int | None:
     epochs, values = _series(history, "valid", stat)
     if not epochs:
         return None
-    pick = {"max": max, "min": min}[mode]
-    return epochs[values.index(pick(values))]
+    best = {"max": max, "min": min}[mode](values)
+    tied = [e for e, v in zip(epochs, values, strict=True) if v == best]
+    return min(tied, key=lambda e: tie_loss(history[e]["valid"]))
 
 
 def panels_of(history: History) -> list[Panel]:

@@ -1,11 +1,13 @@
-"""Reference rows: what a score is worth is seen beside two predictors without SSL.
+"""Reference rows: what a score is worth is seen beside predictors without SSL.
 
-`system_mean` is an oracle that shows how much of a test set is explained by the
-systems alone; `spectral_statistics` shows how far simple measurements get. A model
-that does not beat the second has learnt nothing that needed it.
+`constant` is the mean label of the training set: a model that does not beat it has
+learnt nothing at all. `system_mean` is an oracle that shows how much of a test set is
+explained by the systems alone; `spectral_statistics` shows how far simple measurements
+get. A model that does not beat the last has learnt nothing that needed it.
 """
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import scipy.fft
 import scipy.signal
 from threadpoolctl import threadpool_limits
 
+from espnet2_distilmos.scoring.constant import CONSTANT, constant
+from espnet2_distilmos.scoring.oracle import SYSTEM_MEAN, system_mean, why_no_oracle
+from espnet2_distilmos.scoring.rows import NOT_SHOWN
 from espnet2_distilmos.utils.audio import read_16k
 from espnet2_distilmos.utils.datadir import (
     DataDir,
@@ -21,13 +26,19 @@ from espnet2_distilmos.utils.datadir import (
     write_lines,
 )
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, sha256_file, write_text
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    sha256_file,
+    write_text,
+    write_yaml,
+)
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, write_stamp
 
-SYSTEM_MEAN = "system_mean"
 SPECTRAL_STATISTICS = "spectral_statistics"
 NOTES = {
+    CONSTANT: "The mean label of the training set for every clip: what a predictor "
+    "scores that hears nothing.",
     SYSTEM_MEAN: "Oracle, not a prediction: each clip gets the mean label of its "
     "system over this very test set, so it knows the system and the answers' mean.",
     SPECTRAL_STATISTICS: "About a hundred simple statistics of level, spectrum and "
@@ -37,15 +48,6 @@ NOTES = {
 RATE, WINDOW, HOP, BANDS = 16000, 512, 160, 24  # Hz, samples, samples, mel bands
 _FLOOR = 1e-10
 _TREES = 400
-
-
-def system_mean(mos: Mapping[str, float], systems: Mapping[str, str]) -> dict:
-    """Utterance -> mean of `mos` over all utterances of its system."""
-    members: dict[str, list[float]] = {}
-    for utt, value in mos.items():
-        members.setdefault(systems[utt], []).append(value)
-    means = {system: float(np.mean(v)) for system, v in members.items()}
-    return {utt: means[systems[utt]] for utt in mos}
 
 
 def _mel_matrix() -> np.ndarray:
@@ -211,8 +213,10 @@ def write_reference_rows(
 ) -> None:
     """Write `output_dir`/<row>/<set>/utt2mos and `output_dir`/<row>/NOTE.txt.
 
+    Why a set has no row of an oracle is written to `output_dir`/<row>/not_shown.yaml.
+
     Args:
-        train_dir: data directory that the trees learn from.
+        train_dir: data directory that the trees and the constant learn from.
         test_dirs: data directories to predict.
         output_dir: one folder a row is made in it.
         n_jobs: threads for the trees; changes no result.
@@ -223,7 +227,7 @@ def write_reference_rows(
         UserError: a folder without labels, two sets of one name, unreadable audio.
     """
     output_dir = Path(output_dir)
-    request = {"seed": seed, "sets": {}}
+    request: dict = {"seed": seed, "rows": sorted(NOTES), "sets": {}}
     for folder in map(Path, [train_dir, *test_dirs]):
         request["sets"][str(folder)] = {
             name: sha256_file(folder / name)
@@ -243,17 +247,23 @@ def write_reference_rows(
         if name in tests:
             raise UserError(f"{folder}: another test set is called {name} too")
         tests[name] = _load(folder)
-    rows = {
-        SPECTRAL_STATISTICS: predict_from_statistics(
-            _load(Path(train_dir)), tests, n_jobs, seed
-        ),
+    train = _load(Path(train_dir))
+    rows: dict[str, dict] = {
+        CONSTANT: {name: constant(train.mos, t.mos) for name, t in tests.items()},
+        SPECTRAL_STATISTICS: predict_from_statistics(train, tests, n_jobs, seed),
         SYSTEM_MEAN: {},
     }
+    no_oracle = {name: why_no_oracle(t.systems) for name, t in tests.items()}
     for name, data in tests.items():
-        if data.systems is None:
-            logging.warning(f"{name}: no utt2sys, so no {SYSTEM_MEAN} row for it")
-        else:
+        if not no_oracle[name]:
             rows[SYSTEM_MEAN][name] = system_mean(data.mos, data.systems)
+        else:
+            logging.warning(f"{name}: no {SYSTEM_MEAN} row, {no_oracle[name]}")
+            shutil.rmtree(output_dir / SYSTEM_MEAN / name, ignore_errors=True)
+    write_yaml(
+        output_dir / SYSTEM_MEAN / NOT_SHOWN,
+        {name: reason for name, reason in no_oracle.items() if reason},
+    )
     files = []
     for row, sets in rows.items():
         for name, values in sets.items():

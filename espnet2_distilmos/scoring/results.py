@@ -1,8 +1,10 @@
 """RESULTS.md: every model and reference row on every test set."""
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from espnet2_distilmos.scoring.constant import CONSTANT, compare_files
 from espnet2_distilmos.scoring.environment import environment_lines
 from espnet2_distilmos.scoring.rows import (
     Row,
@@ -40,6 +42,13 @@ LEVELLED = """\
 - @-26dB and the like behind a model: the same clips at one level. Their RMS over the \
 whole clip, pauses included, was set to so many dB re full scale (not the active \
 speech level of ITU-T P.56 that sv56 sets); peaks over full scale were clipped
+"""
+AGAINST_CONSTANT = """
+## Better than a constant?
+
+The constant is the mean label of the training set. In brackets: 95% bootstrap \
+intervals of the difference on the same clips (10000 resamples, seed 0).
+
 """
 
 
@@ -80,10 +89,51 @@ def _section(
     if note:
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
-    absent = [labels[id(r)] for r in rows if name not in map(base_of, r.scores)]
-    if absent:
-        text += f"\nNot scored on this set: {', '.join(absent)}\n"
+    absent = [r for r in rows if name not in map(base_of, r.scores)]
+    for row in absent:
+        if name in row.not_shown:
+            text += (
+                f"\nNot shown on this set: {labels[id(row)]}, {row.not_shown[name]}\n"
+            )
+    unsaid = [labels[id(r)] for r in absent if name not in r.not_shown]
+    if unsaid:
+        text += f"\nNot scored on this set: {', '.join(unsaid)}\n"
     return text
+
+
+def against_constant(
+    rows: Sequence[Row], sets: Sequence[str], names: Mapping[int, str], labels: PathLike
+) -> str:
+    """A sentence for every model and set: is it better than the constant?
+
+    Args:
+        rows: One of them may be the constant, else there is nothing to say.
+        sets: Those that are shown.
+        names: What rows are called, by `id`.
+        labels: Folder with `<set>/utt2mos`, the labels.
+    """
+    constants = {
+        s: f
+        for r in rows
+        if r.is_reference and r.name == CONSTANT
+        for s, f in r.folders.items()
+    }
+    lines = []
+    for s in sets:
+        for row in rows:
+            for variant, folder in sorted(row.folders.items()):
+                if row.is_reference or base_of(variant) != s or s not in constants:
+                    continue
+                files = (Path(labels) / variant, folder, constants[s])
+                try:
+                    found = compare_files(*(f / "utt2mos" for f in files))
+                    said = found.sentence(names[id(row)])
+                except UserError as e:
+                    # An experiment of earlier clips must not keep the others' table
+                    # from being written; scored again, it will be compared.
+                    said = f"{names[id(row)]} is not compared with the constant: {e}"
+                lines.append(f"- {variant}: {said}\n")
+    return "".join(lines)
 
 
 def overview(
@@ -120,6 +170,7 @@ def render_results(
     environment: Sequence[str] = (),
     out_of_domain: Mapping[str, str] | None = None,
     made_by: str = "python -m espnet2_distilmos.bin.show_results",
+    labels: PathLike | None = None,
 ) -> tuple[str, str]:
     """The text of a RESULTS.md.
 
@@ -137,10 +188,12 @@ def render_results(
         out_of_domain: Set of another corpus -> what *its* labels are. These are
             marked, and all sets stand in one table first.
         made_by: Command that the page comes from.
+        labels: Folder with `<set>/utt2mos`, the labels, for the sentences on the
+            constant; None leaves them out.
 
     Returns:
-        The head (title, environment, legend) and the body (one table a set, then what
-        the references are).
+        The head (title, environment, legend) and the body (one table a set, what the
+        references are, then whether the models are better than the constant).
 
     Raises:
         UserError: a set that no row has.
@@ -178,9 +231,17 @@ def render_results(
             0, "## In one table\n\n" + overview(rows, sets, names, out_of_domain)
         )
     body = "\n".join(parts)
-    notes = [f"- {names[id(r)]}: {r.note}\n" for r in rows if r.note]
-    if notes:
-        body += "\n## Reference rows\n\n" + "".join(notes)
+    for title_of, reference in (("Reference rows", True), ("How it was scored", False)):
+        notes = [
+            f"- {names[id(r)]}: {r.note}\n"
+            for r in rows
+            if r.note and r.is_reference == reference
+        ]
+        if notes:
+            body += f"\n## {title_of}\n\n" + "".join(notes)
+    said = "" if labels is None else against_constant(rows, sets, names, labels)
+    if said:
+        body += AGAINST_CONSTANT + said
     return head, body
 
 
@@ -200,6 +261,7 @@ def write_results(
     title: str = "RESULTS",
     date: str | None = None,
     out_of_domain: Mapping[str, str] | None = None,
+    labels: PathLike | None = None,
 ) -> str:
     """Gather scores and write RESULTS.md.
 
@@ -213,6 +275,7 @@ def write_results(
         title: Heading of the page.
         date: What to write as the date; None for now.
         out_of_domain: Set of another corpus -> what its labels are.
+        labels: Folder with `<set>/utt2mos` (:func:`render_results`).
 
     Returns:
         The tables, to be printed.
@@ -229,6 +292,7 @@ def write_results(
         title,
         environment_lines(date),
         out_of_domain,
+        labels=labels,
     )
     write_text(output, f"{head}\n{body}")
     return body

@@ -11,6 +11,8 @@ from espnet2_distilmos.scoring.tables import LEVELS, bootstrap_note, level_cells
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
+NOT_SHOWN = "not_shown.yaml"
+
 
 @dataclass
 class Row:
@@ -19,14 +21,19 @@ class Row:
     Attributes:
         name: Experiment folder or reference row.
         tag: Inference folder; empty for a reference.
-        note: One line on what a reference is; may be empty.
+        note: One line on what a reference is, or on how predictions were made; may be
+            empty.
         scores: Test set -> content of its `scores.json`.
+        folders: Test set -> folder that they, and the predictions, are in.
+        not_shown: Test set -> why there is no such row for it.
     """
 
     name: str
     tag: str = ""
     note: str = ""
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
+    not_shown: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_reference(self) -> bool:
@@ -64,14 +71,14 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir())
 
 
-def _sets(folder: Path) -> dict[str, dict[str, Any]]:
-    """`<set>/scores.json` of a folder: set -> scores.
+def _sets(folder: Path) -> dict[str, Path]:
+    """Folders `<set>` with a `scores.json` in a folder: set -> folder.
 
     A set of another corpus is one folder deeper: `<corpus>/<set>`.
     """
     inner = _subfolders(folder)
     return {
-        s.relative_to(folder).as_posix(): read_scores(s / "scores.json")
+        s.relative_to(folder).as_posix(): s
         for s in inner + [deep for s in inner for deep in _subfolders(s)]
         if (s / "scores.json").is_file() and _made_here(s / "scores.json", folder)
     }
@@ -88,6 +95,22 @@ def _made_here(file: Path, folder: Path) -> bool:
     if links:
         logging.warning(f"{file}: not counted, {links[0]} is a link; score it here")
     return not links
+
+
+def _note(folder: Path) -> str:
+    """The line of `NOTE.txt` in a folder; empty without one."""
+    path = folder / "NOTE.txt"
+    if not path.is_file():
+        return ""
+    try:
+        return " ".join(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: cannot be read ({e})") from e
+
+
+def _row(name: str, folders: dict[str, Path], tag: str = "", note: str = "") -> Row:
+    scores = {s: read_scores(f / "scores.json") for s, f in folders.items()}
+    return Row(name, tag, note, scores, folders)
 
 
 def base_of(set_name: str) -> str:
@@ -114,7 +137,11 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
             )
         seen[exp.name] = given
         tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
-        found = [Row(exp.name, tag, scores=s) for tag, s in tags.items() if s]
+        found = [
+            _row(exp.name, folders, tag, _note(exp / tag))
+            for tag, folders in tags.items()
+            if folders
+        ]
         if not found:
             logging.warning(f"{given}: skipped, not scored yet")
         rows += found
@@ -129,21 +156,19 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
 def reference_rows(folder: PathLike) -> list[Row]:
     """One row for every `<folder>/<row>/` with `<set>/scores.json` in it.
 
-    `<row>/NOTE.txt`, if there is one, says in one line what the row is.
+    `<row>/NOTE.txt`, if there is one, says in one line what the row is, and
+    `<row>/not_shown.yaml` (`set: reason`) why it is not there for some sets.
 
     Raises:
         UserError: no such folder, or a note that cannot be read.
     """
     rows = []
     for row in _subfolders(Path(folder)):
-        scores, note, path = _sets(row), "", row / "NOTE.txt"
-        if path.is_file():
-            try:
-                note = " ".join(path.read_text(encoding="utf-8").split())
-            except (OSError, UnicodeDecodeError) as e:
-                raise UserError(f"{path}: cannot be read ({e})") from e
-        if scores:
-            rows.append(Row(row.name, note=note, scores=scores))
+        reasons = row / NOT_SHOWN
+        found = _row(row.name, _sets(row), note=_note(row))
+        found.not_shown = read_set_notes(reasons) if reasons.is_file() else {}
+        if found.scores or found.not_shown:
+            rows.append(found)
     return rows
 
 

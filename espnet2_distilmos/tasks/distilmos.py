@@ -22,6 +22,7 @@ from espnet2_distilmos.model.network import (
     build_network,
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
+from espnet2_distilmos.tasks import from_data
 from espnet2_distilmos.tasks.raters import name_raters, path_of
 from espnet2_distilmos.tokens.provenance import (
     n_codebooks_of,
@@ -113,6 +114,7 @@ class DistilMOSTask(AbsTask):
             help="Model single listeners; needs `ratings` data (utt2ratings). The "
             "names go into predictor_conf",
         )
+        from_data.add_arguments(group)
         group.add_argument(
             "--upstream_lr",
             type=float_or_none,
@@ -227,6 +229,7 @@ class DistilMOSTask(AbsTask):
             args.upstream_config = None
         if not args.upstream_conf:
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
+        from_data.take_label_scale(args)
         try:
             loss = loss_choices.get_class(args.loss)(**args.loss_conf)
         except (TypeError, ValueError) as e:
@@ -308,6 +311,9 @@ class DistilMOSTask(AbsTask):
     ) -> List[torch.optim.Optimizer]:
         """One optimiser, see :func:`build_optimizer`.
 
+        ESPnet builds the scheduler next, so what it is to know of the training set is
+        found here.
+
         Raises:
             UserError: options that it does not take, or an upstream with other
                 pretrained weights than the training in this folder began with. (ESPnet
@@ -319,6 +325,7 @@ class DistilMOSTask(AbsTask):
                 model.network.upstream.fingerprint["weights_sha256"],
                 first=not dist.is_initialized() or dist.get_rank() == 0,
             )
+        from_data.fit_steps(args)
         try:
             optimizer = build_optimizer(
                 model,

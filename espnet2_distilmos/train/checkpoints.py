@@ -13,9 +13,9 @@ from typing import Any, Iterator, Mapping
 
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
-from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import TrainerOptions
 
+from espnet2_distilmos.train.selection import TieBreakingReporter
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import NO_ROOM, atomic_path, no_room
 
@@ -64,7 +64,7 @@ def mend_folder(options: TrainerOptions) -> None:
     checkpoint = folder / "checkpoint.pth"
     if not checkpoint.exists():
         return
-    reporter = Reporter()
+    reporter = TieBreakingReporter()
     try:
         states = safe_torch_load(checkpoint, map_location="cpu")
         reporter.load_state_dict(states["reporter"])

@@ -21,6 +21,7 @@ from espnet2_distilmos.scoring.metrics import (
     system_means,
 )
 from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
+from espnet2_distilmos.train.selection import settle_ties
 from espnet2_distilmos.train.steps import WatchedBatches
 from espnet2_distilmos.utils.errors import UserError
 
@@ -50,11 +51,13 @@ class DistilMOSTrainer(Trainer):
     ) -> None:
         """Train as ESPnet does, with checkpoints that are whole or not there.
 
+        Of epochs that the criterion finds equal, the one of the lower loss is best.
+
         Raises:
             UserError: a checkpoint cannot be read, or there is no room for one.
         """
         first = not distributed_option.distributed or distributed_option.dist_rank == 0
-        with save_whole_files():
+        with save_whole_files(), settle_ties():
             if first and trainer_options.resume:
                 mend_folder(trainer_options)
             super().run(

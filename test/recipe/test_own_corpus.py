@@ -16,7 +16,10 @@ import yaml
 from hostile import IDS, PATHS, harmed
 from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.inference.describe import describe_model
+from espnet2_distilmos.scoring.calibration import fit_calibration
+from espnet2_distilmos.utils.datadir import DataDir, read_floats
+from espnet2_distilmos.utils.files import read_yaml
 
 REPO = Path(__file__).parents[2]
 SETUP = REPO / "egs2/TEMPLATE/distilmos1/setup.sh"
@@ -76,7 +79,8 @@ def run(top, *args):
         "preset": "mini",
         "upstream": "tiny.yaml",
         "n_clusters": "10",
-        "train_args": "--max_epoch 2 --num_workers 0 --predictor_conf hidden_size=16",
+        "train_args": "--max_epoch 2 --min_steps 12 --num_workers 0"
+        " --predictor_conf hidden_size=16",
         "tag": "tiny",
         "inference_nj": "1",
     }
@@ -91,7 +95,8 @@ def run(top, *args):
 
 
 EXP = "egs2/mine/distilmos1/exp"
-SCORED = f"{EXP}/mos_tiny/inference_valid.srcc.best"
+DATA = "egs2/mine/distilmos1/data"
+SCORED = f"{EXP}/mos_tiny/inference_valid.mos_loss.ave"
 
 
 def one_table(top):
@@ -127,6 +132,19 @@ def test_thirty_clips_train_score_and_report(top):
     assert "| utterance      | mos_tiny" in results
     scores = json.loads((top / SCORED / "test/scores.json").read_text())
     assert scores["n_utt"] == 5
+    # The last thing that is said, on the screen as in the file.
+    said = results[results.index("## Better than a constant?") :].strip().splitlines()
+    assert said[4].startswith("- test: mos_tiny is ") and "the constant" in said[4]
+    assert said[5].startswith("- ready/test: mos_tiny is ")
+    assert all(line in done.stdout for line in said[4:])
+    config = yaml.safe_load((top / EXP / "mos_tiny/config.yaml").read_text())
+    assert config["num_iters_per_epoch"] == 6
+    assert config["scheduler_conf"]["max_steps"] == 12
+    labels = [float(x.split()[1]) for x in open(top / DATA / "train/utt2mos")]
+    mean = config["predictor_conf"]["label_mean"]
+    assert mean == pytest.approx(np.mean(labels), abs=1e-5)
+    constant = read_floats(top / EXP / "reference_rows/constant/test/utt2mos")
+    assert list(constant.values()) == pytest.approx([mean] * 5, abs=1e-5)
 
 
 def test_another_corpus_is_marked_and_scored_twice(top):
@@ -195,3 +213,29 @@ def test_a_bad_csv_is_one_line(top):
     assert "2 bad lines, 0 good ones: line 2: 'n/a' is not a number" in line
     assert "line 3: " in line and "none.wav: cannot be read" in line
     assert "Traceback" not in done.stderr
+
+
+def test_scores_are_calibrated_on_the_validation_set(top):
+    """A checkpoint of its own, named in the table; the other stays as it is."""
+    more = ("--stage", "6", "--stop_stage", "7", "--calibrate", "true")
+    done = run(top, *more)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    tag = top / f"{SCORED}.calibrated"
+    record = read_yaml(top / EXP / "mos_tiny/valid.mos_loss.ave.calibrated.yaml")
+    record = record["calibration"]
+    plain, mapped = (read_floats(d / "test/utt2mos") for d in (top / SCORED, tag))
+    for utt, value in plain.items():
+        expected = record["intercept"] + record["slope"] * value
+        assert mapped[utt] == pytest.approx(expected, abs=1e-4)
+    # Fitted on the validation set: no clip of the test set had a part in it.
+    fitted = fit_calibration(
+        read_floats(top / DATA / "valid/utt2mos"),
+        read_floats(tag / "calibration/valid/utt2mos"),
+    )
+    assert record["n_utt"] == 5 and record["slope"] == pytest.approx(fitted.slope)
+    results = (top / EXP / "RESULTS.md").read_text()
+    row = "mos_tiny/inference_valid.mos_loss.ave.calibrated"
+    assert f"## How it was scored\n\n- {row}: {record['told']}\n" in results
+    assert f"- test: {row} is " in results and "calibration/valid" not in results
+    packed = EXP + "/mos_tiny/mos_tiny_valid.mos_loss.ave.calibrated.zip"
+    assert describe_model(str(top / packed))["calibration"] == record["told"]

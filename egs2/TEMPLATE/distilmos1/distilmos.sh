@@ -48,7 +48,7 @@ max_wav_duration=20   # Maximum duration in second, for train and valid sets.
 labels=local/labels.yaml  # What the labels are (kind, name, scale, licence), for the
                       # model, tables and plots (doc/your_corpus.md).
 set_notes=            # YAML with a note a set, for RESULTS.md.
-reference_rows=true   # Score the reference rows too (system mean, spectral statistics).
+reference_rows=true   # Score the reference rows too (constant, system mean, spectral statistics).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
 
 # Upstream and tokens
@@ -74,6 +74,7 @@ inference_config=conf/inference.yaml    # Config for scoring.
 inference_args=       # Arguments for scoring.
 inference_model=valid.srcc.best.pth     # Model path for scoring.
 inference_tag=        # Suffix to the result dir for scoring.
+calibrate=false       # Fit the scores' scale to the validation set (doc/your_corpus.md).
 download_model=       # Score with this model (Hub repository, model zoo tag, zip or folder).
 hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.
 licence=              # Of the model, for its card.
@@ -189,6 +190,8 @@ if [ -n "${download_model}" ]; then
     inference_model=model.pth
     skip_train=true
 fi
+uncalibrated_model=${inference_model}
+! "${calibrate}" || inference_model=${inference_model%.pth}.calibrated.pth
 if [ -z "${inference_tag}" ]; then
     inference_tag=inference_${inference_model%.pth}$(suffix "${inference_args}")
 fi
@@ -309,7 +312,7 @@ if ! "${skip_eval}"; then
             ${python} -m espnet2_distilmos.bin.download_model \
                 --model_tag "${download_model}" --output_dir "${mos_exp}"
         fi
-        need "${mos_exp}/${inference_model}" 5
+        need "${mos_exp}/${uncalibrated_model}" 5
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
         score_test_sets
     fi
@@ -317,7 +320,7 @@ fi
 
 packed_model=${mos_exp}/$(basename "${mos_exp}")_${inference_model%.pth}.zip
 if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
-    need "${mos_exp}/${inference_model}" 5
+    need "${mos_exp}/${inference_model}" "$("${calibrate}" && echo 6 || echo 5)"
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \

@@ -8,15 +8,16 @@ import pytest
 import soundfile
 
 from espnet2_distilmos.bin import reference_rows as command
+from espnet2_distilmos.scoring.oracle import system_mean, why_no_oracle
 from espnet2_distilmos.scoring.reference import (
     read_features,
     spectral_statistics,
-    system_mean,
     write_reference_rows,
 )
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml
 
 
 def make_set(folder, name, n, seed, **without):
@@ -61,18 +62,63 @@ def test_rows_are_written_and_learn(folder, tmp_path):
     tests = [str(folder / s) for s in ("test", "other")]
     cmd = ["--train_dir", str(folder / "train"), "--test_dirs", *tests]
     assert run(command.main, [*cmd, "--output_dir", str(tmp_path)]) == 0
-    for row in ("system_mean", "spectral_statistics"):
+    for row in ("constant", "system_mean", "spectral_statistics"):
         note = (tmp_path / row / "NOTE.txt").read_text()
         assert note.count("\n") == 1
     assert "Oracle" in (tmp_path / "system_mean/NOTE.txt").read_text()
-    # No systems, no row.
+    # No systems, no row; the table will say why.
     assert not (tmp_path / "system_mean/other").exists()
+    assert read_yaml(tmp_path / "system_mean/not_shown.yaml") == {
+        "other": "the systems of this set are not known (no utt2sys)"
+    }
+    mean = np.mean(list(read_floats(folder / "train/utt2mos").values()))
+    for name, n in (("test", 24), ("other", 5)):
+        values = list(read_floats(tmp_path / "constant" / name / "utt2mos").values())
+        assert values == pytest.approx([mean] * n) and len(set(values)) == 1
     assert len(read_floats(tmp_path / "spectral_statistics/other/utt2mos")) == 5
     labels = read_floats(folder / "test/utt2mos")
     predicted = read_floats(tmp_path / "spectral_statistics/test/utt2mos")
     assert list(labels) == list(predicted)
     pair = np.array([list(labels.values()), list(predicted.values())])
     assert np.corrcoef(pair)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "systems, reason",
+    [
+        ("xxyy", ""),
+        (
+            "xxy",
+            "since 1 of 2 system has one clip in this set, and the mean of such a ",
+        ),
+        (
+            "xyzz",
+            "since 2 of 3 systems have one clip in this set, and the mean of such ",
+        ),
+    ],
+)
+def test_an_oracle_that_knows_the_very_label_is_not_shown(systems, reason):
+    found = why_no_oracle(dict(enumerate(systems)))
+    assert found.startswith(reason) and bool(found) == bool(reason)
+
+
+def test_rows_of_an_earlier_table_go(folder, tmp_path):
+    """Systems that have become too small take their oracle with them."""
+    data, rows = tmp_path / "test", tmp_path / "rows"
+    test = DataDir.load(folder / "test")
+    test.save(data)
+    write_reference_rows(folder / "train", [data], rows)
+    assert (rows / "system_mean/test/utt2mos").exists()
+    assert read_yaml(rows / "system_mean/not_shown.yaml") == {}
+    first, *_ = test.wavs
+    test.systems[first] = "alone"
+    test.save(data)
+    write_reference_rows(folder / "train", [data], rows)
+    assert not (rows / "system_mean/test").exists()
+    assert "since 1 of 4 system has one" in str(
+        read_yaml(rows / "system_mean/not_shown.yaml")
+    )
+    assert (rows / "constant/test/utt2mos").exists()
 
 
 def test_same_numbers_with_any_number_of_jobs(folder, tmp_path):

@@ -15,8 +15,11 @@ from espnet2_distilmos.scoring.rows import (
     reference_rows,
 )
 from espnet2_distilmos.scoring.score import score
+from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import write_json
+from espnet2_distilmos.utils.files import write_json, write_yaml
+
+CONSTANT_CELLS = ["utterance", "*constant*"]
 
 
 def scores(n=30, n_sys=10, error=0.1):
@@ -169,6 +172,66 @@ def test_set_notes_must_be_text(tmp_path):
     path.write_text("test: [1, 2]\n")
     with pytest.raises(UserError, match="notes.yaml: test: "):
         read_set_notes(path)
+
+
+def scored(folder, ref, hyp):
+    """A folder of predictions, with its scores."""
+    write_json(folder / "scores.json", score(ref, hyp, n_bootstrap=20))
+    write_lines(folder / "utt2mos", hyp)
+
+
+def test_a_model_that_does_not_beat_the_constant_is_told(tmp_path):
+    """In the file and at the end of what is printed, for each model and set."""
+    ref = {f"u{i:02d}": 2 + i % 5 / 4 for i in range(30)}
+    for s in ("test", "test@-26dB", "other"):
+        write_lines(tmp_path / "raw" / s / "utt2mos", ref)
+    rows = tmp_path / "rows"
+    for s in ("test", "other"):
+        scored(rows / "constant" / s, ref, dict.fromkeys(ref, 2.5))
+    (rows / "constant" / "NOTE.txt").write_text("The mean.\n")
+    off, near = (
+        {u: v + 1.3 for u, v in ref.items()},
+        {u: v + 0.1 for u, v in ref.items()},
+    )
+    scored(tmp_path / "mos_a/inference/test", ref, off)
+    scored(tmp_path / "mos_b/inference/test", ref, near)
+    scored(tmp_path / "mos_b/inference/test@-26dB", ref, off)
+    scored(tmp_path / "mos_b/inference/other", ref, near)
+    exps = [tmp_path / "mos_a", tmp_path / "mos_b"]
+    output = tmp_path / "RESULTS.md"
+    body = write_results(output, exps, rows, ["test", "other"], labels=tmp_path / "raw")
+    assert output.read_text().endswith(body)
+    said = body[body.index("## Better than a constant?") :].splitlines()[4:]
+    assert [line.split(":")[0] + ":" + line.split(":")[1] for line in said] == [
+        "- test: mos_a is **not better than the constant**",
+        "- test: mos_b is better than the constant",
+        "- test@-26dB: mos_b is **not better than the constant**",
+        "- other: mos_b is better than the constant",
+    ]
+    assert "(MSE 1.690 against 0.125, 30 clips)" in said[0]
+    assert "| utterance | *constant* | 30 | 0.125 [" in " ".join(body.split())
+    # Undefined correlations are shown as everywhere.
+    (cells,) = [r for r in tables(f"\n{body}")["other"] if r[:2] == CONSTANT_CELLS]
+    assert cells[4:] == ["–"] * 3
+    # An experiment that was scored on earlier clips is named, and keeps none back.
+    scored(tmp_path / "mos_a/inference/test", {"old": 1.0}, {"old": 2.0})
+    body = write_results(output, exps, rows, ["test"], labels=tmp_path / "raw")
+    assert "- test: mos_a is not compared with the constant: 30 IDs of " in body
+    assert "- test: mos_b is better than the constant" in body
+    # Without the labels, or without the row, nothing is said.
+    assert "Better than" not in write_results(output, exps, rows)
+    assert "Better than" not in write_results(output, exps, labels=tmp_path / "raw")
+
+
+def test_an_oracle_that_is_not_shown_has_its_reason(tmp_path):
+    exp = experiment(tmp_path, "mos_a")
+    rows = tmp_path / "rows"
+    for name in ("system_mean", "empty"):
+        write_yaml(rows / name / "not_shown.yaml", {})
+    write_yaml(rows / "system_mean/not_shown.yaml", {"test": "since it knows"})
+    body = write_results(tmp_path / "RESULTS.md", [exp], rows)
+    assert "\nNot shown on this set: *system_mean*, since it knows\n" in body
+    assert "Not scored" not in body and "empty" not in body
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ preset=auto   # wavlm: WavLM base+ on a GPU.  mini: a tiny upstream on the CPU.
               # auto: wavlm where there is a GPU, else mini.
 csv=          # for local/data.sh, like the four options that are collected below
 data_opts=
+# As conf/tuning/train_distilmos_own*.yaml choose the checkpoint: by the validation set's
+# error, the mean of the five best epochs. Other settings choose their own.
+model_opts=(--inference_model valid.mos_loss.ave.pth)
 
 args=()
 while [ $# -gt 0 ]; do
@@ -39,7 +42,10 @@ while [ $# -gt 0 ]; do
 "
         args+=(--help)
         ;;
-    *) args+=("$1") ;;
+    *)
+        [[ ${name} != --train_config ]] || model_opts=()
+        args+=("$1")
+        ;;
     esac
     shift
 done
@@ -66,7 +72,7 @@ esac
 
 export DISTILMOS_CSV=${csv} # not an option of the stages: a path may hold blanks
 exec ./distilmos.sh \
-    "${opts[@]}" \
+    "${opts[@]}" ${model_opts[@]+"${model_opts[@]}"} \
     --train_set train \
     --valid_set valid \
     --test_sets "test" \

@@ -13,9 +13,9 @@ score() {
     log "Scored: $1"
 }
 
-# Predict set $1, and score the predictions.
+# Predict set $1 with model $2 into folder $3.
 predict() {
-    local dir=${mos_exp}/${inference_tag}/$1
+    local dir=$3/$1
     local logdir=${dir}/logdir
     local scp=${dumpdir}/raw/$1/wav.scp
     local n n_jobs name cmd=${decode_cmd} gpus=0 job_logs=()
@@ -38,7 +38,7 @@ predict() {
         --data_path_and_name_and_type "${scp},speech,sound" \
         --key_file "${logdir}/keys.JOB.scp" \
         --train_config "${mos_exp}/config.yaml" \
-        --model_file "${mos_exp}/${inference_model}" \
+        --model_file "${mos_exp}/$2" \
         --output_dir "${logdir}/output.JOB" "${inference_arg_list[@]}"
     for name in utt2mos frame_mos.scp; do
         for ((n = 1; n <= n_jobs; n++)); do
@@ -47,7 +47,6 @@ predict() {
         # An unchanged file keeps its date: nobody need look at it again.
         cmp -s "${logdir}/${name}" "${dir}/${name}" || mv "${logdir}/${name}" "${dir}/${name}"
     done
-    score "${dir}" "$1"
 }
 
 # Scatter plots of the sets $@; what the axes are called stands beside sets and model.
@@ -78,16 +77,31 @@ add_shipped_rows() {
     done
 }
 
+# Make the checkpoint whose scores fit the validation set, from what the model as it is
+# predicts there; RESULTS.md says what was done.
+calibrate_scores() {
+    local dir=${mos_exp}/${inference_tag}/calibration told
+    predict "${valid_set}" "${uncalibrated_model}" "${dir}"
+    told=$(${python} -m espnet2_distilmos.bin.calibrate \
+        --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${uncalibrated_model}" \
+        --ref_utt2mos "${dumpdir}/raw/${valid_set}/utt2mos" \
+        --hyp_utt2mos "${dir}/${valid_set}/utt2mos" --output "${mos_exp}/${inference_model}")
+    echo "${told}" >"${mos_exp}/${inference_tag}/NOTE.txt"
+    log "${mos_exp}/${inference_model}: ${told}"
+}
+
 # Stage 6: predictions, scores, reference rows, plots and the table.
 score_test_sets() {
     local dset dir rows label_kind opts=()
     local scored=("${test_set_list[@]}" "${levelled_list[@]/%/@${level_db}dB}")
+    ! "${calibrate}" || calibrate_scores
     for dset in "${scored[@]}"; do
         # A set of another corpus can be named for a model that is trained already.
         if [[ ${dset} == *[/@]* ]] && [ ! -f "${dumpdir}/raw/${dset}/wav.scp" ]; then
             format_other_sets
         fi
-        predict "${dset}"
+        predict "${dset}" "${inference_model}" "${mos_exp}/${inference_tag}"
+        score "${mos_exp}/${inference_tag}/${dset}" "${dset}"
     done
 
     if "${reference_rows}"; then
@@ -99,10 +113,11 @@ score_test_sets() {
         [ -z "${shipped_rows}" ] || add_shipped_rows "${rows}"
         for dset in "${test_set_list[@]}"; do
             for dir in "${rows}"/*/"${dset}"; do
+                [ -f "${dir}/utt2mos" ] || continue
                 score "${dir}" "${dset}"
             done
         done
-        opts+=(--reference "${rows}")
+        opts+=(--reference "${rows}" --labels "${dumpdir}/raw")
     fi
     plot "${scored[@]}"
     [ -z "${set_notes}" ] || opts+=(--set_notes "${set_notes}")

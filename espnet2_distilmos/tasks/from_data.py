@@ -1,0 +1,120 @@
+"""What a training takes from its data: the labels' scale, and how many steps it makes.
+
+A corpus of 60 clips makes a dozen batches an epoch, one of 5000 a thousand. Numbers of
+epochs or of warm-up steps that suit one leave the other untrained.
+"""
+
+import argparse
+import logging
+import math
+
+import numpy as np
+import torch
+from espnet2.samplers.build_batch_sampler import build_batch_sampler
+from espnet2.utils.types import str2bool
+
+from espnet2_distilmos.tasks.raters import path_of
+from espnet2_distilmos.utils.datadir import read_floats
+from espnet2_distilmos.utils.errors import UserError
+
+AUTO = "auto"
+
+
+def add_arguments(group) -> None:
+    """Add the options to a group of the task's parser."""
+    group.add_argument(
+        "--standardize_labels",
+        type=str2bool,
+        default=False,
+        help="Let the network predict labels less their mean over the training set, in "
+        "units of their standard deviation (into predictor_conf and loss_conf). "
+        "Scores come out in the units of the labels",
+    )
+    group.add_argument(
+        "--min_steps",
+        type=int,
+        default=0,
+        help="Where max_epoch epochs would make fewer steps than these, an epoch goes "
+        "over the training set several times (num_iters_per_epoch is set)",
+    )
+
+
+def take_label_scale(args: argparse.Namespace) -> None:
+    """With `standardize_labels`, write the training labels' scale into `args`.
+
+    `predictor_conf` gets `label_mean` and `label_std`, `loss_conf` the deviation as
+    `unit`. What is there already stays: a saved configuration, whose data may be
+    elsewhere.
+
+    Raises:
+        UserError: no labels.
+    """
+    if not args.standardize_labels or "label_mean" in args.predictor_conf:
+        return
+    utt2mos = path_of(args.train_data_path_and_name_and_type, "mos")
+    if utt2mos is None:
+        raise UserError(
+            "--standardize_labels true needs `mos` data of the training set"
+        )
+    labels = np.array(list(read_floats(utt2mos).values()))
+    if not len(labels):
+        raise UserError(f"{utt2mos}: holds no label")
+    # Equal labels have no deviation, and need none.
+    std = round(float(labels.std()), 6) or 1.0
+    scale = {"label_mean": round(float(labels.mean()), 6), "label_std": std}
+    args.predictor_conf = {**args.predictor_conf, **scale}
+    args.loss_conf = {"unit": std, **args.loss_conf}
+    logging.info(f"standardize_labels: {scale} of {len(labels)} labels in {utt2mos}")
+
+
+def _n_batches(args: argparse.Namespace) -> int:
+    """Batches that ESPnet makes of the training set."""
+    if args.iterator_type != "sequence" or args.multiple_iterator:
+        raise UserError(
+            "--min_steps and `max_steps: auto` need --iterator_type sequence and no "
+            "--multiple_iterator: else nothing says how many batches there are"
+        )
+    least = args.min_batch_size
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        least = torch.distributed.get_world_size()
+    sampler = build_batch_sampler(
+        type=args.batch_type,
+        batch_size=args.batch_size,
+        batch_bins=args.batch_bins,
+        shape_files=list(args.train_shape_file),
+        sort_in_batch=args.sort_in_batch,
+        sort_batch=args.sort_batch,
+        drop_last=args.drop_last_iter,
+        min_batch_size=least,
+        fold_lengths=args.fold_length,
+    )
+    return len(sampler)
+
+
+def fit_steps(args: argparse.Namespace) -> None:
+    """Write into `args` what `min_steps` and `max_steps: auto` mean here.
+
+    The first sets `num_iters_per_epoch`, unless that is given. The second, of
+    `scheduler_conf`, becomes the
+    number of all steps, so that a schedule that warms up and falls (`tristagelr`) does
+    it within this training.
+
+    Raises:
+        UserError: a kind of iterator whose number of batches is not known before.
+    """
+    auto = args.scheduler_conf.get("max_steps") == AUTO
+    if args.min_steps <= 0 and not auto:
+        return
+    found = _n_batches(args)
+    batches, accum = args.num_iters_per_epoch or found, args.accum_grad
+    if args.num_iters_per_epoch is None:
+        wanted = math.ceil(args.min_steps / args.max_epoch) * accum
+        if wanted > batches:
+            batches = args.num_iters_per_epoch = wanted
+    steps = max(batches // accum, 1) * args.max_epoch
+    if auto:
+        args.scheduler_conf = {**args.scheduler_conf, "max_steps": steps}
+    logging.info(
+        f"{found} batches in the training set; {args.max_epoch} epochs of {batches} "
+        f"batches make {steps} steps"
+    )
