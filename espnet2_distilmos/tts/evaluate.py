@@ -45,7 +45,7 @@ def utterances(path: PathLike) -> Dict[str, str]:
         UserError: no such path, no audio, two files with one ID, or an ID with blanks.
     """
     if not Path(path).is_dir():
-        return read_wav_scp(path)
+        return read_wav_scp(path, strict=False)
     files: Dict[str, str] = {}
     for clip in collect_clips([path]):
         utt = Path(clip.path).stem

@@ -25,11 +25,17 @@ def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
     return f"{separator.join(items[:most])}{more}"
 
 
-def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
+def read_lines(
+    path: PathLike, convert: Callable[[str], T], strict: bool = True
+) -> Dict[str, T]:
     """Read `ID VALUE` lines into a dict in file order.
 
-    `convert` turns the value's text into what is wanted and raises ValueError
-    with the reason if it cannot.
+    Args:
+        path: the file.
+        convert: turns the value's text into what is wanted; raises ValueError with the
+            reason if it cannot.
+        strict: refuse IDs out of order, Windows line ends and a byte order mark, which
+            Kaldi's and ESPnet's own readers stumble over; False where only we read it.
 
     Raises:
         UserError: unreadable or empty file; lines without a value, values that
@@ -48,6 +54,9 @@ def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
         lines.pop()
     if not lines:
         raise UserError(f"{path}: is empty; one `ID VALUE` line an utterance is needed")
+    if not strict:
+        lines = [line.removesuffix("\r") for line in lines]
+        lines[0] = lines[0].removeprefix("\ufeff")
     result: Dict[str, T] = {}
     problems: List[str] = []
     previous = b""
@@ -56,7 +65,7 @@ def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
             utt, value = _split_line(line)
             if utt in result:
                 raise ValueError(f"duplicate ID {utt}")
-            if utt.encode() < previous:
+            if strict and utt.encode() < previous:
                 raise ValueError(f"ID {utt} out of order; sort with LC_ALL=C")
             previous = utt.encode()
             try:
@@ -145,9 +154,12 @@ def read_ratings(path: PathLike) -> Dict[str, List[Rating]]:
     return read_lines(path, to_ratings)
 
 
-def read_wav_scp(path: PathLike) -> Dict[str, str]:
-    """Read `wav.scp`: `ID PATH` (blanks in the path are kept)."""
-    return read_lines(path, to_audio_path)
+def read_wav_scp(path: PathLike, strict: bool = True) -> Dict[str, str]:
+    """Read `wav.scp`: `ID PATH` (blanks in the path are kept).
+
+    Only training needs an order: see :func:`read_lines` for `strict`.
+    """
+    return read_lines(path, to_audio_path, strict)
 
 
 def write_lines(path: PathLike, values: Mapping[str, object]) -> None:
