@@ -7,7 +7,7 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.scoring.canvas import BLUE, GREY, ORANGE, canvas
-from espnet2_distilmos.utils.audio import open_audio
+from espnet2_distilmos.utils.audio import average, open_audio
 from espnet2_distilmos.utils.files import PathLike
 
 _MOST_COLUMNS = 2000
@@ -83,7 +83,7 @@ def _columns(blocks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[np.n
     """Yield (size,) samples every `hop` of (n, channels) blocks; zeros at the end."""
     kept = np.zeros(0, np.float32)
     for block in blocks:
-        mono = np.nan_to_num(block.mean(axis=1), posinf=0.0, neginf=0.0)
+        mono = np.nan_to_num(average(block), posinf=0.0, neginf=0.0)
         kept = np.concatenate([kept, mono])
         at = 0
         while at + size <= len(kept):

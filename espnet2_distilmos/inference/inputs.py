@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from espnet2_distilmos.inference.search import AUDIO_SUFFIXES, find_audio
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, file_name
+from espnet2_distilmos.utils.search import AUDIO_SUFFIXES, find_audio
 
 
 @dataclass(frozen=True)

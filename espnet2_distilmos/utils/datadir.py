@@ -5,19 +5,22 @@ All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 (`LC_ALL=C sort`).
 """
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.values import (
+    Rating,
+    from_ratings,
+    to_audio_path,
+    to_float,
+    to_ratings,
+    to_word,
+)
 
 T = TypeVar("T")
-# Who, and the score that he or she gave.
-Rating = Tuple[str, float]
-# Value of a line of `utt2ratings` where nobody's rating is known.
-NO_RATINGS = "-"
 
 
 def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
@@ -91,67 +94,24 @@ def _split_line(line: str) -> Tuple[str, str]:
     return fields[0], fields[1].rstrip()
 
 
-def to_float(text: str) -> float:
-    """A finite number, or ValueError with the reason."""
-    try:
-        if "_" in text:  # 3_5 would be 35
-            raise ValueError(text)
-        value = float(text)
-    except ValueError as e:
-        raise ValueError(f"{text!r} is not a number (as in 3.25)") from e
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a finite number")
-    return value
+def _sorted(values: Dict[str, T]) -> Dict[str, T]:
+    """By the bytes of the IDs: no figure may depend on the order of a file."""
+    return dict(sorted(values.items(), key=lambda item: item[0].encode()))
 
 
-def to_word(text: str) -> str:
-    """One word, or ValueError."""
-    if len(text.split()) != 1:
-        raise ValueError(f"one word was expected, found {text!r}")
-    return text
-
-
-def to_audio_path(text: str) -> str:
-    """A plain path; Kaldi pipes are refused, since they would run a command."""
-    if text.endswith("|") or text.startswith("|"):
-        raise ValueError("pipes are not supported; write the audio to a file first")
-    return text
-
-
-def to_ratings(text: str) -> List[Rating]:
-    """`listener:score listener:score ...` (`-` = none), or ValueError with the reason.
-
-    What follows a listener's last colon is the score.
-    """
-    if text == NO_RATINGS:
-        return []
-    ratings = []
-    for word in text.split():
-        listener, colon, score = word.rpartition(":")
-        if not colon or not listener:
-            raise ValueError(f"{word!r} is not listener:score (as in L07:4)")
-        ratings.append((listener, to_float(score)))
-    return ratings
-
-
-def from_ratings(ratings: List[Rating]) -> str:
-    """The text of which :func:`to_ratings` makes `ratings`."""
-    return " ".join(f"{who}:{score:g}" for who, score in ratings) or NO_RATINGS
-
-
-def read_floats(path: PathLike) -> Dict[str, float]:
+def read_floats(path: PathLike, strict: bool = True) -> Dict[str, float]:
     """Read `utt2mos` and its like: `ID NUMBER`."""
-    return read_lines(path, to_float)
+    return _sorted(read_lines(path, to_float, strict))
 
 
-def read_words(path: PathLike) -> Dict[str, str]:
+def read_words(path: PathLike, strict: bool = True) -> Dict[str, str]:
     """Read `utt2sys`, `utt2spk` and their like: `ID WORD`."""
-    return read_lines(path, to_word)
+    return _sorted(read_lines(path, to_word, strict))
 
 
-def read_ratings(path: PathLike) -> Dict[str, List[Rating]]:
+def read_ratings(path: PathLike, strict: bool = True) -> Dict[str, List[Rating]]:
     """Read `utt2ratings`: `ID listener:score listener:score ...`, or `ID -`."""
-    return read_lines(path, to_ratings)
+    return _sorted(read_lines(path, to_ratings, strict))
 
 
 def read_wav_scp(path: PathLike, strict: bool = True) -> Dict[str, str]:
@@ -233,17 +193,21 @@ class DataDir:
     ratings: Optional[Dict[str, List[Rating]]] = None
 
     @classmethod
-    def load(cls, folder: PathLike) -> "DataDir":
+    def load(cls, folder: PathLike, strict: bool = True) -> "DataDir":
         """Read and check a folder; files other than `wav.scp` may be absent.
 
         Clips that are not in `utt2ratings` have no ratings.
+
+        Args:
+            folder: the folder.
+            strict: see :func:`read_lines`.
 
         Raises:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
         """
         folder = Path(folder)
         contents = {
-            name: reader(folder / name)
+            name: _sorted(reader(folder / name, strict))
             for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
@@ -291,7 +255,7 @@ class DataDir:
 
 
 # File -> how it is read, in the order of DataDir's fields.
-_READERS: Dict[str, Callable[[PathLike], Dict]] = {
+_READERS: Dict[str, Callable[[PathLike, bool], Dict]] = {
     "wav.scp": read_wav_scp,
     "utt2mos": read_floats,
     "utt2sys": read_words,

@@ -102,9 +102,14 @@ def _scan_one(read: Bytes, form: _Form, start: int) -> Tuple[int, Optional[int]]
             own = form.own if name == form.data else 0
             if name == b"data" and n == 0xFFFFFFFF and "data" in known:
                 n = known["data"]
-            elif n >= 2**63 or n == 0 or (n >= ENDLESS and body + n > read.size):
+            elif n >= 2**63 or (n >= ENDLESS and body + n > read.size):
                 return read.size, None  # whatever there is
             there = read.size - body
+            if n == 0 < there and read(start + 4, 4) == bytes(4):
+                raise Broken(
+                    f"its header tells no length, and {there} bytes follow (was the "
+                    "recorder killed?); open and save it with an audio editor"
+                )
             if n - there >= known.get("frame", 1):
                 raise cut_off(max(there - own, 0), n - own)
             has_data = True

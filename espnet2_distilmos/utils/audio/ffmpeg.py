@@ -51,9 +51,11 @@ class FFmpegSound:
         self.samplerate: int = self._stream.rate
         self.channels: int = self._stream.channels
         self.frames: Optional[int] = None
-        told = self._stream.duration
-        if told and self._container.format.name.split(",")[0] in _SURE_OF_LENGTH:
-            self.frames = round(told * self._stream.time_base * self.samplerate)
+        if self._container.format.name.split(",")[0] in _SURE_OF_LENGTH:
+            seconds = (self._container.duration or 0) / av.time_base
+            if self._stream.duration:
+                seconds = float(self._stream.duration * self._stream.time_base)
+            self.frames = round(seconds * self.samplerate) or None
         self.notes: List[str] = []
         if len(streams) > 1:
             self.notes.append(f"{len(streams)} sounds at once; the first is taken")

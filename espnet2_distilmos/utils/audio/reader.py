@@ -5,8 +5,7 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import List, Optional, Tuple, Union
+from typing import Optional, Union
 
 import numpy as np
 import soundfile
@@ -29,13 +28,10 @@ from espnet2_distilmos.utils.audio.ogg import scan_ogg
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-SAMPLE_RATE = 16000
 # Speech is not sampled more slowly, and no converter is faster: beyond are damaged
 # headers, which would make hours and gigabytes of a second of sound.
 RATES = (4000, 768000)
 MOST_CHANNELS = 64
-# Of one channel, where a file is held in memory as a whole (1 GB): 4.6 h at 16 kHz.
-MOST_SAMPLES = 1 << 28
 # A decoder may leave out so many samples for its delay and the padding.
 _MARGIN = 4 * 1152
 _APPLE_DOUBLE = b"\0\5\x16\7"
@@ -127,8 +123,8 @@ class AudioReader:
                 raise UserError(f"{self.path}: {e}") from e
             except (OSError, soundfile.SoundFileError) as e:
                 raise UserError(
-                    f"{self.path}: cannot be read as audio ({_reason(e)}) behind "
-                    f"{self.n_read / self.rate:.2f} s; copy or make it again"
+                    f"{self.path}: cannot be read as audio to its end ({_reason(e)}), "
+                    "so it is damaged or cut off; copy or make it again"
                 ) from e
 
     def _next(self, part: Part) -> None:
@@ -160,7 +156,9 @@ class AudioReader:
                 why = "a file that macOS puts beside another, not that file itself"
             # FFmpeg's word where it knows the format, libsndfile's where neither does.
             text = (
-                str(e) if "no sound" in str(e) else f"cannot be read as audio ({why})"
+                str(e)
+                if "no sound" in str(e)
+                else f"cannot be read as audio ({why}); is it whole?"
             )
             raise Broken(text + (f"; {e}" if "pip install" in str(e) else "")) from e
 
@@ -254,79 +252,3 @@ def open_audio(path: PathLike) -> AudioReader:
     finally:
         if fd >= 0:
             os.close(fd)
-
-
-@dataclass
-class Recording:
-    """A file in memory.
-
-    Attributes:
-        samples: (N,) float32, channels averaged.
-        rate: sampling rate in Hz.
-        channels: of the file.
-        plain: see :class:`AudioReader`.
-        notes: likewise.
-    """
-
-    samples: np.ndarray
-    rate: int
-    channels: int
-    plain: bool
-    notes: List[str] = field(default_factory=list)
-
-
-def read_recording(path: PathLike) -> Recording:
-    """Read a file as a whole, channels averaged.
-
-    Raises:
-        UserError: see :func:`open_audio`; or damaged, cut off, too long, without
-            samples, NaN or Inf among them.
-    """
-    with open_audio(path) as f:
-        found, total = [], 0
-        # As one block, if its header tells the truth.
-        size = min(f.frames or MOST_SAMPLES, MOST_SAMPLES // f.channels, 1 << 24)
-        for block in f.blocks(max(size, 1)):
-            total += len(block)
-            if total > MOST_SAMPLES:
-                raise UserError(
-                    f"{path}: longer than {MOST_SAMPLES / f.rate / 3600:.1f} h; cut it "
-                    "into clips"
-                )
-            found.append(block.mean(axis=1) if f.channels > 1 else block[:, 0])
-        if not total:
-            raise UserError(f"{path}: holds no samples")
-        samples = np.concatenate(found) if len(found) > 1 else found[0]
-        if not np.isfinite(samples).all():
-            raise UserError(f"{path}: holds NaN or Inf samples")
-        return Recording(samples, f.rate, f.channels, f.plain, f.notes)
-
-
-def read_audio(path: PathLike) -> Tuple[np.ndarray, int]:
-    """Read a file as float32, channels averaged.
-
-    Returns:
-        (N,) samples in [-1, 1] and the sampling rate in Hz.
-
-    Raises:
-        UserError: see :func:`read_recording`.
-    """
-    recording = read_recording(path)
-    return recording.samples, recording.rate
-
-
-def read_16k(path: PathLike) -> np.ndarray:
-    """Read a file that stage 1 has formatted.
-
-    Returns:
-        (N,) float32 samples at 16 kHz.
-
-    Raises:
-        UserError: as :func:`read_audio`, or another sampling rate.
-    """
-    samples, rate = read_audio(path)
-    if rate != SAMPLE_RATE:
-        raise UserError(
-            f"{path}: {rate} Hz; stage 1 makes 16000 Hz files, run it first"
-        )
-    return samples
