@@ -124,11 +124,11 @@ class Checks:
             elif dead:
                 found.append(f"{dead} of {self.channels} channels are silent")
         if self._heard is not None and self.rate > SAMPLE_RATE:
-            # A clip of a few samples may be of none at 16 kHz.
-            per_sample = self.rate / SAMPLE_RATE
-            if np.abs(self._heard).max() < _SILENT:
+            share = scored * self.rate / SAMPLE_RATE / average if average else 1.0
+            # Not by the peak alone: a sudden start has all frequencies.
+            if np.abs(self._heard).max() < _SILENT or share < _HEARD / 100:
                 found.append("silence at 16 kHz: all of its sound is above 8 kHz")
-            elif scored * per_sample < _HEARD * average:
+            elif share < _HEARD:
                 found.append("most of its sound is above 8 kHz, which is not heard")
         return found
 

@@ -85,7 +85,9 @@ class AudioReader:
         self.frames = self._sound.frames
         if layout.joined or (self.frames is not None and self.frames > ENDLESS):
             self.frames = None
-        self.plain = not layout.joined and isinstance(self._sound, soundfile.SoundFile)
+        self.plain = isinstance(self._sound, soundfile.SoundFile) and (
+            (layout.parts[0].start, layout.parts[0].end) == (0, size)
+        )
         if layout.joined:
             n = len(layout.parts)
             self.notes.insert(0, f"{n} sounds joined in one file, read one by one")
@@ -207,7 +209,9 @@ def _layout(fd: int, size: int) -> Layout:
     elif head:
         found = scan_chunks(read) or scan_header(read)
     found = found or Layout([Part(0, size)])
-    if not found.joined:  # what stands behind it troubles no decoder
+    # What stands behind it troubles no decoder, except that libsndfile takes it for
+    # samples in W64 and SPHERE.
+    if not found.joined and head[:4] not in (b"riff", b"NIST"):
         found.parts[0].start, found.parts[0].end = 0, size
     return found
 
