@@ -67,6 +67,7 @@ class Window(io.RawIOBase):
 
     def __init__(self, fd: int, start: int, end: int):
         self._fd, self._start, self._length, self._at = fd, start, end - start, 0
+        self._kept, self._from = b"", 0  # bytes that were read ahead, and their place
 
     def readable(self) -> bool:
         """It is."""
@@ -89,7 +90,14 @@ class Window(io.RawIOBase):
     def readinto(self, buffer) -> int:
         """Fill `buffer`, as far as the part reaches."""
         n = max(min(len(buffer), self._length - self._at), 0)
-        block = os.pread(self._fd, n, self._start + self._at)
+        # Decoders ask for a few bytes at a time, and look for the end in between, at
+        # which io.BufferedReader would drop what it has.
+        if not self._from <= self._at <= self._at + n <= self._from + len(self._kept):
+            ahead = min(max(n, 1 << 16), self._length - self._at)
+            self._kept = os.pread(self._fd, max(ahead, 0), self._start + self._at)
+            self._from = self._at
+        place = self._at - self._from
+        block = self._kept[place : place + n]
         buffer[: len(block)] = block
         self._at += len(block)
         return len(block)

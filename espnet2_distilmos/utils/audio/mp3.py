@@ -144,6 +144,10 @@ def _walk(data, size: int, at: int) -> Layout:
 
     while at < size:
         frame = _frame(bytes(data[at : at + 4]))
+        if frame is not None and kind not in (None, frame.kind):
+            # Another kind of sound has more than one frame: one alone is damage.
+            after = _frame(bytes(data[at + frame.length : at + frame.length + 4]))
+            frame = frame if after and after.kind == frame.kind else None
         if frame is None:
             tag = id3_length(data[at : at + 10])
             if tag:
@@ -151,7 +155,7 @@ def _walk(data, size: int, at: int) -> Layout:
                 start, n, samples, info, kind = at, 0, 0, None, None
                 at += tag
                 continue
-            if is_tag(data[at : at + 16]) or not any(data[at:size]):
+            if is_tag(data[at : at + 16]) or _zeros(data, size, at):
                 tail = _next_sound(data, size, at)
                 if tail is None:
                     break
@@ -191,6 +195,12 @@ def _walk(data, size: int, at: int) -> Layout:
     return layout
 
 
+def _zeros(data, size: int, at: int) -> bool:
+    """Whether nothing but zeros follows."""
+    # The start first: a copy of all that follows, at every fault, would take for ever.
+    return not any(data[at : at + 4096]) and not data[at:size].strip(b"\0")
+
+
 def _next_sound(data, size: int, at: int) -> Optional[int]:
     """Where the next frame or tag begins behind what is neither, or None."""
     found = at
@@ -201,7 +211,7 @@ def _next_sound(data, size: int, at: int) -> Optional[int]:
             break
     else:
         found = -1
-    tag = data.find(b"ID3", at + 1)
+    tag = data.find(b"ID3", at + 1, size if found < 0 else found)
     if tag >= 0 and id3_length(data[tag : tag + 10]) and (found < 0 or tag < found):
         return tag
     return None if found < 0 else found

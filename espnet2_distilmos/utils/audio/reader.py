@@ -139,20 +139,23 @@ class AudioReader:
                 f"{rate} Hz, {channels} channels; write each to a file of its own"
             )
 
+    def _window(self, part: Part) -> Window:
+        return Window(self._fd, part.start, part.end)
+
     def _open(self, part: Part, size: int) -> Sound:
         """Open a part; `size` is that of the file."""
         if part.by_ffmpeg:
-            return FFmpegSound(Window(self._fd, part.start, part.end))
+            return FFmpegSound(self._window(part))
         whole = (part.start, part.end) == (0, size)
         try:
             if whole:  # without a detour through Python for every read
                 return soundfile.SoundFile(self._fd, closefd=False)
-            return soundfile.SoundFile(Window(self._fd, part.start, part.end))
+            return soundfile.SoundFile(self._window(part))
         except (OSError, soundfile.SoundFileError, TypeError) as e:
             os.lseek(self._fd, 0, os.SEEK_SET)
             why = _reason(e)
         try:
-            return FFmpegSound(Window(self._fd, part.start, part.end))
+            return FFmpegSound(self._window(part))
         except Broken as e:
             if os.pread(self._fd, 4, 0) == _APPLE_DOUBLE:
                 why = "a file that macOS puts beside another, not that file itself"

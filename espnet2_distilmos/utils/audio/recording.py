@@ -43,7 +43,7 @@ def read_recording(path: PathLike) -> Recording:
     with open_audio(path) as f:
         checks, found = Checks(rate=f.rate), []
         # As one block, if its header tells the truth.
-        size = min(f.frames or MOST_SAMPLES, MOST_SAMPLES // f.channels, 1 << 24)
+        size = min(f.frames or MOST_SAMPLES, (1 << 24) // f.channels)
         for block in f.blocks(max(size, 1)):
             checks.look(block)
             if checks.n_samples > MOST_SAMPLES:
