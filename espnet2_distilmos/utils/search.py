@@ -12,7 +12,7 @@ from espnet2_distilmos.utils.files import PathLike
 # What is looked for in folders; a file that is named itself may be called anything.
 AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .sph "
-    ".nist .m4a .mp4 .aac .wma .webm .mka".split()
+    ".nist .m4a .mp4 .aac .wma .webm .mka .amr .spx".split()
 )
 _SHOWN = 3
 

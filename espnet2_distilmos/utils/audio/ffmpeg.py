@@ -48,8 +48,13 @@ class FFmpegSound:
             self.close()
             raise Broken("holds no sound")
         self._stream = streams[0]
-        self.samplerate: int = self._stream.rate
-        self.channels: int = self._stream.channels
+        # None, or without a rate, where FFmpeg has no decoder or a header is damaged.
+        context = self._stream.codec_context
+        self.samplerate: int = getattr(context, "sample_rate", 0)
+        self.channels: int = getattr(context, "channels", 0)
+        if not self.samplerate or not self.channels:
+            self.close()
+            raise Broken("cannot be read as audio (FFmpeg does not know its codec)")
         self.frames: Optional[int] = None
         if self._container.format.name.split(",")[0] in _SURE_OF_LENGTH:
             seconds = (self._container.duration or 0) / av.time_base
@@ -92,7 +97,7 @@ class FFmpegSound:
                 if n_waiting >= size:
                     yield np.concatenate(waiting)
                     waiting, n_waiting = [], 0
-        except self._error as e:
+        except (self._error, ValueError) as e:
             raise Broken(
                 f"damaged or cut off at {n / self.samplerate:.2f} s ({_reason(e)}); "
                 "copy or make it again"

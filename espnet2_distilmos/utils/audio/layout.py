@@ -7,6 +7,7 @@ from typing import List, Optional
 
 # Recorders that write to a pipe promise some 2 or 4 GB, or nothing: "until the end".
 ENDLESS = 0x7FFF0000
+_STRAY = 16  # fewer bytes behind the samples are no sound of anything
 
 
 class Broken(Exception):
@@ -113,9 +114,9 @@ def cut_off(there: int, promised: int, what: str = "bytes of samples") -> Broken
 def tail_note(tail: bytes, n: int) -> Optional[str]:
     """What to say of `n` bytes behind the sound, of which `tail` are the first.
 
-    Tags and zeros that fill up a block are no sound, and nothing is said of them.
+    Of tags, zeros that fill up a block and a few stray bytes nothing is said.
     """
-    if n == 0 or is_tag(tail) or not tail.strip(b"\0"):
+    if n < _STRAY or is_tag(tail) or not tail.strip(b"\0"):
         return None
     return f"{n} bytes behind the samples are no sound that its header tells of"
 

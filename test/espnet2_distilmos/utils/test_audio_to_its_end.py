@@ -151,10 +151,7 @@ def test_less_than_a_sample_missing(tmp_path, subtype, channels, form):
     samples, _ = read_audio(path)
     frame = channels * (2 if subtype == "PCM_16" else 3)
     path.write_bytes(content + b"\x07" * (frame - 1))  # of one that is not there
-    assert _notes(path) in (
-        [],
-        [f"{frame - 1} bytes behind the samples are no sound that its header tells of"],
-    )
+    assert _notes(path) == []
     np.testing.assert_array_equal(read_audio(path)[0], samples)
     # All but a byte of the last sample: the others are there.
     path.write_bytes(content[:-1])
