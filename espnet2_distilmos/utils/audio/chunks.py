@@ -18,6 +18,8 @@ from espnet2_distilmos.utils.audio.layout import (
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _W64_FMT = b"fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+# Other sounds begin so, no chunk.
+_SOUNDS = (b"OggS", b"fLaC", b"FORM", b"RIFF", b"RF64", b"RIFX", b"caff", b".snd")
 # Format tags of WAV whose blocks are single samples of all channels.
 _PLAIN = (1, 3, 6, 7, 0xFFFE)
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
@@ -127,7 +129,7 @@ def _scan_one(read: Bytes, form: _Form, start: int) -> Tuple[int, Optional[int]]
 
 
 def _is_name(name: bytes) -> bool:
-    return all(32 <= byte < 127 for byte in name[:4])
+    return all(32 <= byte < 127 for byte in name[:4]) and name[:4] not in _SOUNDS
 
 
 def _learn(name: bytes, body: bytes, known: Dict[str, int]) -> None:

@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 
 from espnet2_distilmos.utils.audio.layout import Layout, Part
 
+_STRAY = 16  # zeros at the end of a file that was filled up
 _TAIL = 1 << 20  # bytes in which the last frame begins; the largest usual one has 64 kB
 
 
@@ -37,15 +38,30 @@ def scan_flac(data, size: int, at: int = 0) -> Layout:
     layout = Layout()
     for start, end in zip(starts, [*starts[1:], size]):
         told = int.from_bytes(data[start + 21 : start + 26], "big") & (1 << 36) - 1
-        found = _last_sample(data, start, end)
+        found, last = _last_frame(data, start, end)
         more = told == 0 or (found is not None and found > told)
         layout.parts.append(Part(start, end, by_ffmpeg=more))
+        largest = int.from_bytes(data[start + 15 : start + 18], "big")
+        rest = end - last - largest
+        if told and largest and rest > 0 and not _tags(data, last, end):
+            layout.notes.append(f"{rest} bytes behind the last frame are no FLAC")
     layout.parts[0].start = 0  # with its tag
     return layout
 
 
-def _last_sample(data, start: int, end: int) -> Optional[int]:
-    """Samples up to the end of the last frame, by its header; None: not found."""
+def _tags(data, start: int, end: int) -> bool:
+    """Whether tags of other formats, or zeros, are what is behind the last frame."""
+    tail = data[max(start, end - _TAIL) : end]
+    return any(tag in tail for tag in (b"APETAGEX", b"ID3")) or (
+        tail[-128:-125] == b"TAG" or not tail[-_STRAY:].strip(b"\0")
+    )
+
+
+def _last_frame(data, start: int, end: int) -> Tuple[Optional[int], int]:
+    """Samples up to the end of the last frame, by its header, and its first byte.
+
+    None where none is found in the last megabyte.
+    """
     low = max(start + 42, end - _TAIL)
     block = int.from_bytes(data[start + 10 : start + 12], "big")
     at = end
@@ -54,8 +70,8 @@ def _last_sample(data, start: int, end: int) -> Optional[int]:
         if len(head) > 5 and head[1] in (0xF8, 0xF9):
             found = _frame(head, block)
             if found is not None:
-                return found
-    return None
+                return found, at
+    return None, low
 
 
 def _frame(head: bytes, block: int) -> Optional[int]:

@@ -58,7 +58,7 @@ def scan_ogg(data, size: int) -> Layout:
     if broken_off or running:
         layout.notes.append("cut off: an Ogg stream without its end")
     if damaged:
-        layout.notes.append("damaged: pages of the Ogg stream are missing")
+        layout.notes.append("damaged: pages of the Ogg stream are missing or broken")
     if several > 1:
         layout.notes.append(f"{several} Ogg streams at once; the first sound is taken")
     return layout

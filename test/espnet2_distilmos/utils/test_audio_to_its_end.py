@@ -139,7 +139,7 @@ def test_pages_missing_in_the_middle(tmp_path):
     assert len(places) > 5
     (tmp_path / "a.ogg").write_bytes(content[: places[3]] + content[places[4] :])
     assert _notes(tmp_path / "a.ogg") == [
-        "damaged: pages of the Ogg stream are missing"
+        "damaged: pages of the Ogg stream are missing or broken"
     ]
 
 
@@ -186,6 +186,16 @@ def test_lengths_of_recorders_that_did_not_know(tmp_path):
         0.625,
         "44000 bytes behind the samples are no sound that its header tells of",
     )
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.w64", "a.aiff"])
+def test_something_else_behind_is_told(tmp_path, name):
+    content = written(tmp_path / name, A, **WRITTEN[name])
+    other = written(tmp_path / "other.ogg", B, subtype="VORBIS")
+    (tmp_path / name).write_bytes(content + other)
+    seconds, notes = seconds_and_notes(tmp_path / name)
+    assert seconds == 2.0
+    assert f"{len(other)} bytes" in notes or (name == "a.flac" and "no FLAC" in notes)
 
 
 @pytest.mark.parametrize("total", [0, 20000])
