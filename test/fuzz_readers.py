@@ -117,10 +117,13 @@ def targets() -> dict:
     from espnet2_distilmos.utils import datadir
     from espnet2_distilmos.utils.files import read_yaml
 
-    wav, npy, archive = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    soundfile.write(wav, np.ones(40) / 9, 16000, format="WAV")
-    flac = io.BytesIO()
-    soundfile.write(flac, np.ones(400) / 9, 16000, format="FLAC")
+    npy, archive = io.BytesIO(), io.BytesIO()
+    sounds = []
+    for form in ("WAV", "FLAC", "RF64", "W64", "AU", "AIFF", "CAF", "OGG", "MP3"):
+        sound = io.BytesIO()
+        n = 40 if form == "WAV" else 400
+        soundfile.write(sound, np.ones(n) / 9, 16000, format=form)
+        sounds.append(sound.getvalue())
     np.save(npy, np.ones((2, 3), np.float32))
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("config.yaml", "a: b")
@@ -168,7 +171,7 @@ def targets() -> dict:
         "scores": Target(_score_sets, [scores]),
         "npy": Target(_array, [npy.getvalue()]),
         "zip": Target(_unpack, [archive.getvalue()]),
-        "audio": Target(_audio, [wav.getvalue(), flac.getvalue()]),
+        "audio": Target(_audio, sounds),
     }
 
 

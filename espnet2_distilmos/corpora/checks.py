@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import soundfile
-
+from espnet2_distilmos.utils.audio import open_audio
 from espnet2_distilmos.utils.datadir import to_float
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.label_info import USUAL_SCALE
 
 SCALE = USUAL_SCALE
@@ -87,9 +87,9 @@ def check_sets(
 
     Left out, each with a finding: clips known to be of no use, without label, with a
     label that is no number or outside the scale, without system, listed twice with
-    different labels, without audio file, with a file that libsndfile cannot open or
-    that holds no samples (headers are read, not samples), and clips that a later set
-    has too (test sets come last, so a leak costs the training set a clip).
+    different labels, without audio file, with a file that cannot be opened, is cut off
+    or holds no samples (its structure is read, not its samples), and clips that a later
+    set has too (test sets come last, so a leak costs the training set a clip).
 
     Args:
         sets: name of the set -> its clips; training set first, test sets last.
@@ -159,10 +159,11 @@ def _check_clip(
     if not entry.wav.is_file():
         return leave_out("no audio file", str(entry.wav))
     try:
-        if soundfile.info(entry.wav).frames == 0:
-            return leave_out("audio without samples", str(entry.wav))
-    except (OSError, soundfile.SoundFileError) as e:
-        return leave_out("unreadable audio", f"{entry.wav} ({e})")
+        with open_audio(entry.wav) as f:
+            if f.frames == 0:
+                return leave_out("audio without samples", str(entry.wav))
+    except UserError as e:
+        return leave_out("unreadable audio", str(e))
     more = {}
     for name, text in entry.more.items():
         try:
@@ -180,6 +181,8 @@ def unlabelled(
 ) -> list[Finding]:
     """A finding for every wav in `folder` that no entry names.
 
+    Hidden files (macOS puts `._x.wav` beside `x.wav`) are called what they are.
+
     Args:
         folder: audio, not looked at below.
         entries: all clips of all sets.
@@ -187,17 +190,23 @@ def unlabelled(
     """
     known = known or {}
     named = {e.wav for e in entries}
-    return [
-        Finding(
-            "-",
-            path.name,
-            known.get(path.name, "audio without label"),
-            str(path),
-            known=path.name in known,
+    findings = []
+    for path in sorted(folder.glob("*.wav")):
+        if path in named:
+            continue
+        kind = known.get(path.name)
+        if kind is None and path.name.startswith("."):
+            kind = "hidden file, no clip of the corpus"
+        findings.append(
+            Finding(
+                "-",
+                path.name,
+                kind or "audio without label",
+                str(path),
+                known=kind is not None,
+            )
         )
-        for path in sorted(folder.glob("*.wav"))
-        if path not in named
-    ]
+    return findings
 
 
 def count_kinds(findings: Iterable[Finding]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import soundfile
 import soxr
 
 from espnet2_distilmos.corpora.level import Levelling
-from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, read_audio
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio, read_recording
 from espnet2_distilmos.utils.datadir import (
     DATA_FILES,
     DataDir,
@@ -56,7 +56,8 @@ def format_audio(
     Files that are so already are used where they lie; the others are resampled
     and averaged over channels into `<output_dir>/audio/` (16-bit FLAC). Also
     written: `utt2num_samples`, `utt2sys_id` (systems as numbers, for ESPnet's
-    data loader) with its key `sys2id`, and `dropped.txt`: every clip left out and why.
+    data loader) with its key `sys2id`, `dropped.txt`: every clip left out and why, and
+    `odd_audio.txt`: every clip that is kept, and of which the scorer would warn.
     `labels.yaml` of the set, what its labels are, goes along.
 
     Args:
@@ -113,9 +114,10 @@ def format_audio(
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
     digest = hashlib.sha256()
+    odd: dict[str, str] = {}
     for utt, path in progress(sources.items(), f"{output_dir}, clips"):
         data.wavs[utt], n_samples[utt] = _format_clip(
-            utt, path, output_dir / "audio", levelling, digest
+            utt, path, output_dir / "audio", levelling, digest, odd
         )
         seconds = n_samples[utt] / SAMPLE_RATE
         if min_seconds is not None and seconds < min_seconds:
@@ -133,6 +135,7 @@ def format_audio(
     write_text(
         output_dir / "dropped.txt", "".join(f"{u} {w}\n" for u, w in dropped.items())
     )
+    _tell_odd_audio(output_dir, {u: text for u, text in odd.items() if u in data.wavs})
     write_lines(output_dir / "utt2num_samples", {u: n_samples[u] for u in kept})
     if data.systems is not None:
         names = sorted(set(data.systems.values()), key=str.encode)
@@ -202,22 +205,42 @@ def _tell_odd_labels(data_dir: Path, data: DataDir, labels: Labels) -> None:
         )
 
 
-def _format_clip(utt: str, path: str, folder: Path, levelling: Levelling, digest):
+def _tell_odd_audio(output_dir: Path, odd: dict[str, str]) -> None:
+    """List what the scorer would warn of, and say how much of it there is."""
+    lines = [f"{utt} {text}\n" for utt, text in odd.items()]
+    write_text(output_dir / "odd_audio.txt", "".join(lines))
+    if odd:
+        utt, text = next(iter(odd.items()))
+        logging.warning(
+            f"{output_dir}: {len(odd)} clips are kept that are odd, e.g. {utt}: {text} "
+            f"(all are listed in {output_dir / 'odd_audio.txt'})"
+        )
+
+
+def _format_clip(
+    utt: str, path: str, folder: Path, levelling: Levelling, digest, odd: dict[str, str]
+):
     """Return the path of a 16 kHz mono version, and its number of samples.
 
-    `digest` takes in what was read.
+    `digest` takes in what was read, `odd` what the scorer would warn of.
     """
     try:
-        with open_audio(path) as f:
-            channels = f.channels
         # Also of those that stay as they are: later stages must not meet a bad one.
-        samples, rate = read_audio(path)
+        recording = read_recording(path)
+        samples, rate = recording.samples, recording.rate
     except UserError as e:
         raise UserError(f"{utt}: {e}") from e
     _take_in(digest, utt, samples, rate)
-    if levelling.level_db is None and rate == SAMPLE_RATE and channels == 1:
+    checks = recording.checks
+    if rate != SAMPLE_RATE:
+        samples = soxr.resample(samples, rate, SAMPLE_RATE)
+        checks.look_at_scored(samples)
+    if texts := checks.warnings():
+        odd[utt] = "; ".join(texts)
+    # ESPnet reads it itself, with libsndfile alone.
+    as_it_is = rate == SAMPLE_RATE and recording.channels == 1 and recording.plain
+    if levelling.level_db is None and as_it_is:
         return path, len(samples)
-    samples = soxr.resample(samples, rate, SAMPLE_RATE)
     if levelling.level_db is not None:
         samples = levelling(utt, samples)
     target = folder / f"{file_name(utt)}.flac"

@@ -1,78 +1,24 @@
 """Any audio as 16 kHz mono, in bounded memory, with what is odd about it."""
 
-from dataclasses import dataclass
-from typing import Iterable, Iterator, List, Optional
+import math
+from typing import Iterable, Iterator, Optional
 
 import numpy as np
-import soundfile
 import soxr
 
-from espnet2_distilmos.utils.audio import SAMPLE_RATE, open_audio, require_all
+from espnet2_distilmos.utils.audio import (
+    SAMPLE_RATE,
+    AudioReader,
+    Checks,
+    average,
+    open_audio,
+    require_rate,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-# Samples of full scale: a peak below counts as silence (-60 dB), runs above as clipped.
-_SILENT = 0.001
-_FULL = 0.999
 _BLOCK_SECONDS = 10
 _BLOCK_SAMPLES = 1 << 24  # of all channels: 64 MB
-
-
-@dataclass
-class Checks:
-    """What is odd about a clip, gathered while its samples pass by.
-
-    Attributes:
-        n_samples: samples a channel, before resampling.
-        n_bad: NaN or Inf among them (all channels); scored as zeros.
-        n_clipped: samples in runs of three or more at full scale (all channels).
-        peak: largest absolute value.
-        channels: of the last block.
-    """
-
-    n_samples: int = 0
-    n_bad: int = 0
-    n_clipped: int = 0
-    peak: float = 0.0
-    channels: int = 1
-    _before: Optional[np.ndarray] = None  # full scale, the last three of the last block
-
-    def look(self, block: np.ndarray) -> np.ndarray:
-        """Check (n, channels) samples; return them with zeros for NaN and Inf."""
-        self.n_samples += len(block)
-        self.channels = block.shape[1]
-        finite = np.isfinite(block)
-        if not finite.all():
-            self.n_bad += int((~finite).sum())
-            block = np.where(finite, block, 0.0)
-        magnitude = np.abs(block)
-        self.peak = max(self.peak, float(magnitude.max(initial=0.0)))
-        full = magnitude >= _FULL
-        if full.any():
-            if self._before is None:
-                self._before = np.zeros((3, full.shape[1]), bool)
-            run = np.concatenate([self._before, full])
-            # The third sample at full scale makes a run, and brings in the two before.
-            third = run[3:] & run[2:-1] & run[1:-2]
-            self.n_clipped += int(third.sum() + 2 * (third & ~run[:-3]).sum())
-            self._before = run[-3:]
-        else:
-            self._before = None  # no run can reach into the next block
-        return block
-
-    def warnings(self) -> List[str]:
-        """One short text a finding."""
-        found = []
-        total = max(self.n_samples * self.channels, 1)
-        if self.n_bad:
-            found.append(f"{self.n_bad} NaN or Inf samples taken as 0")
-        if self.peak < _SILENT:
-            found.append("silence (peak below -60 dB)")
-        if self.n_clipped:
-            found.append(f"clipped ({100 * self.n_clipped / total:.2g} % of samples)")
-        elif self.peak > 1.0:
-            found.append(f"peak {self.peak:.3g} is over full scale")
-        return found
 
 
 def mono_16k(
@@ -88,14 +34,21 @@ def mono_16k(
     Yields:
         (m,) float32 samples at 16 kHz.
     """
+    checks.rate = rate
     resample = None
     if rate != SAMPLE_RATE:
         resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
     for block in blocks:
-        mono = checks.look(block).mean(axis=1, dtype=np.float32)
-        yield mono if resample is None else resample.resample_chunk(mono)
+        mono = average(checks.look(block))
+        checks.look_at_average(mono)
+        if resample is not None:
+            mono = resample.resample_chunk(mono)
+            checks.look_at_scored(mono)
+        yield mono
     if resample is not None:
-        yield resample.resample_chunk(np.zeros(0, np.float32), last=True)
+        mono = resample.resample_chunk(np.zeros(0, np.float32), last=True)
+        checks.look_at_scored(mono)
+        yield mono
 
 
 def from_array(speech, fs: int, checks: Checks) -> np.ndarray:
@@ -119,6 +72,7 @@ def from_array(speech, fs: int, checks: Checks) -> np.ndarray:
     speech = np.asarray(speech)
     if not isinstance(fs, (int, np.integer)) or isinstance(fs, bool) or fs <= 0:
         raise UserError(f"fs must be a sampling rate in Hz, not {fs!r}")
+    require_rate(int(fs), "speech")
     if speech.ndim not in (1, 2) or speech.size == 0:
         raise UserError(
             f"speech must be (n,) or (channels, n) samples, not {speech.shape}"
@@ -139,27 +93,41 @@ def from_array(speech, fs: int, checks: Checks) -> np.ndarray:
 
 
 class AudioFile:
-    """A file that libsndfile reads.
+    """A file of any format.
 
     Attributes:
         path: as given.
         rate: its sampling rate in Hz.
         channels: its channels.
-        seconds: its length, by its header.
+        frames: samples a channel by its header, which may be wrong; None: not told.
         checks: filled by :meth:`blocks`.
 
     Raises:
-        UserError: no such file, no audio, or no samples.
+        UserError: no such file, no audio, or no samples; see
+            :func:`espnet2_distilmos.utils.audio.open_audio`.
     """
 
     def __init__(self, path: PathLike):
         self.path = str(path)
         self.checks = Checks()
-        with open_audio(self.path) as info:
-            self.rate, self.channels = info.samplerate, info.channels
-            self.seconds = info.frames / info.samplerate
-            if info.frames == 0:
-                raise UserError(f"{path}: holds no samples")
+        # Kept for the first reading: opening is a good part of a short clip's time.
+        self._opened: Optional[AudioReader] = open_audio(self.path)
+        self.rate, self.channels = self._opened.rate, self._opened.channels
+        self.frames = self._opened.frames
+        if self.frames == 0:
+            self.close()
+            raise UserError(f"{path}: holds no samples")
+
+    def close(self) -> None:
+        """Close the file, if it is not to be read now; it can be read later."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def seconds(self) -> float:
+        """Its length: what was read, or, before that, what its header tells."""
+        return (self.checks.n_samples or self.frames or 0) / self.rate
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield (m,) float32 samples at 16 kHz, some 10 s at a time."""
@@ -168,23 +136,29 @@ class AudioFile:
         _require_samples(self.checks, self.path)
 
     def _read(self) -> Iterator[np.ndarray]:
-        try:
-            with open_audio(self.path) as f:
-                # A header may promise any rate and any number of channels.
-                size = min(_BLOCK_SECONDS * self.rate, _BLOCK_SAMPLES // f.channels)
-                n_read = 0
-                # Not f.blocks(), which believes the header: where a file ends before,
-                # it hands out whatever the memory held.
-                while len(block := f.read(max(size, 1), "float32", always_2d=True)):
-                    n_read += len(block)
-                    yield block
-                require_all(f, self.path, n_read)
-        except (OSError, soundfile.SoundFileError) as e:
-            raise UserError(f"{self.path}: cannot be read as audio ({e})") from e
+        opened, self._opened = self._opened, None
+        with opened or open_audio(self.path) as f:
+            # A header may promise any rate and any number of channels.
+            size = min(_BLOCK_SECONDS * f.rate, _BLOCK_SAMPLES // f.channels)
+            yield from f.blocks(max(size, 1))
+            self.checks.notes = f.notes
 
-    def samples(self) -> np.ndarray:
-        """(m,) float32: the whole file at 16 kHz."""
-        return np.concatenate(list(self.blocks()))
+    def samples(self, most: Optional[float] = None) -> Optional[np.ndarray]:
+        """(m,) float32: the whole file at 16 kHz; None if it is too long.
+
+        Args:
+            most: seconds that are held in memory at most; None = any number.
+        """
+        limit = math.inf if most is None else most * self.rate
+        if (self.frames or 0) > limit:
+            self.close()
+            return None
+        blocks = []
+        for block in self.blocks():
+            blocks.append(block)
+            if self.checks.n_samples > limit:  # whatever its header says
+                return None
+        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
 
 
 def _require_samples(checks: Checks, name: str) -> None:

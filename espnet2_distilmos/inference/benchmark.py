@@ -169,7 +169,7 @@ def _model_name(tag: str) -> str:
 
 
 def _load(folder: str) -> DataDir:
-    content = DataDir.load(folder)
+    content = DataDir.load(folder, strict=False)
     if content.mos is None:
         raise UserError(f"{folder}: has no utt2mos; labels are needed to compare with")
     return content

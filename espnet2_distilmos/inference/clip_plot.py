@@ -1,12 +1,13 @@
 """A picture of one clip: waveform, spectrogram and frame scores over time."""
 
+from collections.abc import Iterable, Iterator
 from typing import Tuple
 
 import numpy as np
-import soundfile
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.scoring.canvas import BLUE, GREY, ORANGE, canvas
+from espnet2_distilmos.utils.audio import average, open_audio
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 
@@ -32,7 +33,7 @@ def plot_clip(
         mos: the clip's score.
         labels: what the model was trained to predict, for heading and axis.
     """
-    low, high, levels, seconds, rate = _look_at(clip.path)
+    low, high, levels, seconds, rate = _look_at(clip.path, len(frame_mos) * frame_shift)
     with canvas(path, 3, size=(10.0, 2.0), columns=1) as (_, (wave, spec, score)):
         times = np.linspace(0.0, seconds, len(low))
         wave.fill_between(times, low, high, color=BLUE, linewidth=0.3)
@@ -58,25 +59,43 @@ def plot_clip(
             ax.set_xlim(0.0, seconds)
 
 
-def _look_at(path: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray, float, int]:
+def _look_at(
+    path: str, about: float
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, float, int]:
     """Envelope and spectrogram of a file in at most some 2000 columns.
+
+    Args:
+        path: the file.
+        about: its length in seconds, where its header does not tell.
 
     Returns:
         (C,) minima and (C,) maxima a column, (F, C) levels in dB, seconds, Hz.
     """
-    with soundfile.SoundFile(path) as f:
-        rate, n = f.samplerate, f.frames
+    with open_audio(path) as f:
+        rate = f.rate
+        n = int(about * rate) if f.frames is None else f.frames
         hop = max(int(_HOP * rate), n // _MOST_COLUMNS, 1)
         window = max(int(_WINDOW * rate), 2)
-        size = max(hop, window)
         taper = np.hanning(window)
         low, high, levels = [], [], []
-        for block in f.blocks(
-            size, overlap=size - hop, dtype="float32", always_2d=True, fill_value=0.0
-        ):
-            block = np.nan_to_num(block.mean(axis=1), posinf=0.0, neginf=0.0)
+        for block in _columns(f.blocks(10 * rate), max(hop, window), hop):
             low.append(block[:hop].min())
             high.append(block[:hop].max())
             levels.append(np.abs(np.fft.rfft(block[:window] * taper)))
-    decibels = 20 * np.log10(np.maximum(np.stack(levels, axis=1), 1e-5))
-    return np.array(low), np.array(high), decibels, n / rate, rate
+        decibels = 20 * np.log10(np.maximum(np.stack(levels, axis=1), 1e-5))
+        return np.array(low), np.array(high), decibels, f.n_read / rate, rate
+
+
+def _columns(blocks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[np.ndarray]:
+    """Yield (size,) samples every `hop` of (n, channels) blocks; zeros at the end."""
+    kept = np.zeros(0, np.float32)
+    for block in blocks:
+        mono = np.nan_to_num(average(block), posinf=0.0, neginf=0.0)
+        kept = np.concatenate([kept, mono])
+        at = 0
+        while at + size <= len(kept):
+            yield kept[at : at + size]
+            at += hop
+        kept = kept[at:]
+    for at in range(0, max(len(kept) - (size - hop), 1), hop):
+        yield np.pad(kept[at:], (0, size))[:size]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
 from espnet2_distilmos.inference.report import (
     as_utf8,
     frames_path,
@@ -63,6 +63,7 @@ def score_paths(
     for folder in (frame_mos, plot):
         if folder is not None:
             require_folder(folder)
+            require_distinct_outputs(clips)
     # After the cheap checks: torch takes seconds.
     from espnet2_distilmos.inference.engine import DistilMOSInference
 

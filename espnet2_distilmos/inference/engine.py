@@ -165,7 +165,7 @@ class DistilMOSInference:
         """Score files of any number and length in bounded memory, in order.
 
         Args:
-            paths: files that libsndfile reads.
+            paths: audio files of any format.
             num_workers: threads that read and resample.
 
         Yields:

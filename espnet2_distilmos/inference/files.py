@@ -47,7 +47,7 @@ def score_files(
 def _load(path: PathLike) -> Loaded:
     try:
         audio = AudioFile(path)
-        samples = None if audio.seconds > STREAM else audio.samples()
+        samples = audio.samples(STREAM)
     except UserError as e:
         return str(path), None, None, str(e)
     except Exception as e:  # whatever a broken file makes a library do
@@ -73,9 +73,7 @@ def _score_pool(
     for i, (path, audio, samples, _) in enumerate(pool):
         result: Dict[str, Any] = {"file": path, "mos": None, "warnings": []}
         if audio is not None:
-            result.update(
-                seconds=audio.seconds, rate=audio.rate, channels=audio.channels
-            )
+            result.update(rate=audio.rate, channels=audio.channels)
         if i not in errors:
             try:
                 if samples is not None:
@@ -85,6 +83,8 @@ def _score_pool(
                 result.update(model.result(score, audio.checks))
             except UserError as e:  # a long file that breaks off, or no finite score
                 errors[i] = str(e) if path in str(e) else f"{path}: {e}"
+        if audio is not None:  # behind the reading, which may find less than told
+            result["seconds"] = audio.seconds
         if i in errors:
             result["error"] = errors[i]
         yield result

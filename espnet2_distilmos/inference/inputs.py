@@ -9,12 +9,7 @@ from typing import Dict, List, Optional
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, file_name
-
-# What is looked for in folders; a file that is named itself may be called anything.
-AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .sph "
-    ".nist".split()
-)
+from espnet2_distilmos.utils.search import AUDIO_SUFFIXES, find_audio
 
 
 @dataclass(frozen=True)
@@ -45,28 +40,41 @@ class Clip:
 def collect_clips(paths: Sequence[PathLike]) -> List[Clip]:
     """Clips of files, folders (recursively, by name) and `*.scp` lists, each once.
 
+    Links are followed. What is passed over in a folder (hidden files, folders that
+    cannot be read, links that lead nowhere) is logged with a count.
+
     Raises:
-        UserError: no such path, a folder without audio, a bad `wav.scp`, or two clips
-            whose outputs would have the same name.
+        UserError: no such path, a folder without audio, or a bad `wav.scp`.
     """
     clips: Dict[tuple, Clip] = {}
     for path in map(Path, paths):
         for clip in _clips_of(path):
             clips.setdefault((clip.utt, os.path.abspath(clip.path)), clip)
+    return list(clips.values())
+
+
+def require_distinct_outputs(clips: Sequence[Clip]) -> None:
+    """Refuse clips of which something would be written under the same name.
+
+    Raises:
+        UserError: two clips whose outputs would have one name.
+    """
     outputs: Dict[str, Clip] = {}
-    for clip in clips.values():
+    for clip in clips:
         other = outputs.setdefault(clip.output, clip)
         if other is not clip:
             raise UserError(
-                f"{other.name} and {clip.name} cannot be told apart by their names; "
-                "score them with two commands, or from a folder above both"
+                f"{other.path} and {clip.path}: what is written of each clip would "
+                f"have one name, {clip.output}; score them with two commands, or from "
+                "a folder above both"
             )
-    return list(clips.values())
 
 
 def _clips_of(path: Path) -> Iterator[Clip]:
     if path.is_dir():
-        found = sorted(_audio_files(path))
+        search = find_audio(path)
+        search.tell()
+        found = search.files
         if not found:
             raise UserError(
                 f"{path}: holds no audio files ({' '.join(sorted(AUDIO_SUFFIXES))})"
@@ -76,17 +84,7 @@ def _clips_of(path: Path) -> Iterator[Clip]:
     elif not path.exists():
         raise UserError(f"{path}: no such file or folder")
     elif path.suffix == ".scp":
-        for utt, file in read_wav_scp(path).items():
+        for utt, file in read_wav_scp(path, strict=False).items():
             yield Clip(file, file_name(utt), utt)
     else:
         yield Clip(str(path), path.name)
-
-
-def _audio_files(folder: Path) -> Iterator[str]:
-    """Audio files below a folder, relative to it; hidden ones are passed over."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            suffix = os.path.splitext(name)[1].lower()
-            if suffix in AUDIO_SUFFIXES and not name.startswith("."):
-                yield os.path.relpath(os.path.join(root, name), folder)

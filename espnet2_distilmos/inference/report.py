@@ -26,9 +26,14 @@ Results = Sequence[Dict[str, Any]]
 
 def require_format(form: str, clips: Sequence[Clip]) -> None:
     """Refuse names that Kaldi's format cannot hold, before anything is scored."""
-    bad = [c.name for c in clips if form == "kaldi" and len(c.name.split()) != 1]
-    if bad:
-        raise UserError(f"{bad[0]!r}: a Kaldi ID has no blanks; use --format csv")
+    if form != "kaldi":
+        return
+    names = Counter(clip.name for clip in clips)
+    for name, n in names.items():
+        if len(name.split()) != 1:
+            raise UserError(f"{name!r}: a Kaldi ID has no blanks; use --format csv")
+        if n > 1:
+            raise UserError(f"{name}: {n} clips have this ID; use --format csv")
 
 
 def table(

@@ -57,7 +57,7 @@ def score_scp(
     output_dir = Path(output_dir)
     # Its utt2mos would be taken for, or take the place of, labels.
     require_folder(output_dir, Path(wav_scp).parent)
-    wavs = read_wav_scp(wav_scp)
+    wavs = read_wav_scp(wav_scp, strict=False)
     if key_file is not None:
         keys = _read_keys(key_file)
         missing = [key for key in keys if key not in wavs]

@@ -118,16 +118,16 @@ def score_files(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """:func:`score` for files with `ID VALUE` lines, sorted by ID.
+    """:func:`score` for files with `ID VALUE` lines, in any order.
 
     Raises:
         UserError: see :func:`score` and
             :func:`~espnet2_distilmos.utils.datadir.read_lines`.
     """
     return score(
-        read_floats(ref_utt2mos),
-        read_floats(hyp_utt2mos),
-        None if utt2sys is None else read_words(utt2sys),
+        read_floats(ref_utt2mos, strict=False),
+        read_floats(hyp_utt2mos, strict=False),
+        None if utt2sys is None else read_words(utt2sys, strict=False),
         n_bootstrap,
         seed,
         names=(str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys)),

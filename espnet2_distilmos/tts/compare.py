@@ -16,6 +16,7 @@ from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.search import Search, walk
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -40,14 +41,16 @@ def find_decoded(paths: Sequence[PathLike], name: str) -> List[Path]:
         elif any(map(Path.is_file, near)):
             files = [next(filter(Path.is_file, near))]
         else:
-            files = sorted(
-                (
-                    file
-                    for file in path.rglob(f"wav/{name}")
-                    if not {"log", "logdir"} & set(file.relative_to(path).parts)
-                ),
-                key=_natural,
-            )
+            search = Search(str(path))
+            files = [
+                path / inside / name
+                for inside, entries in walk(search)
+                if Path(inside).name == "wav"
+                and not {"log", "logdir"} & set(Path(inside).parts)
+                and name in (entry.name for entry in entries)
+            ]
+            files.sort(key=_natural)
+            search.tell()
         if not files:
             raise UserError(f"{path}: no {name} in it, in wav/, or in a wav/ below")
         for file in files:
@@ -88,7 +91,7 @@ class Decoded:
             UserError: not such a file.
         """
         file = Path(file)
-        mos = read_floats(file)
+        mos = read_floats(file, strict=False)
         stamp = file.parent / PROVENANCE
         if not stamp.exists():  # of another tool
             return cls(file.parent, mos)

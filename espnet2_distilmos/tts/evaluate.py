@@ -46,7 +46,7 @@ def utterances(path: PathLike) -> Dict[str, str]:
         UserError: no such path, no audio, two files with one ID, or an ID with blanks.
     """
     if not Path(path).is_dir():
-        return read_wav_scp(path)
+        return read_wav_scp(path, strict=False)
     files: Dict[str, str] = {}
     for clip in collect_clips([path]):
         utt = Path(clip.path).stem
@@ -155,6 +155,7 @@ class Evaluator:
         path: PathLike,
         outdir: Optional[PathLike] = None,
         jsonl: Optional[PathLike] = None,
+        files: Optional[Mapping[str, str]] = None,
     ) -> Path:
         """Score a folder or a `wav.scp`; what is whole is not made again.
 
@@ -162,6 +163,7 @@ class Evaluator:
             path: folder of audio, or a Kaldi list of it.
             outdir: folder for the results; None = :func:`default_outdir`.
             jsonl: file for VERSA's JSON lines.
+            files: :func:`utterances` of `path`, where they are known.
 
         Returns:
             The folder with the results.
@@ -170,7 +172,7 @@ class Evaluator:
             UserError: bad input; or, when all else is written, clips without a score.
         """
         outdir = default_outdir(path) if outdir is None else Path(outdir)
-        files = utterances(path)
+        files = utterances(path) if files is None else files
         request = {**self.identity, "audio": fingerprint(files)}
         with folder_lock(outdir):
             made = [outdir / SCORES, outdir / AVERAGE, *([jsonl] if jsonl else [])]
@@ -221,8 +223,8 @@ def evaluate(
     **model: Any,
 ) -> Path:
     """Score one folder or list; `model` are arguments of :class:`Evaluator`."""
-    utterances(path)  # before a model is looked for, perhaps on the net
-    return Evaluator(**model)(path, outdir, jsonl)
+    files = utterances(path)  # before a model is looked for, perhaps on the net
+    return Evaluator(**model)(path, outdir, jsonl, files)
 
 
 def finish(

@@ -5,19 +5,22 @@ All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 (`LC_ALL=C sort`).
 """
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.values import (
+    Rating,
+    from_ratings,
+    to_audio_path,
+    to_float,
+    to_ratings,
+    to_word,
+)
 
 T = TypeVar("T")
-# Who, and the score that he or she gave.
-Rating = Tuple[str, float]
-# Value of a line of `utt2ratings` where nobody's rating is known.
-NO_RATINGS = "-"
 
 
 def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
@@ -25,11 +28,17 @@ def _show(items: List[str], most: int = 5, separator: str = ", ") -> str:
     return f"{separator.join(items[:most])}{more}"
 
 
-def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
+def read_lines(
+    path: PathLike, convert: Callable[[str], T], strict: bool = True
+) -> Dict[str, T]:
     """Read `ID VALUE` lines into a dict in file order.
 
-    `convert` turns the value's text into what is wanted and raises ValueError
-    with the reason if it cannot.
+    Args:
+        path: the file.
+        convert: turns the value's text into what is wanted; raises ValueError with the
+            reason if it cannot.
+        strict: refuse IDs out of order, Windows line ends and a byte order mark, which
+            Kaldi's and ESPnet's own readers stumble over; False where only we read it.
 
     Raises:
         UserError: unreadable or empty file; lines without a value, values that
@@ -48,6 +57,9 @@ def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
         lines.pop()
     if not lines:
         raise UserError(f"{path}: is empty; one `ID VALUE` line an utterance is needed")
+    if not strict:
+        lines = [line.removesuffix("\r") for line in lines]
+        lines[0] = lines[0].removeprefix("\ufeff")
     result: Dict[str, T] = {}
     problems: List[str] = []
     previous = b""
@@ -56,7 +68,7 @@ def read_lines(path: PathLike, convert: Callable[[str], T]) -> Dict[str, T]:
             utt, value = _split_line(line)
             if utt in result:
                 raise ValueError(f"duplicate ID {utt}")
-            if utt.encode() < previous:
+            if strict and utt.encode() < previous:
                 raise ValueError(f"ID {utt} out of order; sort with LC_ALL=C")
             previous = utt.encode()
             try:
@@ -82,72 +94,32 @@ def _split_line(line: str) -> Tuple[str, str]:
     return fields[0], fields[1].rstrip()
 
 
-def to_float(text: str) -> float:
-    """A finite number, or ValueError with the reason."""
-    try:
-        if "_" in text:  # 3_5 would be 35
-            raise ValueError(text)
-        value = float(text)
-    except ValueError as e:
-        raise ValueError(f"{text!r} is not a number (as in 3.25)") from e
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a finite number")
-    return value
+def _sorted(values: Dict[str, T]) -> Dict[str, T]:
+    """By the bytes of the IDs: no figure may depend on the order of a file."""
+    return dict(sorted(values.items(), key=lambda item: item[0].encode()))
 
 
-def to_word(text: str) -> str:
-    """One word, or ValueError."""
-    if len(text.split()) != 1:
-        raise ValueError(f"one word was expected, found {text!r}")
-    return text
-
-
-def to_audio_path(text: str) -> str:
-    """A plain path; Kaldi pipes are refused, since they would run a command."""
-    if text.endswith("|") or text.startswith("|"):
-        raise ValueError("pipes are not supported; write the audio to a file first")
-    return text
-
-
-def to_ratings(text: str) -> List[Rating]:
-    """`listener:score listener:score ...` (`-` = none), or ValueError with the reason.
-
-    What follows a listener's last colon is the score.
-    """
-    if text == NO_RATINGS:
-        return []
-    ratings = []
-    for word in text.split():
-        listener, colon, score = word.rpartition(":")
-        if not colon or not listener:
-            raise ValueError(f"{word!r} is not listener:score (as in L07:4)")
-        ratings.append((listener, to_float(score)))
-    return ratings
-
-
-def from_ratings(ratings: List[Rating]) -> str:
-    """The text of which :func:`to_ratings` makes `ratings`."""
-    return " ".join(f"{who}:{score:g}" for who, score in ratings) or NO_RATINGS
-
-
-def read_floats(path: PathLike) -> Dict[str, float]:
+def read_floats(path: PathLike, strict: bool = True) -> Dict[str, float]:
     """Read `utt2mos` and its like: `ID NUMBER`."""
-    return read_lines(path, to_float)
+    return _sorted(read_lines(path, to_float, strict))
 
 
-def read_words(path: PathLike) -> Dict[str, str]:
+def read_words(path: PathLike, strict: bool = True) -> Dict[str, str]:
     """Read `utt2sys`, `utt2spk` and their like: `ID WORD`."""
-    return read_lines(path, to_word)
+    return _sorted(read_lines(path, to_word, strict))
 
 
-def read_ratings(path: PathLike) -> Dict[str, List[Rating]]:
+def read_ratings(path: PathLike, strict: bool = True) -> Dict[str, List[Rating]]:
     """Read `utt2ratings`: `ID listener:score listener:score ...`, or `ID -`."""
-    return read_lines(path, to_ratings)
+    return _sorted(read_lines(path, to_ratings, strict))
 
 
-def read_wav_scp(path: PathLike) -> Dict[str, str]:
-    """Read `wav.scp`: `ID PATH` (blanks in the path are kept)."""
-    return read_lines(path, to_audio_path)
+def read_wav_scp(path: PathLike, strict: bool = True) -> Dict[str, str]:
+    """Read `wav.scp`: `ID PATH` (blanks in the path are kept).
+
+    Only training needs an order: see :func:`read_lines` for `strict`.
+    """
+    return read_lines(path, to_audio_path, strict)
 
 
 def write_lines(path: PathLike, values: Mapping[str, object]) -> None:
@@ -221,17 +193,21 @@ class DataDir:
     ratings: Optional[Dict[str, List[Rating]]] = None
 
     @classmethod
-    def load(cls, folder: PathLike) -> "DataDir":
+    def load(cls, folder: PathLike, strict: bool = True) -> "DataDir":
         """Read and check a folder; files other than `wav.scp` may be absent.
 
         Clips that are not in `utt2ratings` have no ratings.
+
+        Args:
+            folder: the folder.
+            strict: see :func:`read_lines`.
 
         Raises:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
         """
         folder = Path(folder)
         contents = {
-            name: reader(folder / name)
+            name: _sorted(reader(folder / name, strict))
             for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
@@ -279,7 +255,7 @@ class DataDir:
 
 
 # File -> how it is read, in the order of DataDir's fields.
-_READERS: Dict[str, Callable[[PathLike], Dict]] = {
+_READERS: Dict[str, Callable[[PathLike, bool], Dict]] = {
     "wav.scp": read_wav_scp,
     "utt2mos": read_floats,
     "utt2sys": read_words,

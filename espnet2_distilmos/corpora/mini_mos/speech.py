@@ -20,6 +20,7 @@ from espnet2_distilmos.corpora.mini_mos.signal import (
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.search import find_audio
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".g722")
 MIN_SECONDS, MAX_SECONDS = 1.0, 6.0
@@ -112,7 +113,8 @@ def find_speech(
 
     Args:
         folder: clean speech.
-        long_ones: take clips of more than 6 s too, of which 6 s will be used.
+        long_ones: take clips of more than 6 s too, of which 6 s will be used, and look
+            into folders behind links: for a folder of the user's own.
 
     Returns:
         Prompts, and (path, reason) of each file that was left out.
@@ -127,12 +129,10 @@ def find_speech(
     skipped: list[tuple[str, str]] = []
     owner: dict[str, Path] = {}
     names: set[tuple[str, str]] = set()
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in AUDIO_SUFFIXES
-        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    )
+    # Debian's packages have links, of which every name would be another prompt.
+    search = find_audio(folder, AUDIO_SUFFIXES, links=long_ones)
+    search.tell()
+    files = sorted(folder / name for name in search.files)
     for path in files:
         *parents, stem = path.relative_to(folder).with_suffix("").parts
         inner = "/".join([*parents[1:], stem])

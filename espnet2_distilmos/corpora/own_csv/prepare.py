@@ -38,8 +38,8 @@ def prepare_csv(
 ) -> list[str]:
     """Write data directories from a CSV `wav,mos[,system][,split]`.
 
-    On disk: the CSV wherever it is, and audio files of any format that libsndfile
-    reads, at any rate, named relative to the CSV's folder (or by absolute paths):
+    On disk: the CSV wherever it is, and audio files of any format, at any rate, named
+    relative to the CSV's folder (or by absolute paths):
 
         my_test/scores.csv
         my_test/wavs/a/0001.wav
@@ -210,6 +210,12 @@ def _told(
     ]
     if table.problems:
         told.append(f"{len(table.problems)} lines were left out (csv_problems.txt).")
+    if table.odd:
+        line, text = table.odd[0]
+        told.append(
+            f"{len(table.odd)} clips are kept that are odd, e.g. line {line}: {text}; "
+            "stage 1 lists them all."
+        )
     if table.unused:
         told.append(f"Columns that were not used: {', '.join(table.unused)}.")
     told.append(split.told)

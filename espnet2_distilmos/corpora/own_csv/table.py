@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from espnet2_distilmos.utils.audio import read_audio
+from espnet2_distilmos.utils.audio import read_recording
 from espnet2_distilmos.utils.datadir import to_float
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -52,12 +52,14 @@ class Table:
         problems: (line, what is wrong with it), by line.
         unused: names of columns that mean nothing here.
         columns: those that do.
+        odd: (line, what is odd about its audio), of good rows, by line.
     """
 
     rows: list[Row] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
+    odd: list[tuple[int, str]] = field(default_factory=list)
 
 
 def read_table(path: PathLike, scale: tuple[float, float] = (1.0, 5.0)) -> Table:
@@ -109,15 +111,18 @@ def check_audio(table: Table) -> dict[Path, float]:
     seconds: dict[Path, float] = {}
     for row in table.rows:
         try:
-            samples, rate = read_audio(row.wav)
+            recording = read_recording(row.wav)
         except UserError as e:
             table.problems.append((row.line, str(e)))
             continue
-        if len(samples) / rate < MIN_SECONDS:
-            text = f"{row.wav}: {len(samples) / rate:.3f} s is too short for a score"
+        length = len(recording.samples) / recording.rate
+        if length < MIN_SECONDS:
+            text = f"{row.wav}: {length:.3f} s is too short for a score"
             table.problems.append((row.line, text))
-        else:
-            seconds[row.wav] = len(samples) / rate
+            continue
+        seconds[row.wav] = length
+        if texts := recording.checks.warnings():
+            table.odd.append((row.line, f"{row.wav}: {'; '.join(texts)}"))
     table.rows = [row for row in table.rows if row.wav in seconds]
     table.problems.sort()
     return seconds

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from espnet2_distilmos.bin.main import cli
-from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
 from espnet2_distilmos.inference.report import mean_interval
 from espnet2_distilmos.utils.errors import UserError
 
@@ -180,12 +180,77 @@ def test_inputs(wavs, tmp_path):
     other = tmp_path / "tts" / "a"
     other.mkdir(parents=True)
     (other / "1.wav").write_text("")
-    with pytest.raises(UserError, match="cannot be told apart"):
-        collect_clips([wavs, tmp_path / "tts"])
+    # Only what is written a clip needs names of its own.
+    clips = collect_clips([wavs, tmp_path / "tts"])
+    assert len(clips) == 4 and len({clip.name for clip in clips}) == 4
+    with pytest.raises(UserError, match="would have one name, tts/a/1.wav; score"):
+        require_distinct_outputs(clips)
     with pytest.raises(UserError, match="pipes are not supported"):
         scp = tmp_path / "wav.scp"
         scp.write_text("a sox x.wav -t wav - |\n")
         collect_clips([scp])
+
+
+def test_one_name_in_two_folders(tools, tiny_model, tmp_path, capsys):
+    """The same sentence of two systems: two rows; refused where files would clash."""
+    paths = [
+        tools.wav(tmp_path / f"{s}/wav/1.wav", 1.0, seed=i) for i, s in enumerate("AB")
+    ]
+    out = tmp_path / "mos.csv"
+    for given in (paths, [path.parent for path in paths]):
+        assert score(*given, "--model", tiny_model, "--output", out) == 0
+        table = rows(out)
+        assert [r["file"] for r in table] == [str(path) for path in paths]
+        assert table[0]["mos"] != table[1]["mos"]
+        for option in ("--frame_mos", "--plot"):
+            assert score(*given, "--model", tiny_model, option, tmp_path / "x") == 1
+            assert "would have one name" in capsys.readouterr().err
+    for name in "AB":
+        (tmp_path / f"{name}.scp").write_text(f"u {tmp_path / name}/wav/1.wav\n")
+    lists = [tmp_path / "A.scp", tmp_path / "B.scp"]
+    assert score(*lists, "--model", tiny_model, "--output", out) == 0
+    assert [r["id"] for r in rows(out)] == ["u", "u"]
+    assert score(*lists, "--model", tiny_model, "--format", "kaldi") == 1
+    assert "u: 2 clips have this ID; use --format csv" in capsys.readouterr().err
+
+
+def test_a_list_in_any_order(tools, tiny_model, tmp_path):
+    """Of Windows too: only training needs more."""
+    wav = tools.wav(tmp_path / "1.wav", 1.0)
+    scp, out = tmp_path / "wav.scp", tmp_path / "mos.csv"
+    scp.write_text(f"\ufeffz {wav}\r\nb {wav}\r\na {wav}\r\n", encoding="utf-8")
+    assert score(scp, "--model", tiny_model, "--output", out) == 0
+    assert [(r["id"], r["file"]) for r in rows(out)] == [(u, str(wav)) for u in "zba"]
+    scp.write_text(f"z {wav}\nb {wav}\nz {wav}\n")
+    with pytest.raises(UserError, match="wav.scp:3: duplicate ID z"):
+        collect_clips([scp])
+
+
+def test_seconds_are_those_that_were_scored(tmp_path, tiny_model, engine, capsys):
+    from made_audio import noise, with_total, written
+
+    mp3 = written(tmp_path / "cut.mp3", noise(4), format="MP3")
+    (tmp_path / "cut.mp3").write_bytes(mp3[: len(mp3) // 2])
+    flac = written(tmp_path / "unknown.flac", noise(2))
+    (tmp_path / "unknown.flac").write_bytes(with_total(flac, 0))
+    long = written(tmp_path / "long.flac", noise(45))
+    (tmp_path / "long.flac").write_bytes(with_total(long, 0))
+    written(tmp_path / "known.flac", noise(2))
+    written(tmp_path / "long2.flac", noise(45))
+    out = tmp_path / "mos.csv"
+    assert score(tmp_path, "--model", tiny_model, "--output", out) == 0
+    table = {r["file"].rsplit("/")[-1]: r for r in rows(out)}
+    assert 1.8 < float(table["cut.mp3"]["seconds"]) < 2.0
+    assert table["cut.mp3"]["warnings"].startswith("cut off: 1.9")
+    for name, other, seconds in (
+        ("unknown.flac", "known.flac", 2.0),
+        ("long.flac", "long2.flac", 45.0),
+    ):
+        assert float(table[name]["seconds"]) == seconds
+        assert table[name]["warnings"] == ""
+        assert float(table[name]["mos"]) == pytest.approx(
+            float(table[other]["mos"]), abs=1e-4
+        )
 
 
 def test_interval():

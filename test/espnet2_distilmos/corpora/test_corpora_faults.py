@@ -97,6 +97,7 @@ def test_nothing_is_dropped_without_a_word(copy_of, tmp_path, caplog):
     (tree / f"wav/{names[1]}.wav").write_bytes(b"RIFF, not really")
     soundfile.write(tree / f"wav/{names[2]}.wav", np.zeros(0), 16000)
     shutil.copy(tree / f"wav/{names[3]}.wav", tree / "wav/stray.wav")
+    (tree / f"wav/._{names[3]}.wav").write_bytes(b"\0\5\x16\7" + bytes(200))
     lines[4] = f"{names[4]},"
     lines[5] = f"{names[5]},five"
     lines[6] = f"{names[6]},5.5"
@@ -114,6 +115,7 @@ def test_nothing_is_dropped_without_a_word(copy_of, tmp_path, caplog):
         (names[1], "unreadable audio"): "skipped",
         (names[2], "audio without samples"): "skipped",
         ("stray.wav", "audio without label"): "skipped",
+        (f"._{names[3]}.wav", "hidden file, no clip of the corpus"): "skipped",
         (names[4], "no label"): "skipped",
         (names[5], "label is no number"): "skipped",
         (names[6], "label outside 1 to 5"): "skipped",
@@ -128,7 +130,7 @@ def test_nothing_is_dropped_without_a_word(copy_of, tmp_path, caplog):
     assert test_name in DataDir.load(tmp_path / "data/test").wavs
     # Counted, too.
     kinds = read_yaml(tmp_path / "data/corpus.yaml")["findings"]
-    assert sum(kinds.values()) == 12 and kinds["label is no number"] == 2
+    assert sum(kinds.values()) == 13 and kinds["label is no number"] == 2
     assert f"train: {len(left)} clips, 2000 are published" in caplog.text
     text = (tmp_path / "data/skipped.txt").read_text()
     assert f"{path}:6" in text  # where the line with an empty label is

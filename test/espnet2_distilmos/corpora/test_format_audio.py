@@ -7,10 +7,11 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from made_audio import noise, with_total, written
 
 from espnet2_distilmos.bin.format_audio import main
 from espnet2_distilmos.corpora.format_audio import format_audio
-from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
+from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_lines, read_words
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.label_info import LabelInfo
 from espnet2_distilmos.utils.labels import Labels
@@ -159,3 +160,41 @@ def test_the_recorded_scale_decides_which_label_is_odd(raw, caplog):
             caplog.text.count("1 of 5 labels are outside 1 to 4, e.g. e 5") == expected
         )
         assert caplog.text.count("labels are outside") == expected
+
+
+@pytest.mark.parametrize("form", ["OGG", "FLAC", "MP3", "WAV"])
+def test_training_hears_all_of_a_file(raw, form):
+    """ESPnet reads with libsndfile alone: what that would leave out is made anew."""
+    path = raw / "audio/a.wav"
+    parts = written(path, noise(2, 1), format=form)
+    path.write_bytes(parts + written(path, noise(3, 2), format=form))
+    unknown = written(raw / "audio/d.wav", noise(2, 3), format="FLAC")
+    (raw / "audio/d.wav").write_bytes(with_total(unknown, 0))
+    format_audio(raw / "data", raw / "out")
+    data = DataDir.load(raw / "out")
+    n_samples = read_floats(raw / "out/utt2num_samples")
+    for utt, seconds in (("a", 5), ("d", 2)):
+        samples, rate = soundfile.read(data.wavs[utt])
+        assert data.wavs[utt].startswith(str(raw / "out/audio"))
+        assert (len(samples), rate) == (seconds * 16000, 16000)
+        assert n_samples[utt] == len(samples)
+        assert np.sqrt(np.mean(samples[-8000:] ** 2)) > 0.05
+
+
+def test_odd_clips_are_kept_listed_and_counted(raw, caplog):
+    antiphase = noise(1, 1) * np.float32([1, -1])
+    soundfile.write(raw / "audio/b.wav", antiphase, 48000)
+    soundfile.write(raw / "audio/e.wav", tone(48000, 1, 12000.0), 48000)
+    content = written(raw / "audio/a.wav", noise(4), format="MP3")
+    (raw / "audio/a.wav").write_bytes(content[: len(content) // 2])
+    format_audio(raw / "data", raw / "out")
+    listed = read_lines(raw / "out/odd_audio.txt", str)
+    assert listed.pop("a").startswith("cut off: 1.9")
+    assert listed == {
+        "b": "silence: the channels cancel each other when averaged",
+        "c": "1 of 2 channels are silent",
+        "e": "silence at 16 kHz: all of its sound is above 8 kHz",
+    }
+    assert "4 clips are kept that are odd, e.g. a: cut off" in caplog.text
+    format_audio(raw / "data", raw / "other", 1.5, None)  # b, c and e are dropped
+    assert list(read_lines(raw / "other/odd_audio.txt", str)) == ["a"]

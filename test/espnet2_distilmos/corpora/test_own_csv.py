@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from made_audio import noise, with_total, written
 
 from espnet2_distilmos.bin.prepare_csv import main
 from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv, utterance_ids
@@ -154,7 +155,29 @@ def test_audio_is_read(folder):
     assert "1.wav: cannot be read as audio" in problems[3]
     assert "2.wav: holds no samples" in problems[4]
     assert "3.wav: 0.006 s is too short" in problems[5]
-    assert "4.wav: cannot be read" in problems[6]
+    assert "4.wav: no such file" in problems[6]
+
+
+def test_audio_is_read_to_its_end(folder):
+    """Unknown lengths, joined sounds, channels that cancel; a rate of 1 Hz is bad."""
+    noisy = noise(0.5)
+    flac = written(folder / "wavs/0.wav", noisy, format="FLAC")
+    (folder / "wavs/0.wav").write_bytes(with_total(flac, 0))
+    (folder / "wavs/1.wav").write_bytes(flac * 2)
+    written(folder / "wavs/2.wav", noisy * np.float32([1, -1]))
+    wav = bytearray(written(folder / "wavs/3.wav", noisy))
+    wav[24:28] = (1).to_bytes(4, "little")
+    (folder / "wavs/3.wav").write_bytes(wav)
+    found = read_table(table(folder, 6))
+    seconds = check_audio(found)
+    assert [seconds[row.wav] for row in found.rows[:3]] == [0.5, 1.0, 0.5]
+    # The fixture's own clips are of one value.
+    (line, text), (other, silent), *constant = found.odd
+    assert (line, other) == (3, 4)
+    assert text.endswith("1.wav: 2 sounds joined in one file, read one by one")
+    assert "the channels cancel each other" in silent
+    assert [line for line, text in constant if "a constant value" in text] == [6, 7]
+    assert "3.wav: a sampling rate of 1 Hz" in dict(found.problems)[5]
 
 
 def rows(n, systems=0, split=None):

@@ -49,6 +49,37 @@ def mp3_named_wav(path):
     write(path, noise(), format="MP3")
 
 
+def changed(make):
+    """A WAV whose bytes are another's, as `make` changes them."""
+
+    def change(path):
+        write(path, noise())
+        path.write_bytes(make(bytearray(path.read_bytes())))
+
+    return change
+
+
+def of_rate(rate):
+    return changed(lambda b: b[:24] + rate.to_bytes(4, "little") + b[28:])
+
+
+def apple_double(path):
+    path.write_bytes(b"\0\5\x16\7" + bytes(200))
+
+
+def joined(*rates, **options):
+    """Files one behind the other, of these sampling rates."""
+
+    def make(path):
+        parts = b""
+        for i, rate in enumerate(rates):
+            write(path, noise(8000, seed=i), rate, **options)
+            parts += path.read_bytes()
+        path.write_bytes(parts)
+
+    return make
+
+
 # What cannot be scored: name of the file, how it is made, what is said of it by the
 # scorer, and by stage 1 if that is something else.
 BAD = [
@@ -58,6 +89,15 @@ BAD = [
     ("cut off.aiff", cut("x.aiff", 0.5), "cut off, 79", None),
     ("cut off.flac", cut("x.flac", 0.5), "cannot be read as audio", None),
     ("cut off.ogg", cut("x.ogg", 0.9), "holds no samples", None),
+    ("cut off.w64", cut("x.w64", 0.5), "cut off, 79", None),
+    ("cut off.au", cut("x.au", 0.5), "cut off, 79", None),
+    ("cut off.caf", cut("x.caf", 0.5), "cut off, 59", None),
+    ("1 Hz.wav", of_rate(1), "a sampling rate of 1 Hz; 4000 to 768000", None),
+    ("2 GHz.wav", of_rate(2**31 - 1), "a sampling rate of 2147483647 Hz", None),
+    ("65 channels.wav", lambda p: write(p, noise(channels=65)), "65 channels", None),
+    ("apple double.wav", apple_double, "a file that macOS puts beside", None),
+    ("two rates.ogg", joined(16000, 8000), "write each to a file of its own", None),
+    ("two rates.mp3", joined(16000, 44100), "write each to a file of its own", None),
     ("half a header.wav", cut("x.wav", 0.001), "cannot be read as audio", None),
     ("text.wav", lambda p: p.write_text("RIFF, not really"), "cannot be read", None),
     ("one sample.wav", lambda p: write(p, noise(1)), "too short", "accepted"),
@@ -67,9 +107,9 @@ BAD = [
         "NaN",
         None,
     ),
-    ("absent.wav", lambda p: None, "cannot be read as audio", None),
+    ("absent.wav", lambda p: None, "no such file", None),
     ("folder.wav", lambda p: p.mkdir(), "not a file", None),
-    ("endless loop.wav", lambda p: p.symlink_to(p), "cannot be read as audio", None),
+    ("endless loop.wav", lambda p: p.symlink_to(p), "too many levels", None),
     ("pipe.wav", lambda p: os.mkfifo(p), "not a file", None),
     ("nul\0.wav", lambda p: None, "NUL", None),
 ]
@@ -80,6 +120,22 @@ ODD = [
     ("silence.wav", lambda p: write(p, 0 * noise()), "silence", None),
     ("loud.wav", lambda p: write(p, 9 * noise(), subtype="FLOAT"), "clipped", None),
     ("5.1.wav", lambda p: write(p, noise(channels=6)), "several channels", None),
+    (
+        "antiphase.wav",
+        lambda p: write(p, noise() * np.float32([1, -1])),
+        "silence: the channels cancel each other when averaged",
+        None,
+    ),
+    (
+        "one side.wav",
+        lambda p: write(p, noise() * np.float32([1, 0])),
+        "1 of 2 channels are silent",
+        None,
+    ),
+    ("joined.ogg", joined(16000, 16000), "2 sounds joined in one file", None),
+    ("joined.flac", joined(16000, 16000), "2 sounds joined in one file", None),
+    ("joined.mp3", joined(16000, 16000), "2 sounds joined in one file", None),
+    ("joined.wav", joined(16000, 16000), "2 sounds joined in one file", None),
     ("8k.wav", lambda p: write(p, noise(), 8000), "1 of 8000 Hz", None),
     ("192k.wav", lambda p: write(p, noise(96000), 192000), "1 of 192000 Hz", None),
     ("24 bit.wav", lambda p: write(p, noise(), subtype="PCM_24"), "", None),
@@ -160,6 +216,11 @@ def test_an_odd_file_is_scored_with_a_word_about_it(scored, name, message):
     assert message in row["warnings"] + scored.text
 
 
+def _told(message):
+    """Whether stage 1 lists it as well: the scorer's summary tells more."""
+    return message.startswith(("silence", "clipped", "2 sounds", "1 of 2 channels"))
+
+
 @pytest.mark.parametrize("name, make, message, at_stage_1", CASES)
 def test_stage_1_refuses_by_name_or_formats(
     refused, tmp_path, name, make, message, at_stage_1
@@ -186,6 +247,9 @@ def test_stage_1_refuses_by_name_or_formats(
     assert (info.samplerate, info.channels, info.frames) == (RATE, 1, samples)
     if name != "one sample.wav":
         assert samples in (8000, 16000) or name == "mp3.wav"
+        assert (samples == 16000) == (name in ("8k.wav",) or "joined" in name)
+    odd = read_lines(out / "set/odd_audio.txt", str) if _told(message) else {}
+    assert message in odd.get("b", "") or not _told(message)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")

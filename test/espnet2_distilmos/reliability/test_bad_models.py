@@ -442,7 +442,7 @@ TOKENS = {
     "audio that is gone": (
         "raw/train/wav.scp",
         lose_audio,
-        "nowhere.wav: cannot be read as audio",
+        "nowhere.wav: no such file",
     ),
     "no frames": ("frames/frames.yaml", lambda path: path.unlink(), "run stage 2"),
     "frames of text": (

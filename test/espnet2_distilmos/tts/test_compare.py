@@ -39,6 +39,18 @@ def exp(tmp_path):
     return exp
 
 
+def test_folders_behind_links_and_lists_in_any_order(exp, tmp_path):
+    store = write_scores(tmp_path / "store/dev2/wav", [3.0, 4.0, 2.0])
+    lines = (store / "utt2pmos").read_text().splitlines()
+    (store / "utt2pmos").write_text("\n".join(reversed(lines)) + "\n")
+    (exp / "tts_vits/9epoch/dev2").symlink_to(store.parent)
+    (exp / "tts_vits/9epoch/loop").symlink_to(exp)
+    found = find_decoded([exp], "utt2pmos")
+    assert found[0] == exp / "tts_vits/9epoch/dev2/wav/utt2pmos" and len(found) == 5
+    (decoded,) = load_decoded([store])
+    assert decoded.mos == {"utt000": 3.0, "utt001": 4.0, "utt002": 2.0}
+
+
 def test_table_in_the_order_of_names_with_intervals(exp, capsys):
     assert cli(["compare-tts", str(exp)]) == 0
     lines = capsys.readouterr().out.splitlines()

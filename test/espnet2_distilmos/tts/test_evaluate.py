@@ -64,6 +64,20 @@ def test_results_lie_beside_the_list_and_have_its_ids(decoded, tiny_model, engin
     assert made["failed"] == {}
 
 
+def test_linked_folders_and_lists_in_any_order(decoded, tiny_model, tmp_path, tools):
+    tools.wav(tmp_path / "store/more/extra.wav", 0.5, seed=9)
+    (decoded / "more").symlink_to(tmp_path / "store/more")
+    out = tmp_path / "out"
+    assert evaluate(decoded, "--outdir", out, *model_options(tiny_model)) == 0
+    of_folder = read(out / "utt2pmos")
+    assert list(of_folder) == ["extra", "gen_0", "gen_1", "gen_2", "gen_3"]
+    scp = decoded / "wav.scp"
+    lines = scp.read_text().splitlines()
+    scp.write_text("\n".join(reversed(lines)) + "\n")
+    assert evaluate(scp, "--outdir", out, *model_options(tiny_model)) == 0
+    assert read(out / "utt2pmos")["LJ-3"] == of_folder["gen_0"]
+
+
 def test_folder_with_results_elsewhere_and_json_lines(decoded, tiny_model, tmp_path):
     out = tmp_path / "new/out"
     before = sorted(decoded.iterdir())

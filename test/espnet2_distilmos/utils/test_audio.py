@@ -39,7 +39,7 @@ def test_no_audio(tmp_path):
     for name, message in (
         ("empty.wav", "holds no samples"),
         ("text.wav", "cannot be read as audio"),
-        ("absent.wav", "cannot be read as audio"),
+        ("absent.wav", "absent.wav: no such file"),
         (".", "not a file"),
     ):
         with pytest.raises(UserError, match=message):

@@ -62,6 +62,23 @@ def test_mistakes_name_file_and_line(file, content, message):
         read_floats(file(content))
 
 
+def test_what_only_training_needs_is_asked_for_only_there(file):
+    content = "\ufeffb 1\r\na 2\r\nä 3\n"
+    with pytest.raises(UserError, match="byte order mark"):
+        read_floats(file(content))
+    # Sorted, since no figure may depend on the order of a file; a list keeps its own.
+    assert list(read_floats(file(content), strict=False).items()) == [
+        ("a", 2.0),
+        ("b", 1.0),
+        ("ä", 3.0),
+    ]
+    wavs = read_wav_scp(file("b x y.wav\r\na z.wav"), strict=False)
+    assert list(wavs.items()) == [("b", "x y.wav"), ("a", "z.wav")]
+    for content, message in (("a 1\na 2\n", "duplicate ID a"), ("a x\n", "number")):
+        with pytest.raises(UserError, match=message):
+            read_floats(file(content), strict=False)
+
+
 def test_several_mistakes_are_one_line(file):
     lines = ["a 1", "b", "a 2", "c x", "d 4\r", "e", "f", "g"]
     with pytest.raises(UserError) as caught:
