@@ -19,7 +19,12 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
-from espnet2_distilmos.inference.load import PREFIX, UPSTREAM, load_network
+from espnet2_distilmos.inference.load import (
+    MODEL_SHA256,
+    PREFIX,
+    UPSTREAM,
+    load_network,
+)
 from espnet2_distilmos.inference.upstream_files import save_upstream
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
@@ -29,6 +34,7 @@ from espnet2_distilmos.utils.files import (
     atomic_path,
     read_yaml,
     require_output,
+    sha256_file,
     write_yaml,
 )
 
@@ -114,6 +120,7 @@ def write_model(
     }
     with atomic_path(folder / "model.pth") as tmp:
         torch.save(states, tmp)
+    config[MODEL_SHA256] = sha256_file(folder / "model.pth")
     write_yaml(folder / "config.yaml", config)
     write_yaml(
         folder / "meta.yaml",
