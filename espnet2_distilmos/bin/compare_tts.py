@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.terminal import one_line, show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -31,17 +32,19 @@ def main(cmd=None) -> None:
     """Parse the options and show the table."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.tts.compare import load_decoded, table
-    from espnet2_distilmos.utils.files import require_output, write_text
+    from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
+    if args.output == STDOUT:
+        args.output = None
     if args.output is not None:
         require_output(args.output, *args.paths)
     folders = load_decoded(args.paths)
     text = table(folders, args.format)
-    text += f"\nScores of: {folders[0].judge_name}\n"
+    text += f"\nScores of: {one_line(folders[0].judge_name)}\n"
     if args.output is not None:
         write_text(args.output, text)
     else:
-        print(text, end="")
+        show(text, end="")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.terminal import guard_logging
 
 
 def get_parser():
@@ -41,13 +42,16 @@ def main(cmd=None) -> None:
     require_yaml(sys.argv[1:] if cmd is None else cmd)
     # Here, since it takes about 15 s.
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+    from espnet2_distilmos.train.checkpoints import check_init_param
     from espnet2_distilmos.train.exclusive import (
         end_without_reader,
         errors_of_children,
         only_trainer,
     )
 
+    guard_logging()
     args = DistilMOSTask.get_parser().parse_args(cmd)
+    check_init_param(args.init_param)
     if args.ngpu == 0:
         import torch
 

@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,7 +30,7 @@ def main(cmd=None) -> None:
 
     facts = {k: getattr(args, k) or None for k in ("corpus", "label_kind", "licence")}
     pack_model(args.train_config, args.model_file, args.output, args.results, facts)
-    print(f"packed: {args.output}")
+    show(f"packed: {args.output}")
 
 
 if __name__ == "__main__":

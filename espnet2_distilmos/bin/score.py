@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--output",
         type=takes.path,
         metavar="FILE",
-        help="Table to write (default: stdout)",
+        help="Table to write (default, and with -: stdout)",
     )
     parser.add_argument(
         "--format",

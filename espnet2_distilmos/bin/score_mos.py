@@ -10,6 +10,7 @@ from espnet2_distilmos.scoring.tables import scores_table
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import require_output, write_json
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -51,7 +52,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     )
     if args.output is not None:
         write_json(args.output, scores)
-    print(scores_table(scores), end="")
+    show(scores_table(scores), end="")
 
 
 if __name__ == "__main__":

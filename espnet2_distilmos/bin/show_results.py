@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from espnet2_distilmos.scoring.results import write_results
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -67,7 +68,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     args.out_of_domain = dict(args.out_of_domain)
-    print(write_results(**vars(args)), end="")
+    show(write_results(**vars(args)), end="")
 
 
 if __name__ == "__main__":

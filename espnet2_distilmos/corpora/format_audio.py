@@ -35,6 +35,7 @@ from espnet2_distilmos.utils.stamp import (
     is_whole,
     write_stamp,
 )
+from espnet2_distilmos.utils.terminal import one_line
 
 # Beyond are no levels, but mistakes; 10 ** (x / 20) would overflow in the end.
 MOST_DB = 200.0
@@ -103,7 +104,9 @@ def format_audio(
     n_samples: dict[str, int] = {}
     levelling = Levelling(level_db)
     digest = hashlib.sha256()
-    for utt, path in tqdm(sources.items(), desc=str(output_dir), disable=None):
+    for utt, path in tqdm(
+        sources.items(), desc=one_line(str(output_dir)), disable=None
+    ):
         data.wavs[utt], n_samples[utt] = _format_clip(
             utt, path, output_dir / "audio", levelling, digest
         )

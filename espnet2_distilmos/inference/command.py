@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.inference.report import (
-    as_utf8,
     frames_path,
     require_format,
     summary,
@@ -17,11 +16,13 @@ from espnet2_distilmos.inference.report import (
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
+    STDOUT,
     PathLike,
     require_folder,
     require_output,
     write_text,
 )
+from espnet2_distilmos.utils.terminal import show
 
 # Seconds between two lines of progress where there is no terminal.
 _EVERY = 10.0
@@ -44,7 +45,7 @@ def score_paths(
     Args:
         paths: files, folders and `wav.scp` lists.
         model: see :meth:`DistilMOSInference.from_pretrained`.
-        output: table to write; None = stdout (then the summary goes to stderr).
+        output: table to write; None or `-` = stdout (then the summary goes to stderr).
         form: `csv`, `jsonl` or `kaldi`.
         frame_mos: folder for frame scores, one CSV a clip.
         plot: folder for pictures, one a clip.
@@ -56,6 +57,7 @@ def score_paths(
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
     """
+    output = None if output == STDOUT else output
     clips = collect_clips(paths)
     require_format(form, clips)
     if output is not None:
@@ -88,17 +90,12 @@ def score_paths(
         f"{len(results)} files, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
-    text = as_utf8(table(form, clips, results))
     if output is None:
-        sys.stdout.write(text)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        show(table(form, clips, results, True, encoding), end="")
     else:
-        write_text(output, text)
-    print(
-        as_utf8(summary(clips, results)),
-        end="",
-        file=sys.stderr if output is None else sys.stdout,
-        flush=True,
-    )
+        write_text(output, table(form, clips, results))
+    show(summary(clips, results), sys.stderr if output is None else sys.stdout, "")
     failed = sum(result["mos"] is None for result in results)
     if failed:
         raise UserError(f"{failed} of {len(results)} files could not be scored")

@@ -128,8 +128,8 @@ def read_model_states(
     sha256 = config.get(MODEL_SHA256)
     if sha256 is not None and sha256_file(model_file) != sha256:
         raise UserError(
-            f"{model_file}: not the weights that were packed with {train_config} (SHA-256 "
-            "differs): damaged or exchanged; get the model again"
+            f"{model_file}: not the weights that were packed with {train_config} "
+            "(SHA-256 differs): damaged or exchanged; get the model again"
         )
     return states
 

@@ -15,6 +15,7 @@ from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import one_line
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -162,7 +163,8 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
         text = "".join("  ".join(line).rstrip() + "\n" for line in lines)
     for folder in folders:
         if folder.failed:
-            text += f"{folder.label}: {folder.failed} utterances have no score\n"
+            text += f"{one_line(folder.label)}: {folder.failed} utterances have no "
+            text += "score\n"
     return text
 
 
@@ -172,7 +174,7 @@ def _cells(folder: Decoded) -> Dict[str, str]:
     if len(values) > 1:
         std, low, high = student_interval(values)
         interval, deviation = f"[{low:.3f}, {high:.3f}]", f"{std:.3f}"
-    cells = (*folder.labels, str(len(values)), f"{np.mean(values):.3f}")
+    cells = (*map(one_line, folder.labels), str(len(values)), f"{np.mean(values):.3f}")
     return dict(zip(COLUMNS, (*cells, interval, deviation)))
 
 
@@ -228,7 +230,7 @@ class Choice:
             f"{label}: {n} utterances left out, others lack them"
             for label, n in self.left_out.items()
         ]
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def choose(

@@ -1,4 +1,4 @@
-"""S3PRL's downloads: once, for a few seconds, and not because a model's file says so."""
+"""S3PRL's downloads: tried once, and not because a model's file says so."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ from espnet2_distilmos.utils.network import (
 
 @contextlib.contextmanager
 def s3prl_downloads(upstream: str) -> Iterator[None]:
-    """Inside, S3PRL takes from its cache what is there, and fetches the rest through us.
+    """Inside, S3PRL takes from its cache what is there, and we fetch the rest.
 
     Its own downloader tries twice, waits without end and leaves what is cut off.
 
@@ -61,9 +61,9 @@ def not_here(upstream: str, source: str) -> str:
         source: where it would come from.
     """
     return (
-        f"its upstream {upstream} ({source}) is not on this machine, and scoring fetches "
-        "nothing that a model's file names; take a packed model (pack-model, where it "
-        f"was trained), or allow it with {ALLOW}=1"
+        f"its upstream {upstream} ({source}) is not on this machine, and scoring "
+        "fetches nothing that a model's file names; take a packed model (pack-model, "
+        f"where it was trained), or allow it with {ALLOW}=1"
     )
 
 
@@ -92,7 +92,7 @@ def fetch(url: str, path: Path, upstream: str) -> None:
                 raise ConnectionError(f"broke off before {expected} bytes")
     except (OSError, http.client.HTTPException, ValueError) as e:
         raise UserError(
-            f"upstream {upstream}: its weights are not on this machine, and {url} cannot "
-            f"be fetched ({brief(e)}); run this where there is a network, or name a copy "
-            "of that file as path_or_url in the upstream's YAML"
+            f"upstream {upstream}: its weights are not on this machine, and {url} "
+            f"cannot be fetched ({brief(e)}); run this where there is a network, or "
+            "name a copy of that file as path_or_url in the upstream's YAML"
         ) from e

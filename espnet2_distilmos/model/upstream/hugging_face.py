@@ -121,9 +121,9 @@ def check_hugging_face(
             raise ConnectionRefused(not_here(entry, path)) from e
         if silent is not None:
             raise UserError(
-                f"{path}: no such folder, not in the cache of the Hub's client, and the "
-                f"Hub does not answer ({silent}); run this where there is a network, or "
-                "name a folder that save_pretrained wrote"
+                f"{path}: no such folder, not in the cache of the Hub's client, and "
+                f"the Hub does not answer ({silent}); run this where there is a "
+                "network, or name a folder that save_pretrained wrote"
             ) from e
         raise UserError(f"{path}: not a model of transformers ({e})") from e
     if ENTRIES.get(kind) != entry:

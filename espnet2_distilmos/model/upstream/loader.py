@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import logging
-from pathlib import Path
 from typing import Any, Optional, Tuple, Type
 
 from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter, UpstreamAdapter
@@ -117,9 +116,9 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     `fingerprint` tells the pretrained weights (taken here, before anything is trained).
 
     Raises:
-        UserError: unknown name, missing, unsafe, incomplete or unfit checkpoint, weights
-            that are not finite, no network where one is needed, or a layer that does
-            not exist.
+        UserError: unknown name, missing, unsafe, incomplete or unfit checkpoint,
+            weights that are not finite, no network where one is needed, or a layer
+            that does not exist.
     """
     ensure_checkpoint(conf)
     entry = find_entry(conf.upstream, conf.path_or_url)
