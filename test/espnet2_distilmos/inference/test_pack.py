@@ -18,6 +18,7 @@ from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.inference.locate import locate_model, unpack
 from espnet2_distilmos.inference.pack import pack_model
 from espnet2_distilmos.inference.publish import link_model, upload_model
+from espnet2_distilmos.utils import network
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -143,6 +144,7 @@ def test_a_tag_that_cannot_be_had(monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("no route")
 
+    monkeypatch.setattr(network, "hub_silent", lambda repo: None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.setitem(sys.modules, "espnet_model_zoo.downloader", None)
     with pytest.raises(UserError, match="someone/model: .*OSError: no route.*--model"):

@@ -337,7 +337,7 @@ ARCHIVES = {
     "a Windows path": (member("..\\harm"), "leads out of the folder"),
     "a link": (member("config.yaml", link=True), "is a link"),
     "cut off": (cut, "not a zip, or cut off"),
-    "encrypted": (encrypted, "a broken zip"),
+    "encrypted": (encrypted, "needs a password"),
     "a file where a folder is": (member("config.yaml/x"), "cannot be unpacked"),
     "no model in it": (lambda p: member("x")(p.unlink() or p), "zip: no model here"),
     "text": (text("zip"), "not a zip, or cut off"),
