@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import torch
 
@@ -233,8 +233,14 @@ def skip_unused_layers(network: MOSNetwork) -> int:
     return network.upstream.n_blocks - last
 
 
-def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
+def read_states(
+    model_file: PathLike, unused: Tuple[str, ...] = ()
+) -> Dict[str, torch.Tensor]:
     """The tensors of a checkpoint, on the CPU; nothing in the file can run code.
+
+    Args:
+        model_file: the checkpoint.
+        unused: beginnings of names that take no part: they may hold NaN.
 
     Raises:
         UserError: no such file, no checkpoint, damaged, or NaN or Inf in it.
@@ -260,7 +266,8 @@ def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
         raise UserError(
             f"{model_file}: not a checkpoint of this package; train or pack writes one"
         )
-    require_finite(states, model_file)
+    used = {k: v for k, v in states.items() if not k.startswith(unused)}
+    require_finite(used, model_file)
     return states
 
 
