@@ -55,7 +55,8 @@ def test_json_means_the_same(encoding):
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
 def test_nothing_is_lost_to_an_encoding(encoding):
     raw = io.BytesIO()
-    show("é 日 –\x1b", io.TextIOWrapper(raw, encoding=encoding))
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    show("é 日 –\x1b", stream)
     text = raw.getvalue().decode(encoding)
     assert text.endswith("\\x1b\n") and text.count("\n") == 1
     assert ("日" in text) == (encoding == "utf-8") != (r"\u65e5" in text)
