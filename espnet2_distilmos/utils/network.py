@@ -1,10 +1,13 @@
 """Reaching out: only where the user asked for it, once, for a few seconds."""
 
 import contextlib
+import functools
 import os
 import socket
+import sys
+import threading
 from contextvars import ContextVar
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 from unittest import mock
 
 from espnet2_distilmos.utils.errors import UserError
@@ -17,6 +20,8 @@ ALLOW = "DISTILMOS_ALLOW_DOWNLOAD"
 
 # Hosts that were asked for while connections are refused; None = they are not.
 _refused: ContextVar[Optional[List[str]]] = ContextVar("refused", default=None)
+
+_changing = threading.RLock()
 
 
 class ConnectionRefused(UserError):
@@ -38,35 +43,42 @@ def no_connections() -> Iterator[None]:
     """Inside, this thread neither looks up a host's name nor connects to one.
 
     The Hub's client and transformers, which have threads of their own, work from their
-    caches. What tries to reach out gets a ConnectionError.
+    caches. What tries to reach out gets a ConnectionError. One thread at a time; others
+    wait.
     """
-    look_up, connect = socket.getaddrinfo, socket.socket.connect
-
-    def refuse(host: Any) -> None:
-        hosts = _refused.get()
-        if hosts is not None:
-            hosts.append(str(host))
-            raise ConnectionError(f"{host}: connections are refused here")
-
-    def guarded_look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
-        refuse(host)
-        return look_up(host, *args, **kwargs)
-
-    def guarded_connect(self: socket.socket, address: Any) -> None:
-        if self.family != socket.AF_UNIX:
-            refuse(address[0])
-        connect(self, address)
-
-    token = _refused.set([])
-    try:
-        with (
-            mock.patch.object(socket, "getaddrinfo", guarded_look_up),
-            mock.patch.object(socket.socket, "connect", guarded_connect),
-            hub_offline(),
-        ):
+    _watch_connections()
+    with hub_offline():
+        token = _refused.set([])
+        try:
             yield
-    finally:
-        _refused.reset(token)
+        finally:
+            _refused.reset(token)
+
+
+@functools.cache
+def _watch_connections() -> None:
+    # An audit hook sees what any library does, and stays for good: it must be quick.
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, args: Tuple) -> None:
+    """Stop what reaches out in a thread (strictly, a context) where that is refused."""
+    if not event.startswith("socket."):
+        return
+    hosts = _refused.get()
+    if hosts is None:
+        return
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = args[0]
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = args[1]
+        if args[0].family == socket.AF_UNIX or not isinstance(address, tuple):
+            return
+        host = address[0]
+    else:
+        return
+    hosts.append(str(host))
+    raise ConnectionError(f"{host}: connections are refused here")
 
 
 @contextlib.contextmanager
@@ -74,7 +86,8 @@ def hub_offline() -> Iterator[None]:
     """Inside, the Hub's client and transformers use their caches alone."""
     from huggingface_hub import constants
 
-    with mock.patch.object(constants, "HF_HUB_OFFLINE", True):
+    # Two threads that end in another order than they began would leave it changed.
+    with _changing, mock.patch.object(constants, "HF_HUB_OFFLINE", True):
         yield
 
 
