@@ -64,7 +64,9 @@ def check_init_param(init_param: Sequence[str]) -> None:
         try:
             states = torch.load(path, map_location="cpu", weights_only=True)
             require_finite(states.get("module", states), path)
-        except (RuntimeError, EOFError, AttributeError, pickle.PickleError) as e:
+        except UserError:
+            raise
+        except Exception as e:  # torch raises a dozen types for what is no checkpoint
             raise UserError(
                 f"{path}: no file of weights ({type(e).__name__}); --init_param takes "
                 "what training wrote"

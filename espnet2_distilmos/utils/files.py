@@ -139,7 +139,7 @@ def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
 
 
 def _require_name(path: PathLike) -> None:
-    if str(path) == STDOUT:
+    if Path(path).parts[:1] == (STDOUT,):
         raise UserError("'-' is neither stdout nor a name here; name a file or folder")
 
 

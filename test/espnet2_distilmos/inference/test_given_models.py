@@ -120,6 +120,16 @@ def test_a_way_of_packing_that_python_lacks(archive):
         locate_model("odd.zip")
 
 
+def test_a_zip_with_a_password(archive):
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as z:
+        content[z.start_dir + 8] |= 1
+    content[6] |= 1
+    Path("secret.zip").write_bytes(content)
+    with pytest.raises(UserError, match="secret.zip: needs a password"):
+        locate_model("secret.zip")
+
+
 # --- damaged or diverged
 
 

@@ -220,7 +220,7 @@ MODELS = {
     "keys missing": (
         "model.pth",
         checkpoint({"network.x": torch.zeros(1)}),
-        "is missing (and",
+        "and 137 more (140 tensors) are missing",
     ),
     "no tensors": ("model.pth", checkpoint({"a": 1}), "not a checkpoint of this"),
     "keys that are numbers": (
@@ -337,7 +337,7 @@ ARCHIVES = {
     "a Windows path": (member("..\\harm"), "leads out of the folder"),
     "a link": (member("config.yaml", link=True), "is a link"),
     "cut off": (cut, "not a zip, or cut off"),
-    "encrypted": (encrypted, "needs a password"),
+    "encrypted": (encrypted, "a broken zip"),
     "a file where a folder is": (member("config.yaml/x"), "cannot be unpacked"),
     "no model in it": (lambda p: member("x")(p.unlink() or p), "zip: no model here"),
     "text": (text("zip"), "not a zip, or cut off"),
