@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="utt2pmos, its folder, a decoded set, or any folder above",
     )
     parser.add_argument(
-        "--output", type=takes.path, metavar="FILE", help="Default: stdout"
+        "--output", type=takes.path, metavar="FILE", help="Default, and with -: stdout"
     )
     parser.add_argument("--format", default="text", choices=("text", "markdown"))
     return parser
