@@ -115,6 +115,27 @@ def test_nothing_is_fetched_for_a_model(server, s3prl_cache, conf):
     assert asked == [] and not list(s3prl_cache.glob("*.pt"))
 
 
+def test_its_owner_scores_from_the_cache_of_the_hub(tmp_path, monkeypatch):
+    """Who trained with a repository's model has it there."""
+    import shutil
+
+    from huggingface_hub import constants
+    from transformers.utils import hub
+
+    conf = tiny.make("hf_wavlm", tmp_path)
+    top = tmp_path / "hub" / "models--someone--model"
+    (top / "refs").mkdir(parents=True)
+    (top / "refs" / "main").write_text("0" * 40)
+    shutil.copytree(conf["path_or_url"], top / "snapshots" / ("0" * 40))
+    for module, name in ((constants, "HF_HUB_CACHE"), (hub, "TRANSFORMERS_CACHE")):
+        monkeypatch.setattr(module, name, str(tmp_path / "hub"), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with no_connections():
+        named = build({**conf, "path_or_url": "someone/model"})
+    expected = build(conf).fingerprint["weights_sha256"]
+    assert named.fingerprint["weights_sha256"] == expected
+
+
 def test_a_repository_without_a_network(monkeypatch):
     from huggingface_hub import constants
 
