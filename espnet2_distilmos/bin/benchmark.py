@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -72,7 +73,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.inference.benchmark import benchmark
 
-    print(benchmark(**vars(args)), end="")
+    show(benchmark(**vars(args)), end="")
 
 
 if __name__ == "__main__":

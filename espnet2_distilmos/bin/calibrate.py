@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,7 +34,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.inference.calibrate import calibrate_model
 
-    print(calibrate_model(**vars(args))["told"])
+    show(calibrate_model(**vars(args))["told"])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="utt2pmos, its folder, a decoded set, or any folder above",
     )
     parser.add_argument(
-        "--output", type=takes.path, metavar="FILE", help="Default: stdout"
+        "--output", type=takes.path, metavar="FILE", help="Default, and with -: stdout"
     )
     parser.add_argument(
         "--format", default="text", choices=("text", "markdown"), help="Of the table"
@@ -34,8 +35,10 @@ def main(cmd=None) -> None:
     """Parse the options and show the table."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.tts.compare import load_decoded, table
-    from espnet2_distilmos.utils.files import require_output, write_text
+    from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
+    if args.output == STDOUT:
+        args.output = None
     if args.output is not None:
         require_output(args.output, *args.paths)
     folders = load_decoded(args.paths)
@@ -43,7 +46,7 @@ def main(cmd=None) -> None:
     if args.output is not None:
         write_text(args.output, text)
     else:
-        print(text, end="")
+        show(text, end="")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
+from espnet2_distilmos.utils.terminal import guard_logging, show
 
 
 def get_parser():
@@ -46,6 +47,7 @@ def main(cmd=None) -> None:
     # Here, since it takes about 15 s.
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
     from espnet2_distilmos.train.begin import start
+    from espnet2_distilmos.train.checkpoints import check_init_param
     from espnet2_distilmos.train.exclusive import (
         end_without_reader,
         errors_of_children,
@@ -53,7 +55,9 @@ def main(cmd=None) -> None:
     )
     from espnet2_distilmos.train.record import end
 
+    guard_logging()
     args = get_parser().parse_args(words)
+    check_init_param(args.init_param)
     if args.ngpu == 0:
         import torch
 
@@ -65,7 +69,7 @@ def main(cmd=None) -> None:
         if args.output_dir is not None and not args.print_config:
             told = start(args, words, first)
             if told is not None:
-                print(f"{args.output_dir}: {told}")
+                show(f"{args.output_dir}: {told}")
                 return
         DistilMOSTask.main(args)
         if first and not (args.dry_run or args.collect_stats):

@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,8 +30,8 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.inference.official import import_official
 
     for line in import_official(args.model_dir, args.output_dir):
-        print(line)
-    print(f"written: {args.output_dir}/config.yaml, model.pth and their upstream")
+        show(line)
+    show(f"written: {args.output_dir}/config.yaml, model.pth and their upstream")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import one_line, show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -31,7 +32,7 @@ def main(cmd=None) -> None:
     shown = describe_model(args.model)
     width = max(map(len, shown))
     for name, text in shown.items():
-        print(f"{name:{width}}  {text}")
+        show(f"{name:{width}}  {one_line(text)}")
 
 
 if __name__ == "__main__":

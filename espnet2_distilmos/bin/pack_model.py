@@ -7,6 +7,7 @@ import sys
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.label_info import KINDS
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -50,7 +51,7 @@ def main(cmd=None) -> None:
         kind=args.label_kind,
         name=args.label_name,
     )
-    print(f"packed: {args.output}")
+    show(f"packed: {args.output}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.train.history import read_history
     from espnet2_distilmos.train.profile import time_shares, time_table
 
-    print(time_table(time_shares(read_history(Path(args.exp) / "checkpoint.pth"))))
+    show(time_table(time_shares(read_history(Path(args.exp) / "checkpoint.pth"))))
 
 
 if __name__ == "__main__":

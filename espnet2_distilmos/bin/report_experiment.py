@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,7 +60,7 @@ def main(cmd=None) -> None:
         from espnet2_distilmos.experiment.ship import ship_rows
 
         ship_rows(scores, protocol, args.shipped_dir)
-    print(write_report(scores, protocol, args.output_dir, forgetting, features))
+    show(write_report(scores, protocol, args.output_dir, forgetting, features))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,14 @@ def get_parser() -> argparse.ArgumentParser:
         "--model",
         type=takes.path,
         help="Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag "
-        "(default: the WavLM weights that the method's authors released)",
+        "(default: the WavLM weights that the method's authors released; theirs with "
+        "wav2vec 2.0: BaleYang/DistilMOS/w2v2)",
     )
     parser.add_argument(
         "--output",
         type=takes.path,
         metavar="FILE",
-        help="Table to write (default: stdout)",
+        help="Table to write (default, and with -: stdout)",
     )
     parser.add_argument(
         "--format",

@@ -9,6 +9,7 @@ from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import require_output, sha256_file, write_text
 from espnet2_distilmos.utils.stamp import matches, write_stamp
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -76,7 +77,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     )
     table = scores_table(scores)
     if args.table is None:
-        print(table, end="")
+        show(table, end="")
     else:
         write_text(args.table, table)
     if args.output is not None:  # last, since it says that both are whole

@@ -11,6 +11,7 @@ from espnet2_distilmos.bin.evaluate_distilmos import (
 )
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -58,8 +59,8 @@ def main(cmd=None) -> None:
         seed=args.seed,
         **model_arguments(args),
     )
-    print(table)
-    print(choice.text(), end="")
+    show(table)
+    show(choice.text(), end="")
     if args.output is not None:
         write_json(args.output, choice.as_dict())
 

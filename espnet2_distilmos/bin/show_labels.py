@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml, write_yaml
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Read, print and record."""
     args = get_parser().parse_args(cmd)
     labels = Labels.read(args.file)
-    print(labels.heading)
+    show(labels.heading)
     if args.train_config is not None:
         config = read_yaml(args.train_config)
         if config.get("label_conf") != labels.as_list():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from espnet2_distilmos.scoring.results import write_results
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -83,12 +84,12 @@ def main(cmd: Sequence[str] | None = None) -> None:
     args.out_of_domain = dict(args.out_of_domain)
     reached = args.reached
     del args.reached
-    print(write_results(**vars(args)), end="")
+    show(write_results(**vars(args)), end="")
     if reached is not None:
         from espnet2_distilmos.scoring.reached import three_lines
 
         lines = three_lines(reached, args.sets, args.reference, args.output)
-        print("", *lines, sep="\n")
+        show("\n".join(["", *lines]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,7 +58,7 @@ def main(cmd=None) -> None:
         words = [*args.options, "--ngpu", str(args.ngpu)]
         told = look(words, args.output_dir, processes)
     if told is not None:
-        print(told)
+        show(told)
 
 
 if __name__ == "__main__":

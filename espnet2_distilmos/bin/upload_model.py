@@ -6,6 +6,7 @@ import sys
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +26,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.inference.publish import upload_model
 
-    print(upload_model(args.packed_model, args.hf_repo, args.private))
+    show(upload_model(args.packed_model, args.hf_repo, args.private))
 
 
 if __name__ == "__main__":

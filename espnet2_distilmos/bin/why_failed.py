@@ -5,8 +5,9 @@ import argparse
 import sys
 
 from espnet2_distilmos.utils import option_types as takes
-from espnet2_distilmos.utils.command import one_line, run
+from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.failure import last_lines, why_failed
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,8 +26,8 @@ def main(cmd=None) -> None:
     """Read, tell."""
     args = get_parser().parse_args(cmd)
     for line in last_lines(args.log):
-        print(f"  {one_line(line)}", file=sys.stderr)
-    print(one_line(why_failed(args.log, args.code)))
+        show(f"  {line}", sys.stderr)
+    show(why_failed(args.log, args.code))
 
 
 if __name__ == "__main__":

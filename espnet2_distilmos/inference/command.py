@@ -9,22 +9,22 @@ from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
 from espnet2_distilmos.inference.report import (
-    as_utf8,
     frames_path,
     require_format,
     summary,
     table,
     write_frames,
 )
-from espnet2_distilmos.utils.command import one_line
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
+    STDOUT,
     PathLike,
     require_folder,
     require_output,
     write_text,
 )
 from espnet2_distilmos.utils.progress import progress
+from espnet2_distilmos.utils.terminal import one_line, show
 
 
 def score_paths(
@@ -44,7 +44,7 @@ def score_paths(
     Args:
         paths: files, folders and `wav.scp` lists.
         model: see :meth:`DistilMOSInference.from_pretrained`.
-        output: table to write; None = stdout (then the summary goes to stderr).
+        output: table to write; None or `-` = stdout (then the summary goes to stderr).
         form: `csv`, `jsonl` or `kaldi`.
         frame_mos: folder for frame scores, one CSV a clip.
         plot: folder for pictures, one a clip.
@@ -56,6 +56,7 @@ def score_paths(
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
     """
+    output = None if output == STDOUT else output
     clips = collect_clips(paths)
     require_format(form, clips)
     if output is not None:
@@ -93,20 +94,16 @@ def score_paths(
         f"{time.monotonic() - started:.1f} s"
     )
     name = _model_name(model, engine.model_file)
-    text = as_utf8(table(form, clips, results, name, engine.labels))
+    shown = (clips, results, name, engine.labels)
     if output is None:
-        sys.stdout.write(text)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        show(table(form, *shown, True, encoding), end="")
     else:
-        write_text(output, text)
-    told = summary(clips, results, name, engine.labels)
+        write_text(output, table(form, *shown))
+    told = summary(*shown)
     if engine.calibration:
         told += f"model {one_line(engine.calibration)}\n"
-    print(
-        as_utf8(told),
-        end="",
-        file=sys.stderr if output is None else sys.stdout,
-        flush=True,
-    )
+    show(told, sys.stderr if output is None else sys.stdout, "")
     failed = sum(result["mos"] is None for result in results)
     if failed:
         raise UserError(f"{failed} of {len(results)} files could not be scored")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet2_distilmos.inference.calibrate import checkpoint_name, read_calibration
-from espnet2_distilmos.inference.load import PREFIX, read_config, read_states
+from espnet2_distilmos.inference.load import PREFIX, read_config, read_model_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
@@ -27,7 +27,7 @@ def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
     """
     train_config, model_file = locate_model(tag)
     config = read_config(train_config)
-    states = read_states(model_file)
+    states = read_model_states(config, train_config, model_file)
     meta_file = train_config.parent / "meta.yaml"
     meta = read_yaml(meta_file) if meta_file.exists() else {}
     try:

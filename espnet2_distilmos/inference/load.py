@@ -3,18 +3,26 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import torch
 
 from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS
 from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
+from espnet2_distilmos.model.weights import require_finite, require_whole_file
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
+from espnet2_distilmos.utils.network import (
+    ConnectionRefused,
+    downloads_allowed,
+    no_connections,
+)
 
 # ESPnet's checkpoints hold the ESPnet model, of which the network is one part.
 PREFIX = "network."
 UPSTREAM = "upstream."
+# Of a packed model's config.yaml: the SHA-256 of its model.pth.
+MODEL_SHA256 = "model_sha256"
 # Token heads are for training only.
 _TRAINING_ONLY = "predictor.token_heads."
 
@@ -33,6 +41,7 @@ def read_config(train_config: PathLike) -> Dict[str, Any]:
         or not isinstance(conf, dict)
         or not isinstance(conf.get("path_or_url"), (str, type(None)))
         or not isinstance(config.get("upstream_sha256"), (str, type(None)))
+        or not isinstance(config.get(MODEL_SHA256), (str, type(None)))
     ):
         raise UserError(
             f"{train_config}: not the config.yaml of a DistilMOS training (predictor, "
@@ -46,14 +55,18 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
 
     A packed model (:mod:`espnet2_distilmos.inference.pack`) has `upstream_sha256` in
     its configuration: the fine-tuned upstream is that very file, and `model_file`
-    holds the rest.
+    holds the rest, with a SHA-256 of its own.
+
+    Nothing that the files name is fetched, unless the user allows it
+    (:mod:`espnet2_distilmos.utils.network`).
 
     Raises:
-        UserError: not a configuration or checkpoint of this package, or the keys or
+        UserError: not a configuration or checkpoint of this package, damaged, weights
+            that are not finite, an upstream that is not on this machine, or the keys or
             shapes of the two differ; names the file.
     """
     config = read_config(train_config)
-    states = read_states(model_file)
+    states = read_model_states(config, train_config, model_file)
     folders = [Path(train_config).parent, Path(model_file).parent]
     sha256 = config.get("upstream_sha256")
     with _upstream_at_hand(config["upstream_conf"], folders) as upstream_conf:
@@ -64,13 +77,18 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
                 f"{folders[0] / (path or '')}: missing, the packed upstream; get the "
                 "model again"
             )
-        network = build_network(
-            upstream_conf,
-            config["predictor"],
-            config.get("predictor_conf") or {},
-            n_tokens=0,
-            where=str(train_config),
-        )
+        offline = not downloads_allowed()
+        try:
+            with no_connections() if offline else contextlib.nullcontext():
+                network = build_network(
+                    upstream_conf,
+                    config["predictor"],
+                    config.get("predictor_conf") or {},
+                    n_tokens=0,
+                    where=str(train_config),
+                )
+        except ConnectionRefused as e:
+            raise ConnectionRefused(f"{train_config}: {e}") from e
     expected = network.state_dict()
     if sha256 is not None:
         if network.upstream.fingerprint["checkpoint_sha256"] != sha256:
@@ -87,6 +105,29 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     _require_same_keys(weights, expected, model_file, train_config)
     network.load_state_dict(weights, strict=sha256 is None)
     return network.eval()
+
+
+def read_model_states(
+    config: Mapping[str, Any], train_config: PathLike, model_file: PathLike
+) -> Dict[str, torch.Tensor]:
+    """The tensors of a model: whole, finite and those that were packed.
+
+    Args:
+        config: content of `train_config`.
+        train_config: for the error.
+        model_file: the checkpoint.
+
+    Raises:
+        UserError: as :func:`read_states`, or not the file that was packed.
+    """
+    states = read_states(model_file)
+    sha256 = config.get(MODEL_SHA256)
+    if sha256 is not None and sha256_file(model_file) != sha256:
+        raise UserError(
+            f"{model_file}: not the weights that were packed with {train_config} "
+            "(SHA-256 differs): damaged or exchanged; get the model again"
+        )
+    return states
 
 
 def _require_same_keys(weights, expected, model_file, train_config) -> None:
@@ -182,12 +223,19 @@ def skip_unused_layers(network: MOSNetwork) -> int:
     return network.upstream.n_blocks - last
 
 
-def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
+def read_states(
+    model_file: PathLike, unused: Tuple[str, ...] = ()
+) -> Dict[str, torch.Tensor]:
     """The tensors of a checkpoint, on the CPU; nothing in the file can run code.
 
+    Args:
+        model_file: the checkpoint.
+        unused: beginnings of names that take no part: they may hold NaN.
+
     Raises:
-        UserError: no such file, or no checkpoint.
+        UserError: no such file, no checkpoint, damaged, or NaN or Inf in it.
     """
+    require_whole_file(model_file)
     try:
         states = torch.load(model_file, map_location="cpu", weights_only=True)
     except FileNotFoundError as e:
@@ -208,6 +256,8 @@ def read_states(model_file: PathLike) -> Dict[str, torch.Tensor]:
         raise UserError(
             f"{model_file}: not a checkpoint of this package; train or pack writes one"
         )
+    used = {k: v for k, v in states.items() if not k.startswith(unused)}
+    require_finite(used, model_file)
     return states
 
 

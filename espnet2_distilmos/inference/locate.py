@@ -4,13 +4,15 @@ import os
 import re
 import shutil
 import stat
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
+from espnet2_distilmos.utils.network import brief, hub_or_cache
 
 # config.yaml and checkpoint.
 Model = Tuple[Path, Path]
@@ -37,23 +39,32 @@ def locate_model(tag: Optional[str] = None) -> Model:
 
     Args:
         tag: folder, zip, checkpoint, Hub repository (`owner/name` or its address) or
-            ESPnet model zoo tag; None = the weights that the authors released.
+            ESPnet model zoo tag; None = the weights that the authors released, with
+            WavLM. Those with wav2vec 2.0 are `BaleYang/DistilMOS/w2v2`.
 
     Raises:
         UserError: no such model, or it cannot be had.
     """
-    if tag is None:
-        from espnet2_distilmos.inference.released import released_model
+    from espnet2_distilmos.inference.released import (
+        BACKBONE,
+        REPOSITORY,
+        released_model,
+    )
 
+    if tag is None:
         return released_model()
     path = Path(tag)
     if path.is_dir():
         return model_in(path)
     if path.is_file():
-        if path.suffix == ".zip":
+        if path.suffix.lower() == ".zip":
             if not zipfile.is_zipfile(path):
                 raise UserError(f"{path}: not a zip, or cut off; get it again")
             return model_in(unpack(path))
+        if tarfile.is_tarfile(path) and path.name != "model.pth.tar":
+            raise UserError(
+                f"{path}: a tar archive; unpack it and give the folder of the model"
+            )
         if not (path.parent / "config.yaml").is_file():
             raise UserError(
                 f"{tag}: no model, there is no config.yaml beside it; training and "
@@ -62,10 +73,30 @@ def locate_model(tag: Optional[str] = None) -> Model:
         return path.parent / "config.yaml", path
     if path.exists():
         raise UserError(f"{tag}: neither a file nor a folder; a model is needed here")
-    name = str(tag).removeprefix(_HUB)
+    name, inner = _hub_name(str(tag))
+    if name.lower() == REPOSITORY.lower():
+        return released_model(inner or BACKBONE)
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
         raise UserError(f"{tag}: no such model file, folder or tag")
-    return model_in(_download(name))
+    return model_in(_download(name) / inner)
+
+
+def _hub_name(tag: str) -> Tuple[str, str]:
+    """Repository and folder in it (or nothing), of a name or an address.
+
+    Only the authors' repository has its folders named without an address: a path
+    that was mistyped must not be asked of the Hub.
+    """
+    name = re.sub(r"/(tree|blob)/main(?=/|$)", "", tag.removeprefix(_HUB)).rstrip("/")
+    from espnet2_distilmos.inference.released import REPOSITORY
+
+    owner, _, rest = name.partition("/")
+    repository, _, inner = rest.partition("/")
+    full = f"{owner}/{repository}"
+    if inner and (tag.startswith(_HUB) or full.lower() == REPOSITORY.lower()):
+        require_inside(inner, tag)
+        return full, inner
+    return name, ""
 
 
 def model_in(folder: PathLike) -> Model:
@@ -98,6 +129,8 @@ def model_in(folder: PathLike) -> Model:
                     "this is a released checkpoint: distilmos import-official "
                     f"--model_dir {folder} --output_dir OUT"
                 )
+            elif (inner := _only_model_below(folder)) is not None:
+                hint = f"there is one further down: {inner}"
             raise UserError(f"{folder}: no model here; {hint}")
         model = folder / "config.yaml", found[0]
     for file in model:
@@ -142,12 +175,20 @@ def unpack(archive: PathLike) -> Path:
                 require_inside(info.filename, archive)
                 if stat.S_ISLNK(info.external_attr >> 16):
                     raise UserError(f"{archive}: refused, {info.filename!r} is a link")
-            z.extractall(tmp)
+                if info.flag_bits & 1:
+                    raise UserError(
+                        f"{archive}: needs a password; unpack it and give the folder"
+                    )
+                # As some tools of Windows write them, though a zip has slashes.
+                info.filename = info.filename.replace("\\", "/")
+                z.extract(info, tmp)
+        # A file manager packs the folder, not what is in it.
+        top = _only_model_below(tmp) or tmp
         try:
-            model_in(tmp)  # or the cache would keep what is no model
+            model_in(top)  # or the cache would keep what is no model
         except UserError as e:
             raise UserError(str(e).replace(str(tmp), str(archive))) from e
-        settle(tmp, folder)
+        settle(top, folder)
     except OSError as e:
         raise UserError(
             f"{archive}: cannot be unpacked in {folder.parent} ({e.strerror}); is "
@@ -155,6 +196,11 @@ def unpack(archive: PathLike) -> Path:
         ) from e
     except UserError:
         raise
+    except NotImplementedError as e:
+        raise UserError(
+            f"{archive}: packed in a way that Python cannot read ({e}); unpack it and "
+            "give the folder"
+        ) from e
     except Exception as e:  # zipfile raises a dozen types for what is broken
         raise UserError(
             f"{archive}: a broken zip ({type(e).__name__}: {e}); get it again"
@@ -162,6 +208,35 @@ def unpack(archive: PathLike) -> Path:
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
     return folder
+
+
+def _only_model_below(folder: Path) -> Optional[Path]:
+    """The one model's folder below `folder`; None = there is none, or several.
+
+    What macOS and others put beside it (`__MACOSX`, hidden files) does not count. Not
+    asked where the folder itself is a model.
+    """
+    found = [
+        Path(root)
+        for root, folders, files in _walk(folder)
+        if "meta.yaml" in files
+        or ("config.yaml" in files and any(c in files for c in _CHECKPOINTS))
+    ]
+    # A model of ESPnet's layout may have its files in folders below its meta.yaml.
+    tops = [f for f in found if not any(other in f.parents for other in found)]
+    return tops[0] if len(tops) == 1 and tops[0] != folder else None
+
+
+def _walk(folder: Path) -> Iterator[Tuple[str, List[str], List[str]]]:
+    """Three levels of folders, without hidden ones: nobody packs deeper."""
+    for root, folders, files in os.walk(folder):
+        deep = len(Path(root).relative_to(folder).parts) >= 3
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if not deep and name != "__MACOSX" and not name.startswith(".")
+        ]
+        yield root, folders, files
 
 
 def settle(tmp: Path, folder: Path) -> None:
@@ -179,16 +254,18 @@ def _download(name: str) -> Path:
     if "/" in name:
         from huggingface_hub import snapshot_download
 
-        try:
-            return Path(
-                snapshot_download(
-                    name, allow_patterns=["*.yaml", "*.pth", "*.pt", "upstream/*"]
+        with hub_or_cache(name) as silent:
+            try:
+                wanted = ["*.yaml", "*.pth", "*.pt", "upstream/*"]
+                return Path(snapshot_download(name, allow_patterns=wanted))
+            except Exception as e:  # offline, no such repository, no access...
+                problem = (
+                    f"{name}: not on this machine, and the Hub gave none "
+                    f"({silent or brief(e)})"
                 )
-            )
-        except Exception as e:  # offline, no such repository, no access...
-            problem = (
-                f"{name}: not on this machine, and the Hub gave none ({_brief(e)})"
-            )
+        if silent is not None:
+            # The model zoo would ask the Hub once more.
+            raise UserError(f"{problem}; {OTHER_WAYS}")
     try:
         from espnet_model_zoo.downloader import ModelDownloader
 
@@ -197,13 +274,5 @@ def _download(name: str) -> Path:
     except ImportError:
         pass
     except Exception as e:
-        problem += f", nor the ESPnet model zoo ({_brief(e)})"
+        problem += f", nor the ESPnet model zoo ({brief(e)})"
     raise UserError(f"{problem}; {OTHER_WAYS}")
-
-
-def _brief(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return (
-        f"{type(error).__name__}: {lines[0][:150]}" if lines else type(error).__name__
-    )

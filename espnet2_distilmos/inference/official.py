@@ -76,7 +76,7 @@ def import_official(
     model_dir = Path(model_dir)
     options = read_yaml(model_dir / OPTIONS)
     _check_options(options, model_dir / OPTIONS)
-    states = read_states(model_dir / CHECKPOINT)
+    states = read_states(model_dir / CHECKPOINT, _UNUSED)
     states = plain_names(states)
     where = str(model_dir / CHECKPOINT)
     backbone = _backbone(states, where)
@@ -230,7 +230,8 @@ def _require_fit(states, expected, prefix: str, where: str) -> None:
         (other, f"is of another size than {OPTIONS} says"),
     ):
         if keys:
-            raise UserError(f"{where}: {prefix}{keys[0]} {what}")
+            more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+            raise UserError(f"{where}: {prefix}{keys[0]} {what}{more}")
 
 
 def _check_layers(options, n_blocks: int, n_heads: int, model_dir: Path) -> None:

@@ -26,6 +26,7 @@ from espnet2_distilmos.inference.calibrate import (
     require_current,
 )
 from espnet2_distilmos.inference.load import (
+    MODEL_SHA256,
     PREFIX,
     UPSTREAM,
     load_network,
@@ -39,6 +40,7 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     require_output,
+    sha256_file,
     write_yaml,
 )
 from espnet2_distilmos.utils.labels import Labels
@@ -133,6 +135,7 @@ def write_model(
     }
     with atomic_path(folder / "model.pth") as tmp:
         torch.save(states, tmp)
+    config[MODEL_SHA256] = sha256_file(folder / "model.pth")
     write_yaml(folder / "config.yaml", config)
     write_yaml(
         folder / "meta.yaml",

@@ -12,6 +12,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, make_folder, read_yaml
 from espnet2_distilmos.utils.install import REPOSITORY, install_line
 from espnet2_distilmos.utils.labels import NOT_RECORDED
+from espnet2_distilmos.utils.network import brief
 
 
 def model_card(folder: PathLike, repo: str) -> str:
@@ -103,9 +104,8 @@ def upload_model(
             )
         except Exception as e:  # no login, no network, no such owner...
             raise UserError(
-                f"{repo}: the upload failed ({type(e).__name__}: "
-                f"{str(e).strip().splitlines()[0][:150] if str(e).strip() else ''}); "
-                "log in with `hf auth login`"
+                f"{repo}: the upload failed ({brief(e)}); is there a network, and are "
+                "you logged in (`hf auth login`)?"
             ) from e
     return f"https://huggingface.co/{repo}"
 

@@ -10,11 +10,13 @@ from typing import Dict, Tuple
 from espnet2_distilmos.inference.locate import OTHER_WAYS, cache_dir, model_in, settle
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import sha256_file
+from espnet2_distilmos.utils.network import brief, hub_or_cache
 
 # Their model repository on the Hugging Face Hub: one folder a backbone, each with
 # model.pth.tar and model_cfg.yaml. From the released predict.py.
 REPOSITORY = "BaleYang/DistilMOS"
-BACKBONE = "wavlm"
+BACKBONES = ("wavlm", "w2v2")
+BACKBONE = BACKBONES[0]
 # File -> SHA-256, for files that were seen and checked; others are checked against
 # what the Hub says of them.
 KNOWN_SHA256: Dict[str, str] = {}
@@ -25,11 +27,20 @@ LICENCE = (
 
 
 def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
-    """config.yaml and checkpoint of the released model, from the cache if there.
+    """config.yaml and checkpoint of a released model, from the cache if there.
+
+    Args:
+        backbone: its folder in their repository, one of :data:`BACKBONES`.
 
     Raises:
-        UserError: it cannot be downloaded, or is not what it should be.
+        UserError: there is none of that name, it cannot be downloaded, or is not what
+            it should be.
     """
+    if backbone not in BACKBONES:
+        names = " and ".join(f"{REPOSITORY}/{name}" for name in BACKBONES)
+        raise UserError(f"{REPOSITORY}/{backbone}: no such model; there are {names}")
+    others = ", ".join(f"{REPOSITORY}/{b}" for b in BACKBONES if b != backbone)
+    logging.info(f"the model {REPOSITORY}/{backbone} (the other one: {others})")
     logging.info(LICENCE)
     folder = cache_dir() / "released" / backbone
     if not folder.exists():
@@ -52,22 +63,23 @@ def _download(backbone: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     names = [f"{backbone}/model.pth.tar", f"{backbone}/model_cfg.yaml"]
-    try:
-        files = {name: Path(hf_hub_download(REPOSITORY, name)) for name in names}
-    except Exception as e:  # offline, gone, moved: a dozen types
-        raise UserError(
-            f"the authors' weights ({REPOSITORY}) are not on this machine and could "
-            f"not be downloaded ({type(e).__name__}); {OTHER_WAYS}; or get their "
-            "model.pth.tar and model_cfg.yaml another way and run distilmos "
-            "import-official"
-        ) from e
-    for name, path in files.items():
-        expected = KNOWN_SHA256.get(name) or _hub_sha256(name)
-        if expected is not None and sha256_file(path) != expected:
+    with hub_or_cache(REPOSITORY) as silent:
+        try:
+            files = {name: Path(hf_hub_download(REPOSITORY, name)) for name in names}
+        except Exception as e:  # offline, gone, moved: a dozen types
             raise UserError(
-                f"{path}: SHA-256 is not {expected}: broken or changed; delete it and "
-                "try again"
-            )
+                f"the authors' weights ({REPOSITORY}/{backbone}) are not on this "
+                f"machine and could not be downloaded ({silent or brief(e)}); "
+                f"{OTHER_WAYS}; or get their model.pth.tar and model_cfg.yaml another "
+                "way and run distilmos import-official"
+            ) from e
+        for name, path in files.items():
+            expected = KNOWN_SHA256.get(name) or _hub_sha256(name)
+            if expected is not None and sha256_file(path) != expected:
+                raise UserError(
+                    f"{path}: SHA-256 is not {expected}: broken or changed; delete it "
+                    "and try again"
+                )
     return files[names[0]].parent
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
-from espnet2_distilmos.utils.command import one_line
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.terminal import json_line, one_line
 
 FORMATS = ("csv", "jsonl", "kaldi")
 _MOST_FOLDERS = 50
@@ -37,7 +37,13 @@ def require_format(form: str, clips: Sequence[Clip]) -> None:
 
 
 def table(
-    form: str, clips: Sequence[Clip], results: Results, model: str, labels: Labels
+    form: str,
+    clips: Sequence[Clip],
+    results: Results,
+    model: str,
+    labels: Labels,
+    shown: bool = False,
+    encoding: str = "utf-8",
 ) -> str:
     """The scores as text.
 
@@ -45,10 +51,21 @@ def table(
     same and more, one object a line: `model`, and `labels`, what the model was trained
     to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`,
     sorted as with LC_ALL=C, without the clips that could not be scored.
+
+    Args:
+        form: see above.
+        clips: what was scored.
+        results: one a clip.
+        model: what the model is called.
+        labels: what it was trained to predict.
+        shown: for stdout: control characters of names as escapes. A file keeps names
+            as they are, but for bytes that are not UTF-8.
+        encoding: of stdout.
     """
+    as_name = one_line if shown else as_utf8
     if form == "kaldi":
         scored = [
-            f"{clip.name} {result['mos']:.6f}\n"
+            f"{as_name(clip.name)} {result['mos']:.6f}\n"
             for clip, result in zip(clips, results)
             if result["mos"] is not None
         ]
@@ -65,14 +82,17 @@ def table(
         row.update(warnings=result["warnings"], error=result.get("error"))
         rows.append(row)
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        # Escapes of JSON mean the same as what they stand for: also good in a file.
+        return "".join(json_line(line, encoding) + "\n" for line in lines)
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         for key, digits in (("mos", 6), ("seconds", 3)):
             row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
-        writer.writerow({**row, "warnings": "; ".join(row["warnings"])})
+        row["warnings"] = "; ".join(row["warnings"])
+        writer.writerow({k: as_name(v) if v else v for k, v in row.items()})
     return out.getvalue()
 
 
@@ -123,7 +143,7 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
     if scored:
         groups: Dict[str, List[float]] = {}
         for clip, result in scored:
-            groups.setdefault(clip.folder, []).append(result["mos"])
+            groups.setdefault(one_line(clip.folder), []).append(result["mos"])
         rows = {"all": [r["mos"] for _, r in scored]}
         if len(groups) > 1:
             rows.update(sorted(groups.items())[:_MOST_FOLDERS])
@@ -147,7 +167,7 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
         lines.append(f"several channels, averaged: {several} files")
     odd = [(c, r["warnings"]) for c, r in scored if r["warnings"]]
     for clip, texts in odd[:5]:
-        lines.append(f"warning: {clip.name}: {'; '.join(texts)}")
+        lines.append(one_line(f"warning: {clip.name}: {'; '.join(texts)}"))
     if len(odd) > 5:
         lines.append(f"warning: ... and {len(odd) - 5} more files (see the table)")
     for result in results:

@@ -1,5 +1,6 @@
 """A fine-tuned upstream as a file of S3PRL's own format, which S3PRL loads again."""
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.downloads import s3prl_downloads
 from espnet2_distilmos.model.upstream.loader import find_entry
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
+from espnet2_distilmos.utils.network import hub_offline
 
 # Packages of S3PRL whose checkpoints are `{"model_weight": state_dict, ...}`.
 _CONVERTED = ("hubert", "wav2vec2", "data2vec")
@@ -101,7 +104,11 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
     if conf.path_or_url is not None:
         arguments["ckpt"] = conf.path_or_url
     # S3PRL tells nobody where its download cache has the file.
-    with mock.patch.object(torch, "load", watch), quiet_s3prl():
+    with (
+        mock.patch.object(torch, "load", watch),
+        s3prl_downloads(conf.upstream),
+        quiet_s3prl(),
+    ):
         find_entry(conf.upstream, conf.path_or_url)(**arguments)
     return Path(seen[0])
 
@@ -112,7 +119,10 @@ def _save_hugging_face(
     from transformers import Wav2Vec2FeatureExtractor
 
     model.save_pretrained(folder / "upstream")
-    extractor = Wav2Vec2FeatureExtractor.from_pretrained(conf.path_or_url)
+    name = conf.path_or_url
+    # What was loaded a moment ago is in the cache: nothing is asked of the Hub again.
+    with hub_offline() if not Path(name).is_dir() else contextlib.nullcontext():
+        extractor = Wav2Vec2FeatureExtractor.from_pretrained(name)
     extractor.save_pretrained(folder / "upstream")
     return {"path_or_url": "upstream"}
 

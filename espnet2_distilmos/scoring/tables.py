@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from espnet2_distilmos.scoring.metrics import METRICS
+from espnet2_distilmos.utils.terminal import one_line
 
 # Level in scores.json -> its name in tables.
 LEVELS = {"utt": "utterance", "sys": "system", "within_sys": "within systems"}
@@ -40,7 +41,7 @@ def level_cells(scores: Mapping[str, Any], level: str) -> list[str]:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table with aligned columns and a newline at the end."""
-    cells = [[c.replace("|", "\\|") for c in row] for row in (header, *rows)]
+    cells = [[one_line(c).replace("|", "\\|") for c in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * w for w in widths])
     return "".join(

@@ -9,12 +9,13 @@ import contextlib
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
 import torch
 from espnet2.torch_utils.safe_torch_load import safe_torch_load
 from espnet2.train.trainer import TrainerOptions
 
+from espnet2_distilmos.model.weights import require_finite, require_whole_file
 from espnet2_distilmos.train.selection import TieBreakingReporter
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import NO_ROOM, atomic_path, no_room
@@ -50,6 +51,28 @@ def save_whole_files() -> Iterator[None]:
         torch.save = save
 
 
+def check_init_param(init_param: Sequence[str]) -> None:
+    """Check the files of `--init_param FILE:FROM:TO` before a training begins.
+
+    Raises:
+        UserError: a file that is damaged, is no checkpoint or holds NaN or Inf.
+    """
+    for path in (Path(text.split(":", 1)[0]) for text in init_param):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file (--init_param)")
+        require_whole_file(path)
+        try:
+            states = torch.load(path, map_location="cpu", weights_only=True)
+            require_finite(states.get("module", states), path)
+        except UserError:
+            raise
+        except Exception as e:  # torch raises a dozen types for what is no checkpoint
+            raise UserError(
+                f"{path}: no file of weights ({type(e).__name__}); --init_param takes "
+                "what training wrote"
+            ) from e
+
+
 def mend_folder(options: TrainerOptions) -> None:
     """Bring a training's folder in line with its `checkpoint.pth`, if there is one.
 
@@ -58,7 +81,7 @@ def mend_folder(options: TrainerOptions) -> None:
             `keep_nbest_models` are read.
 
     Raises:
-        UserError: the checkpoint cannot be read.
+        UserError: the checkpoint cannot be read, is damaged, or holds NaN or Inf.
     """
     folder = Path(options.output_dir)
     checkpoint = folder / "checkpoint.pth"
@@ -66,6 +89,7 @@ def mend_folder(options: TrainerOptions) -> None:
         return
     reporter = TieBreakingReporter()
     try:
+        require_whole_file(checkpoint)
         states = safe_torch_load(checkpoint, map_location="cpu")
         reporter.load_state_dict(states["reporter"])
         model_states = states["model"]
@@ -74,6 +98,7 @@ def mend_folder(options: TrainerOptions) -> None:
             f"{checkpoint}: no checkpoint that training can go on from; remove it to "
             "train from the start"
         ) from e
+    require_finite(model_states, checkpoint)
     epoch = reporter.get_epoch()
     model = folder / f"{epoch}epoch.pth"
     # Another one is cut off, or left by a training that began anew.

@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.search import Search, walk
+from espnet2_distilmos.utils.terminal import one_line
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -172,9 +173,13 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
         text = "".join("  ".join(line).rstrip() + "\n" for line in lines)
     for folder in folders:
         if folder.failed:
-            text += f"{folder.label}: {folder.failed} utterances have no score\n"
-    judge = f"Scores of: {folders[0].judge_name}; {folders[0].judge_labels.sentence}"
-    return f"{text}\n{judge}\n"
+            text += f"{one_line(folder.label)}: {folder.failed} utterances have no "
+            text += "score\n"
+    judge = folders[0]
+    return (
+        f"{text}\nScores of: {one_line(judge.judge_name)}; "
+        f"{one_line(judge.judge_labels.sentence)}\n"
+    )
 
 
 def _cells(folder: Decoded) -> Dict[str, str]:
@@ -183,7 +188,7 @@ def _cells(folder: Decoded) -> Dict[str, str]:
     if len(values) > 1:
         std, low, high = student_interval(values)
         interval, deviation = f"[{low:.3f}, {high:.3f}]", f"{std:.3f}"
-    cells = (*folder.labels, str(len(values)), f"{np.mean(values):.3f}")
+    cells = (*map(one_line, folder.labels), str(len(values)), f"{np.mean(values):.3f}")
     return dict(zip(COLUMNS, (*cells, interval, deviation)))
 
 
@@ -242,7 +247,7 @@ class Choice:
             f"{label}: {n} utterances left out, others lack them"
             for label, n in self.left_out.items()
         ]
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def choose(

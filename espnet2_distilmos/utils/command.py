@@ -8,12 +8,18 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import NO_ROOM, no_room, read_yaml
+from espnet2_distilmos.utils.terminal import (
+    guard_logging,
+    guard_streams,
+    one_line,
+    show,
+)
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
 
 def set_up_logging(level: Union[int, str] = logging.INFO) -> None:
-    """Log to stderr in ESPnet's format.
+    """Log to stderr in ESPnet's format, with control characters as escapes.
 
     Raises:
         UserError: no such level.
@@ -23,6 +29,7 @@ def set_up_logging(level: Union[int, str] = logging.INFO) -> None:
         if not isinstance(number, int):
             raise UserError(f"log level {level}: choose DEBUG, INFO, WARNING or ERROR")
         level = number
+    guard_logging()
     logging.basicConfig(level=level, format=LOG_FORMAT)
 
 
@@ -73,17 +80,6 @@ def _default(
     return value
 
 
-def one_line(text: str) -> str:
-    """`text` with control characters as escapes.
-
-    A name from a hostile list must neither start a new line nor reach the terminal as
-    a command.
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
-
-
 def run(
     main: Callable[[Optional[Sequence[str]]], None],
     cmd: Optional[Sequence[str]] = None,
@@ -94,10 +90,11 @@ def run(
     refuses (no such folder, no permission, no space); Ctrl-C becomes 130. Anything else
     is a fault of ours and keeps its traceback.
     """
+    guard_streams()
     try:
         main(cmd)
     except UserError as e:
-        print(f"error: {one_line(str(e))}", file=sys.stderr)
+        show(f"error: {one_line(str(e))}", sys.stderr)
         return 1
     except OSError as e:
         if e.errno is None:
@@ -109,7 +106,7 @@ def run(
             message = str(no_room(name or "output", e.strerror))
         else:
             message = f"{'' if name is None else f'{name}: '}{e.strerror}"
-        print(f"error: {one_line(message)}", file=sys.stderr)
+        show(f"error: {one_line(message)}", sys.stderr)
         return 1
     except BrokenExecutor:
         logging.debug("where it happened", exc_info=True)
@@ -120,6 +117,6 @@ def run(
         )
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        show("interrupted", sys.stderr)
         return 130
     return 0

@@ -20,6 +20,7 @@ from espnet2_distilmos.utils.errors import UserError
 PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+STDOUT = "-"  # in the options of many programs; no file's name here
 MOST_VALUES = 10_000_000  # of a YAML file: what a few aliases of aliases come to
 _TEMPORARY = ".tmp"
 _cleared: Set[Path] = set()  # folders, by this process
@@ -74,8 +75,9 @@ def make_folder(folder: PathLike) -> None:
     """Make a folder and those above it, where they are not there.
 
     Raises:
-        UserError: a file stands in the way.
+        UserError: a file stands in the way, or `-` is no folder's name.
     """
+    _require_name(folder)
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as e:
@@ -98,6 +100,7 @@ def require_output(path: PathLike, *inputs: Optional[PathLike]) -> None:
         UserError: a folder, a device, a pipe, an input.
     """
     absolute = Path(os.path.abspath(path))
+    _require_name(path)
     if absolute.is_dir():
         raise UserError(f"{path}: is a folder; a file's name is needed here")
     # The file is renamed into its place: it would take that of /dev/null for good.
@@ -124,6 +127,7 @@ def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
         UserError: a file, or an input.
     """
     folder = Path(folder)
+    _require_name(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; a folder's name is needed here")
     for name in inputs:
@@ -132,6 +136,11 @@ def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
                 f"{folder}: is read here and would be written over; choose another "
                 "folder for the output"
             )
+
+
+def _require_name(path: PathLike) -> None:
+    if Path(path).parts[:1] == (STDOUT,):
+        raise UserError("'-' is neither stdout nor a name here; name a file or folder")
 
 
 def same_place(a: PathLike, b: PathLike) -> bool:

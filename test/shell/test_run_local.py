@@ -226,3 +226,10 @@ def test_ignored_signals_stay_ignored(tmp_path):
     os.kill(process.pid, signal.SIGHUP)
     assert process.wait(20) == 0
     assert (tmp_path / "whole").exists()
+
+
+def test_the_end_of_a_log_does_not_command_the_terminal(tmp_path):
+    script = r"printf 'name \033]0;owned\007\n'; exit 3"
+    done = run("x.log", "sh", "-c", script, cwd=tmp_path)
+    assert done.returncode != 0
+    assert r"name \x1b]0;owned\x07" in done.stderr and "\x1b" not in done.stderr

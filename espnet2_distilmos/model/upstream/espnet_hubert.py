@@ -8,6 +8,7 @@ from espnet2_distilmos.model.upstream.transformer import (
     Pretraining,
     TransformerAdapter,
 )
+from espnet2_distilmos.model.weights import name_some
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -78,9 +79,8 @@ def check_espnet_weights(model: torch.nn.Module, keys: Iterable[str], path: str)
     ]
     if missing:
         raise UserError(
-            f"{path}: no {prefix}{missing[0]}"
-            + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
-            + "; not the checkpoint of an ESPnet HuBERT with the config.yaml beside it"
+            f"{path}: no {name_some([prefix + key for key in missing])}; not the whole "
+            "checkpoint of an ESPnet HuBERT with the config.yaml beside it"
         )
 
 

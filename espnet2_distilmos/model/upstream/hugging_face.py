@@ -1,16 +1,25 @@
 """Models of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM."""
 
+import contextlib
 import warnings
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
+from unittest import mock
 
 import torch
 
+from espnet2_distilmos.model.upstream.downloads import not_here
 from espnet2_distilmos.model.upstream.transformer import (
     Pretraining,
     TransformerAdapter,
 )
+from espnet2_distilmos.model.weights import name_some
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.network import (
+    ConnectionRefused,
+    hub_or_cache,
+    refused_hosts,
+)
 
 # The feature extractor of transformers adds this to the variance.
 _HF_EPS = 1e-7
@@ -21,10 +30,70 @@ ENTRIES = {
     "hubert": "hf_hubert_custom",
     "wavlm": "hf_wavlm_custom",
 }
+# What a file may lack: it takes the place of masked frames in pretraining alone.
+_UNUSED = "masked_spec_embed"
 
 
-def check_hugging_face(entry: str, path: Optional[str]) -> None:
+@contextlib.contextmanager
+def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
+    """Inside, models of transformers load whole or not at all, and without waiting.
+
+    A folder is loaded without the network. A name is asked of the Hub once; where it
+    does not answer, or must not be asked, the cache has to hold the model.
+
+    Raises:
+        UserError: as :func:`check_hugging_face`, or weights are missing.
+    """
+    name = path is not None and not Path(path).is_dir()
+    with hub_or_cache(path) if name else contextlib.nullcontext() as silent:
+        check_hugging_face(entry, path, silent)
+        with whole_weights():
+            yield
+
+
+@contextlib.contextmanager
+def whole_weights() -> Iterator[None]:
+    """Inside, `from_pretrained` refuses files that lack weights.
+
+    transformers fills them with random ones and tells it in its log alone.
+
+    Raises:
+        UserError: names some of the missing weights and counts them.
+    """
+    from transformers import PreTrainedModel
+
+    original = PreTrainedModel.from_pretrained.__func__
+
+    def from_pretrained(cls: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs["output_loading_info"] = True
+        model, info = original(cls, name, *args, **kwargs)
+        missing = sorted(info["missing_keys"])
+        if _UNUSED in missing:
+            missing.remove(_UNUSED)
+            # Or it would be another at each start, and with it the fingerprint.
+            torch.nn.init.zeros_(getattr(model.base_model, _UNUSED))
+        if missing:
+            raise UserError(
+                f"{name}: weights are missing from its files: {name_some(missing)}; "
+                "transformers would put random ones in their place: get the model again"
+            )
+        return model
+
+    with mock.patch.object(
+        PreTrainedModel, "from_pretrained", classmethod(from_pretrained)
+    ):
+        yield
+
+
+def check_hugging_face(
+    entry: str, path: Optional[str], silent: Optional[str] = None
+) -> None:
     """Refuse a folder that `entry` would load wrongly, before it is loaded.
+
+    Args:
+        entry: S3PRL's name.
+        path: folder, or name of a repository on the Hub.
+        silent: why the Hub cannot be asked; None = it can.
 
     Raises:
         UserError: no `path_or_url`; a model of another type, whose weights transformers
@@ -48,6 +117,14 @@ def check_hugging_face(entry: str, path: Optional[str]) -> None:
         kind = PretrainedConfig.get_config_dict(path)[0].get("model_type")
         rate = Wav2Vec2FeatureExtractor.from_pretrained(path).sampling_rate
     except (OSError, ValueError) as e:
+        if silent is not None and refused_hosts() is not None:
+            raise ConnectionRefused(not_here(entry, path)) from e
+        if silent is not None:
+            raise UserError(
+                f"{path}: no such folder, not in the cache of the Hub's client, and "
+                f"the Hub does not answer ({silent}); run this where there is a "
+                "network, or name a folder that save_pretrained wrote"
+            ) from e
         raise UserError(f"{path}: not a model of transformers ({e})") from e
     if ENTRIES.get(kind) != entry:
         raise UserError(

@@ -1,8 +1,8 @@
 """S3PRL loads every upstream; this module asks it without its slow hub."""
 
+import contextlib
 import importlib
 import logging
-from pathlib import Path
 from typing import Any, Optional, Tuple, Type
 
 from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter, UpstreamAdapter
@@ -12,6 +12,7 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     quiet_s3prl,
 )
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.downloads import not_here, s3prl_downloads
 from espnet2_distilmos.model.upstream.espnet_hubert import (
     ESPnetHuBERTAdapter,
     check_espnet_weights,
@@ -24,13 +25,15 @@ from espnet2_distilmos.model.upstream.fairseq import (
 from espnet2_distilmos.model.upstream.hugging_face import (
     HuggingFaceAdapter,
     HuggingFaceWavLMAdapter,
-    check_hugging_face,
     hf_wavlm_custom,
+    hugging_face_loading,
 )
 from espnet2_distilmos.model.upstream.safe_load import safe_loading
 from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
+from espnet2_distilmos.model.weights import name_some, require_finite
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.network import ConnectionRefused, refused_hosts
 
 # One class a family; a model of none of them runs clip by clip.
 FAMILIES: Tuple[Type[TransformerAdapter], ...] = (
@@ -113,43 +116,56 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     `fingerprint` tells the pretrained weights (taken here, before anything is trained).
 
     Raises:
-        UserError: unknown name, missing, unsafe or unfit checkpoint, or a layer that
-            does not exist.
+        UserError: unknown name, missing, unsafe, incomplete or unfit checkpoint,
+            weights that are not finite, no network where one is needed, or a layer
+            that does not exist.
     """
     ensure_checkpoint(conf)
-    if conf.upstream.startswith("hf_"):
-        check_hugging_face(conf.upstream, conf.path_or_url)
     entry = find_entry(conf.upstream, conf.path_or_url)
     arguments = dict(conf.extra_conf)
     if conf.path_or_url is not None:
         arguments["ckpt"] = conf.path_or_url
+    where = conf.path_or_url or conf.upstream
     logging.info(f"Loading upstream {conf.upstream} {conf.path_or_url or ''}")
-    with quiet_s3prl(), safe_loading() as files:
+    with contextlib.ExitStack() as stack:
+        if conf.upstream.startswith("hf_"):
+            loading = hugging_face_loading(conf.upstream, conf.path_or_url)
+            stack.enter_context(loading)
+        stack.enter_context(s3prl_downloads(conf.upstream))
+        stack.enter_context(quiet_s3prl())
+        files = stack.enter_context(safe_loading())
         try:
             expert = entry(**arguments)
         except UserError:
             raise
         except Exception as e:
             # Whatever a file of another family makes S3PRL's loaders do.
+            logging.debug("where it happened", exc_info=True)
+            if refused_hosts():
+                source = ", ".join(sorted(set(refused_hosts())))
+                raise ConnectionRefused(not_here(conf.upstream, source)) from e
             if isinstance(e, TypeError) and conf.extra_conf:
                 raise UserError(
                     f"{conf.upstream} does not take extra_conf {conf.extra_conf} ({e})"
                 ) from e
-            if conf.path_or_url is None or not Path(conf.path_or_url).exists():
-                raise
             raise UserError(
-                f"{conf.path_or_url}: no checkpoint for {conf.upstream} "
+                f"{where}: no checkpoint for {conf.upstream} "
                 f"({type(e).__name__}: {' '.join(str(e).split())[:200]})"
             ) from e
+    if entry.__module__.split(".")[:3] == ["s3prl", "upstream", "espnet_hubert"]:
+        check_espnet_weights(expert.model, files.keys, where)
+    elif files.missing:
+        logging.warning(
+            f"{where}: S3PRL leaves random what its files lack: "
+            f"{name_some(sorted(files.missing))}"
+        )
     # transformers keeps a checkpoint's half precision, with which nothing is exact.
     expert.float()
+    require_finite(expert.state_dict(), where)
     identity = fingerprint(conf, expert)
     adapter: UpstreamAdapter
     for family in FAMILIES:
         if family.fits(expert):
-            if family is ESPnetHuBERTAdapter:
-                where = conf.path_or_url or conf.upstream
-                check_espnet_weights(expert.model, files.keys, where)
             adapter = family(expert, conf, files.model_cfg)
             break
     else:

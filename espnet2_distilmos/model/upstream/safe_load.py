@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Set
 
 import torch
 
+from espnet2_distilmos.model.weights import name_some, require_whole_file
 from espnet2_distilmos.utils.errors import UserError
 
 # S3PRL hands texts such as "[(512,10,5)] + [(512,3,2)] * 4" to eval().
@@ -22,11 +23,16 @@ class LoadedFiles:
     Attributes:
         model_cfg: the model's configuration, of S3PRL's formats.
         keys: names of the entries of all files.
+        last: the file that was read last.
+        missing: names of weights that no file had, where the model's loader did not
+            mind.
     """
 
     def __init__(self) -> None:
         self.model_cfg: Dict[str, Any] = {}
         self.keys: Set[str] = set()
+        self.last = "the checkpoint"
+        self.missing: Set[str] = set()
 
     def see(self, content: Any) -> None:
         """Take note of a file's content."""
@@ -46,7 +52,8 @@ def safe_loading() -> Iterator[LoadedFiles]:
     in one call. Not for use in several threads at once.
 
     Raises:
-        UserError: a file holds code, or texts that might be.
+        UserError: a file holds code, or texts that might be; it is damaged; or weights
+            are missing from it.
     """
     original = torch.load
     files = LoadedFiles()
@@ -54,6 +61,7 @@ def safe_loading() -> Iterator[LoadedFiles]:
     @functools.wraps(original)
     def load(f: Any, map_location: Any = None, **kwargs: Any) -> Any:
         kwargs = {**kwargs, "weights_only": True}
+        require_whole_file(f)
         try:
             content = original(f, map_location=map_location, **kwargs)
         except (pickle.UnpicklingError, EOFError) as e:
@@ -61,15 +69,38 @@ def safe_loading() -> Iterator[LoadedFiles]:
                 f"{f}: holds more than weights and plain types, or is no checkpoint; "
                 "it is not loaded, since it could run code"
             ) from e
+        files.last = str(f)
         require_harmless(content, str(f))
         files.see(content)
         return content
 
+    fill = torch.nn.Module.load_state_dict
+
+    @functools.wraps(fill)
+    def load_state_dict(
+        self: torch.nn.Module, state_dict: Mapping, strict: bool = True, **kwargs: Any
+    ) -> Any:
+        found = fill(self, state_dict, strict=False, **kwargs)
+        if strict and found.missing_keys:
+            raise UserError(
+                f"{files.last}: weights are missing from it: "
+                f"{name_some(found.missing_keys)}; get the file again"
+            )
+        if strict and found.unexpected_keys:
+            raise UserError(
+                f"{files.last}: weights that the model of its configuration does not "
+                f"have: {name_some(found.unexpected_keys)}"
+            )
+        files.missing.update(found.missing_keys)
+        return found
+
     torch.load = load
+    torch.nn.Module.load_state_dict = load_state_dict
     try:
         yield files
     finally:
         torch.load = original
+        torch.nn.Module.load_state_dict = fill
 
 
 def require_harmless(content: Any, where: str) -> None:

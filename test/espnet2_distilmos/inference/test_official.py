@@ -361,3 +361,87 @@ def test_default_model(tmp_path, tools, monkeypatch, caplog):
     assert engine(clip)["mos"] == pytest.approx(float(expected), abs=1e-4)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     assert DistilMOSInference.from_pretrained()(clip)["mos"] == engine(clip)["mos"]
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The authors' repository in the cache of the Hub's client; its models by name."""
+    from huggingface_hub import constants
+
+    top = tmp_path / "hub" / "models--BaleYang--DistilMOS"
+    (top / "refs").mkdir(parents=True)
+    (top / "refs" / "main").write_text("0" * 40)
+    folder = top / "snapshots" / ("0" * 40)
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    w2v2 = {"w2v2_cfg": W2V2, "ssl_backbone": "w2v2", "hidden_dim": 16}
+    return {
+        "wavlm": release(folder / "wavlm", {"wavlm_cfg": WAVLM, "hidden_dim": 16}),
+        "w2v2": release(folder / "w2v2", w2v2, seed=1),
+    }
+
+
+@pytest.mark.parametrize(
+    "tag, backbone",
+    [
+        (None, "wavlm"),
+        ("BaleYang/DistilMOS", "wavlm"),
+        ("baleyang/distilmos/", "wavlm"),
+        ("BaleYang/DistilMOS/wavlm", "wavlm"),
+        ("BaleYang/DistilMOS/w2v2", "w2v2"),
+        ("https://huggingface.co/BaleYang/DistilMOS/tree/main/w2v2", "w2v2"),
+        ("https://huggingface.co/BaleYang/DistilMOS", "wavlm"),
+    ],
+)
+def test_both_released_models_by_name(hub, tools, tag, backbone, caplog):
+    caplog.set_level("INFO")
+    clip = tools.speech(0.6)
+    with torch.no_grad():
+        expected = float(hub[backbone](torch.from_numpy(clip)).mean())
+    found = DistilMOSInference.from_pretrained(tag)(clip)["mos"]
+    assert found == pytest.approx(expected, abs=1e-4)
+    other = {"wavlm": "w2v2", "w2v2": "wavlm"}[backbone]
+    assert f"the model BaleYang/DistilMOS/{backbone} (the other one: " in caplog.text
+    assert f"BaleYang/DistilMOS/{other})" in caplog.text
+
+
+def test_every_command_takes_these_names(hub, tmp_path, tools, capsys):
+    assert cli(["info", "BaleYang/DistilMOS/w2v2"]) == 0
+    assert "hf_wav2vec2_custom" in capsys.readouterr().out
+    wav = tools.wav(tmp_path / "a.wav", 0.5)
+    assert cli(["score", str(wav), "--model", "BaleYang/DistilMOS/w2v2"]) == 0
+    assert capsys.readouterr().out.startswith("file,mos")
+
+
+@pytest.mark.parametrize(
+    "tag, message",
+    [
+        ("BaleYang/DistilMOS/hubert", "there are BaleYang/DistilMOS/wavlm and Bale"),
+        ("BaleYang/DistilMOS/../x", "no such model|leads out"),
+        # A path that was mistyped is not asked of the Hub.
+        ("exp/mos_x/valid", "no such model file, folder or tag"),
+    ],
+)
+def test_names_that_are_none(hub, tag, message):
+    with pytest.raises(UserError, match=message):
+        DistilMOSInference.from_pretrained(tag)
+
+
+def test_no_network_is_told_once_and_soon(tmp_path, monkeypatch, capsys):
+    """25 s and 12 lines by the retries of the Hub's client."""
+    import time
+
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+    for more in ([], ["BaleYang/DistilMOS/w2v2"], ["someone/model"]):
+        started = time.monotonic()
+        assert cli(["info", *more]) == 1
+        assert time.monotonic() - started < 10
+        captured = capsys.readouterr()
+        (line,) = [x for x in captured.err.splitlines() if x.startswith("error: ")]
+        assert "ConnectError" in line and "--model FILE.zip" in line
+        assert "Retry" not in captured.err

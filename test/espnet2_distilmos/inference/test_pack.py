@@ -22,6 +22,7 @@ from espnet2_distilmos.inference.publish import (
     model_card,
     upload_model,
 )
+from espnet2_distilmos.utils import network
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -147,6 +148,7 @@ def test_a_tag_that_cannot_be_had(monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("no route")
 
+    monkeypatch.setattr(network, "hub_silent", lambda repo: None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.setitem(sys.modules, "espnet_model_zoo.downloader", None)
     with pytest.raises(UserError, match="someone/model: .*OSError: no route.*--model"):

@@ -7,7 +7,11 @@ import pytest
 import torch
 from espnet2.train.reporter import Reporter
 
-from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
+from espnet2_distilmos.train.checkpoints import (
+    check_init_param,
+    mend_folder,
+    save_whole_files,
+)
 from espnet2_distilmos.utils.errors import UserError
 
 SRCC = {1: 0.1, 2: 0.5, 3: 0.4, 4: 0.3}
@@ -120,3 +124,34 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
         for name in ("a.pth", "b.pth"):
             torch.save(weights(1), tmp_path / name)
     assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+
+
+def test_training_does_not_go_on_from_nan(exp):
+    states = torch.load(exp / "checkpoint.pth", weights_only=True)
+    states["model"]["w"][1] = float("nan")
+    torch.save(states, exp / "checkpoint.pth")
+    with pytest.raises(UserError, match=r"checkpoint.pth: NaN or Inf in w \(1 tensor"):
+        mend_folder(options(exp))
+
+
+def test_training_does_not_go_on_from_a_flipped_bit(exp):
+    path = exp / "checkpoint.pth"
+    content = bytearray(path.read_bytes())
+    content[content.index(weights(4)["w"].numpy().tobytes()) + 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="checkpoint.pth: damaged: the checksum"):
+        mend_folder(options(exp))
+
+
+def test_init_param(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save(weights(1), path)
+    check_init_param([str(path), f"{path}:w:w"])
+    with pytest.raises(UserError, match="none.pth: no such file"):
+        check_init_param([f"{tmp_path}/none.pth:a:b"])
+    torch.save({"w": torch.tensor([1.0, float("inf")])}, path)
+    with pytest.raises(UserError, match="x.pth: NaN or Inf in w"):
+        check_init_param([f"{path}:w:w"])
+    path.write_text("text")
+    with pytest.raises(UserError, match="x.pth: no file of weights"):
+        check_init_param([str(path)])

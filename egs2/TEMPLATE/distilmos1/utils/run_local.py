@@ -172,7 +172,12 @@ def report(job, n_jobs, code, log):
     try:
         with open(log, encoding="utf-8", errors="replace") as f:
             for line in deque(f, TAIL):
-                print(f"  {line.rstrip()}", file=sys.stderr)
+                # A name in it must not command the terminal.
+                shown = (
+                    c if c.isprintable() or c == "\t" else ascii(c)[1:-1]
+                    for c in line.rstrip()
+                )
+                print(f"  {''.join(shown)}", file=sys.stderr)
     except OSError as e:
         print(f"  {log}: {e.strerror}", file=sys.stderr)
     sys.stderr.flush()
