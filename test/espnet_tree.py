@@ -5,7 +5,8 @@ In two layouts, of which the first is what the source archive of ESPnet 202611 h
     202611   the job scripts and parse_options.sh are ESPnet's own files, in
              egs2/TEMPLATE/asr1/utils (and once more in its parallel/), and recipes link
              to that folder; no Kaldi, no ssh.pl; path.sh sources local/path.sh
-    kaldi    older: a Kaldi checkout in tools/kaldi has the scripts, path.sh ends without
+    kaldi    older: a Kaldi checkout in tools/kaldi has the scripts; without it path.sh
+             ends
 """
 
 import os
@@ -67,10 +68,9 @@ export OMP_NUM_THREADS=1
 
 # As in 202611: names no file that must be there.
 EXTRA_PATH_SH = """
-TOOL_DIR="$( cd $( dirname ${BASH_SOURCE[0]} ) >/dev/null 2>&1 && pwd )"
-KALDI_ROOT="${TOOL_DIR}"/kaldi
-[ -f "${KALDI_ROOT}"/tools/config/common_path.sh ] && . "${KALDI_ROOT}"/tools/config/common_path.sh
-export PATH="${TOOL_DIR}"/sctk/bin:"${PATH:-}"
+tools=$(cd $(dirname ${BASH_SOURCE[0]}) && pwd)
+[ -f $tools/kaldi/tools/config/common_path.sh ] && . $tools/kaldi/no_such_file
+export PATH=$tools/sctk/bin:${PATH:-}
 """
 
 PATH_SH_WITH_KALDI = """

@@ -6,6 +6,7 @@ import sys
 from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.extras import what_is_missing
 from espnet2_distilmos.utils.files import NO_ROOM, no_room, read_yaml
 
 LOG_FORMAT = "%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
@@ -86,12 +87,19 @@ def one_line(text: str) -> str:
 def run(
     main: Callable[[Optional[Sequence[str]]], None],
     cmd: Optional[Sequence[str]] = None,
+    needs: Sequence[str] = (),
 ) -> int:
     """Run `main(cmd)` and return the exit code.
 
     A :class:`UserError` becomes one line on stderr and 1, and so does what the system
-    refuses (no such folder, no permission, no space); Ctrl-C becomes 130. Anything else
-    is a fault of ours and keeps its traceback.
+    refuses (no such folder, no permission, no space) and a package of an extra that is
+    not installed; Ctrl-C becomes 130. Anything else is a fault of ours and keeps its
+    traceback.
+
+    Args:
+        main: the command.
+        cmd: its options; None = those of the process.
+        needs: modules of extras that the command needs, all named if one is missing.
     """
     try:
         main(cmd)
@@ -109,6 +117,13 @@ def run(
         else:
             message = f"{'' if name is None else f'{name}: '}{e.strerror}"
         print(f"error: {one_line(message)}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as e:
+        missing = what_is_missing(e, needs)
+        if missing is None:
+            raise
+        logging.debug("where it happened", exc_info=True)
+        print(f"error: {one_line(missing)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -116,9 +116,9 @@ def test_every_backend_that_the_checkout_has(espnet, scripts, backend):
     # What was set is not asked for again; a hint that helps instead.
     assert (backend, done.returncode, done.stdout) == ("ssh", 1, "")
     assert done.stderr == (
-        "cmd.sh: error: cmd_backend=ssh: needs ssh.pl: not on the PATH, not in ESPnet or "
-        f"its tools/kaldi (MAIN_ROOT={espnet}); only Kaldi has it: set KALDI_ROOT to a "
-        "checkout of Kaldi\n"
+        "cmd.sh: error: cmd_backend=ssh: needs ssh.pl: not on the PATH, not in ESPnet "
+        f"or its tools/kaldi (MAIN_ROOT={espnet}); only Kaldi has it: set KALDI_ROOT "
+        "to a checkout of Kaldi\n"
     )
     kaldi = espnet / "kaldi"
     ssh = kaldi / "egs/wsj/s5/utils/parallel/ssh.pl"
