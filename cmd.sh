@@ -12,9 +12,10 @@
 #
 # What your cluster calls its partitions and resources goes to conf/slurm.conf,
 # conf/queue.conf (sge) or conf/pbs.conf of the recipe, as everywhere in ESPnet, whose
-# egs2/TEMPLATE/asr1/conf has them to begin with (into_espnet.sh copies them). A job gets
-# PATH alone of your environment and sources path.sh: if you have set DISTILMOS_PYTHON,
-# add it there, e.g. `command sbatch --export=PATH,DISTILMOS_PYTHON`.
+# egs2/TEMPLATE/asr1/conf has them to begin with: into_espnet.sh copies them, and without
+# such a file those of $MAIN_ROOT are used as they are. A job gets PATH alone of your
+# environment and sources path.sh: if you have set DISTILMOS_PYTHON, add it there, e.g.
+# `command sbatch --export=PATH,DISTILMOS_PYTHON`.
 #
 # train_cmd: CPU jobs.  cuda_cmd: training.  decode_cmd: scoring.
 # An option that all jobs need can be added, e.g. train_cmd="... --mem 8G".
@@ -73,10 +74,15 @@ slurm | sge | pbs | ssh)
     *) _cmd=${cmd_backend}.pl ;;
     esac
     _cmd=$(_cmd_find "${_cmd}") || return 1
+    _conf=$(basename "${_cmd}" .pl).conf
+    # The scripts' own defaults name a partition `shared` and take no --num_nodes.
+    if [ ! -f "conf/${_conf}" ] && [ -f "${MAIN_ROOT-}/egs2/TEMPLATE/asr1/conf/${_conf}" ]; then
+        _cmd+=" --config ${MAIN_ROOT}/egs2/TEMPLATE/asr1/conf/${_conf}"
+    fi
     export train_cmd="${_cmd}"
     export cuda_cmd="${_cmd}"
     export decode_cmd="${_cmd}"
-    unset -v _cmd
+    unset -v _cmd _conf
     ;;
 *)
     echo "cmd.sh: error: unknown cmd_backend=${cmd_backend} (local, slurm, sge, pbs or ssh)" >&2

@@ -1,6 +1,7 @@
 """Packages that only an extra of the install brings, and what is said without them."""
 
 import importlib.util
+import sys
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from espnet2_distilmos.utils.install import install_line
@@ -60,5 +61,8 @@ def what_is_missing(
         return None
     modules = lacking([module, *(name for name in needs if name in PACKAGES)])
     names = ", ".join(PACKAGES[name][0] for name in modules)
-    line = install_line(",".join(extras_for(modules)))
+    extras = extras_for(modules)
+    line = install_line(",".join(extras))
+    if "train" in extras and sys.version_info < (3, 12):
+        line += " in Python 3.12 or 3.13, which ESPnet wants"
     return f"needs {names}, which this install has not: {line}"

@@ -100,7 +100,8 @@ def test_jobs_are_local_unless_asked_and_slurm_is_that_of_the_checkout(espnet, s
     alone = run(mini_mos, SHOW, cmd_backend="slurm")
     assert alone.returncode != 0 and "needs slurm.pl" in alone.stderr
     found = run(mini_mos, SHOW, cmd_backend="slurm", MAIN_ROOT=str(espnet))
-    assert found.stdout.split() == [str(slurm)] * 3
+    conf = espnet / "egs2/TEMPLATE/asr1/conf/slurm.conf"
+    assert found.stdout.split() == [str(slurm), "--config", str(conf)] * 3
 
 
 @both_layouts

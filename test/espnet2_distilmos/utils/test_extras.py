@@ -79,6 +79,15 @@ def test_one_line_names_all_that_the_command_lacks(absent, capsys):
     )
 
 
+def test_what_an_older_python_cannot_have_is_said(absent, monkeypatch):
+    """The scorer runs on Python 3.10, ESPnet does not."""
+    absent("kaldiio", "pesq")
+    monkeypatch.setattr(extras.sys, "version_info", (3, 10, 13))
+    line = extras.what_is_missing(missing("kaldiio"))
+    assert line.endswith('" in Python 3.12 or 3.13, which ESPnet wants')
+    assert extras.what_is_missing(missing("pesq")).endswith('REPOSITORY"')
+
+
 @pytest.mark.parametrize(
     "error",
     [
