@@ -93,15 +93,21 @@ def test_jobs_are_local_unless_asked_and_slurm_is_that_of_the_checkout(espnet, s
     (espnet / "egs2/linked").symlink_to(REPO / "egs2/mini_mos")
     linked = espnet / "egs2/linked/distilmos1"
     command = f"cd {linked} && {SHOW}"
+    # No settings of the scheduler are in it: then the checkout's own.
+    conf = espnet / "egs2/TEMPLATE/asr1/conf/slurm.conf"
+    with_conf = [str(slurm), "--config", str(conf)] * 3
+    found = run(espnet, command, cmd_backend="slurm")
+    assert found.stdout.split() == with_conf
+    conf.rename(conf.with_suffix(".other"))
     found = run(espnet, command, cmd_backend="slurm")
     assert found.stdout.split() == [str(slurm)] * 3
+    conf.with_suffix(".other").rename(conf)
     # Standing alone there is no Slurm to be found, unless MAIN_ROOT says where.
     mini_mos = REPO / "egs2/mini_mos/distilmos1"
     alone = run(mini_mos, SHOW, cmd_backend="slurm")
     assert alone.returncode != 0 and "needs slurm.pl" in alone.stderr
     found = run(mini_mos, SHOW, cmd_backend="slurm", MAIN_ROOT=str(espnet))
-    conf = espnet / "egs2/TEMPLATE/asr1/conf/slurm.conf"
-    assert found.stdout.split() == [str(slurm), "--config", str(conf)] * 3
+    assert found.stdout.split() == with_conf
 
 
 @both_layouts
