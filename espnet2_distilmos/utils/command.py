@@ -106,6 +106,13 @@ def run(
     except UserError as e:
         print(f"error: {one_line(str(e))}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as e:
+        missing = what_is_missing(e, needs)
+        if missing is None:
+            raise
+        logging.debug("where it happened", exc_info=True)
+        print(f"error: {one_line(missing)}", file=sys.stderr)
+        return 1
     except OSError as e:
         if e.errno is None:
             raise
@@ -117,13 +124,6 @@ def run(
         else:
             message = f"{'' if name is None else f'{name}: '}{e.strerror}"
         print(f"error: {one_line(message)}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as e:
-        missing = what_is_missing(e, needs)
-        if missing is None:
-            raise
-        logging.debug("where it happened", exc_info=True)
-        print(f"error: {one_line(missing)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
