@@ -236,9 +236,9 @@ class DistilMOSTask(AbsTask):
                 that a class does not take, or no corpora or ratings where they are
                 needed.
         """
-        for name in ("upstream_conf", "token_conf", "predictor_conf"):
-            if getattr(args, name) is None:  # an empty key of a YAML file
-                setattr(args, name, {})
+        for name in ("upstream", "token", "predictor", "loss", "model"):
+            if getattr(args, f"{name}_conf") is None:  # an empty key of a YAML file
+                setattr(args, f"{name}_conf", {})
         require_numbers(args)
         where = "--upstream_conf"
         if args.upstream_config is not None:
