@@ -1,4 +1,13 @@
-"""A made-up ESPnet checkout: the links and scripts that a recipe finds in one."""
+"""A made-up ESPnet checkout: the links and scripts that a recipe finds in one.
+
+In two layouts, of which the first is what the source archive of ESPnet 202611 holds:
+
+    202611   the job scripts and parse_options.sh are ESPnet's own files, in
+             egs2/TEMPLATE/asr1/utils (and once more in its parallel/), and recipes link
+             to that folder; no Kaldi, no ssh.pl; path.sh sources local/path.sh
+    kaldi    older: a Kaldi checkout in tools/kaldi has the scripts; without it path.sh
+             ends
+"""
 
 import os
 from pathlib import Path
@@ -41,7 +50,30 @@ for pid in "${pids[@]}"; do wait "${pid}" || code=1; done
 exit ${code}
 """
 
+LAYOUTS = ("202611", "kaldi")
+
 PATH_SH = """
+MAIN_ROOT=$PWD/../../..
+export PATH=$PWD/utils/:$PATH
+export LC_ALL=C
+if [ -f "${MAIN_ROOT}"/tools/activate_python.sh ]; then
+    . "${MAIN_ROOT}"/tools/activate_python.sh
+else
+    echo "[INFO] no activate_python.sh"
+fi
+. "${MAIN_ROOT}"/tools/extra_path.sh
+export OMP_NUM_THREADS=1
+. local/path.sh
+"""
+
+# As in 202611: names no file that must be there.
+EXTRA_PATH_SH = """
+tools=$(cd $(dirname ${BASH_SOURCE[0]}) && pwd)
+[ -f $tools/kaldi/tools/config/common_path.sh ] && . $tools/kaldi/no_such_file
+export PATH=$tools/sctk/bin:${PATH:-}
+"""
+
+PATH_SH_WITH_KALDI = """
 MAIN_ROOT=$PWD/../../..
 KALDI_ROOT=$MAIN_ROOT/tools/kaldi
 [ ! -f $KALDI_ROOT/tools/config/common_path.sh ] && echo >&2 "no Kaldi" && exit 1
@@ -69,35 +101,49 @@ def write(path: Path, text: str, executable: bool = False) -> Path:
     return path
 
 
-def make_espnet(root: Path) -> Path:
+def make_espnet(root: Path, layout: str = LAYOUTS[0]) -> Path:
     """Make the checkout with one TTS recipe; returns the recipe's folder."""
-    utils = root / "tools/kaldi/egs/wsj/s5/utils"
-    write(utils / "parse_options.sh", PARSE_OPTIONS)
-    for name in ("run.pl", "slurm.pl", "queue.pl"):
-        write(utils / "parallel" / name, RUN_PL, executable=True)
-    (utils / "run.pl").symlink_to("parallel/run.pl")
-    write(root / "tools/kaldi/egs/wsj/s5/steps/README", "")
-    write(root / "tools/kaldi/tools/config/common_path.sh", "")
-    write(root / "tools/activate_python.sh", "")
-    write(root / "tools/extra_path.sh", "")
-    write(root / "espnet2/bin/tts_train.py", "")
     template = root / "egs2/TEMPLATE"
+    own = layout == "202611"
+    if own:
+        utils = template / "asr1/utils"
+        for name in ("run.pl", "slurm.pl", "queue.pl", "pbs.pl"):
+            write(utils / name, RUN_PL, executable=True)
+            write(utils / "parallel" / name, RUN_PL, executable=True)
+        write(template / "asr1/steps/README", "")
+        write(root / "tools/extra_path.sh", EXTRA_PATH_SH)
+        write(root / "espnet3/utils/task_utils.py", "")
+    else:
+        utils = root / "tools/kaldi/egs/wsj/s5/utils"
+        for name in ("run.pl", "slurm.pl", "queue.pl", "pbs.pl", "ssh.pl"):
+            write(utils / "parallel" / name, RUN_PL, executable=True)
+        (utils / "run.pl").symlink_to("parallel/run.pl")
+        write(root / "tools/kaldi/egs/wsj/s5/steps/README", "")
+        write(root / "tools/kaldi/tools/config/common_path.sh", "")
+        write(root / "tools/activate_python.sh", "")
+        write(root / "tools/extra_path.sh", "")
+    write(utils / "parse_options.sh", PARSE_OPTIONS)
+    write(root / "espnet2/bin/tts_train.py", "")
+    for name in ("slurm.conf", "queue.conf", "pbs.conf"):
+        write(template / "asr1/conf" / name, f"# {name}\ncommand x\n")
     write(template / "asr1/scripts/utils/evaluate_asr.sh", "#!/bin/bash\n", True)
     write(template / "asr1/pyscripts/utils/evaluate_pseudomos.py", "#!/bin/sh\n", True)
     write(template / "tts1/tts.sh", "#!/bin/bash\n", True)
-    write(template / "tts1/path.sh", PATH_SH)
+    write(template / "tts1/path.sh", PATH_SH if own else PATH_SH_WITH_KALDI)
     recipe = root / "egs2/ljspeech/tts1"
     write(recipe / "run.sh", "#!/bin/bash\n", True)
     write(recipe / "cmd.sh", CMD_SH)
     write(recipe / "conf/train.yaml", "")
     write(recipe / "local/data.sh", "#!/bin/bash\n", True)
+    write(recipe / "local/path.sh", "")
+    shared = "../../TEMPLATE/asr1" if own else "../../../tools/kaldi/egs/wsj/s5"
     for name, target in (
         ("path.sh", "../../TEMPLATE/tts1/path.sh"),
         ("tts.sh", "../../TEMPLATE/tts1/tts.sh"),
         ("scripts", "../../TEMPLATE/asr1/scripts"),
         ("pyscripts", "../../TEMPLATE/asr1/pyscripts"),
-        ("utils", "../../../tools/kaldi/egs/wsj/s5/utils"),
-        ("steps", "../../../tools/kaldi/egs/wsj/s5/steps"),
+        ("utils", f"{shared}/utils"),
+        ("steps", f"{shared}/steps"),
     ):
         (recipe / name).symlink_to(target)
     return recipe

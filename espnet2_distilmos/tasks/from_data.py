@@ -49,7 +49,9 @@ def take_label_scale(args: argparse.Namespace) -> None:
     Raises:
         UserError: no labels.
     """
-    if not args.standardize_labels or "label_mean" in args.predictor_conf:
+    if not args.standardize_labels or (
+        args.predictor_conf.get("label_mean") is not None
+    ):
         return
     utt2mos = path_of(args.train_data_path_and_name_and_type, "mos")
     if utt2mos is None:

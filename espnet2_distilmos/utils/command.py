@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor
 from typing import Any, Callable, Optional, Sequence, Union
 
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.extras import what_is_missing
 from espnet2_distilmos.utils.files import NO_ROOM, no_room, read_yaml
 from espnet2_distilmos.utils.terminal import (
     guard_logging,
@@ -83,18 +84,32 @@ def _default(
 def run(
     main: Callable[[Optional[Sequence[str]]], None],
     cmd: Optional[Sequence[str]] = None,
+    needs: Sequence[str] = (),
 ) -> int:
     """Run `main(cmd)` and return the exit code.
 
     A :class:`UserError` becomes one line on stderr and 1, and so does what the system
-    refuses (no such folder, no permission, no space); Ctrl-C becomes 130. Anything else
-    is a fault of ours and keeps its traceback.
+    refuses (no such folder, no permission, no space) and a package of an extra that is
+    not installed; Ctrl-C becomes 130. Anything else is a fault of ours and keeps its
+    traceback.
+
+    Args:
+        main: the command.
+        cmd: its options; None = those of the process.
+        needs: modules of extras that the command needs, all named if one is missing.
     """
     guard_streams()
     try:
         main(cmd)
     except UserError as e:
         show(f"error: {one_line(str(e))}", sys.stderr)
+        return 1
+    except ModuleNotFoundError as e:
+        missing = what_is_missing(e, needs)
+        if missing is None:
+            raise
+        logging.debug("where it happened", exc_info=True)
+        print(f"error: {one_line(missing)}", file=sys.stderr)
         return 1
     except OSError as e:
         if e.errno is None:

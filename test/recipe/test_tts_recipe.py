@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from espnet_tree import make_espnet, make_fbank_model, state, write
+from espnet_tree import LAYOUTS, make_espnet, make_fbank_model, state, write
 
 REPO = Path(__file__).parents[2]
 SETUP = REPO / "egs2/TEMPLATE/tts1/setup.sh"
@@ -25,8 +25,8 @@ def setup(*arguments):
 
 
 @pytest.fixture
-def recipe(tmp_path):
-    return make_espnet(tmp_path / "espnet")
+def recipe(tmp_path, request):
+    return make_espnet(tmp_path / "espnet", getattr(request, "param", LAYOUTS[0]))
 
 
 def decode(recipe, tag, dset="dev", n_clips=3):
@@ -135,6 +135,7 @@ def test_a_bad_clip_is_named_and_the_rest_is_scored(recipe, model, tmp_path):
     )
 
 
+@pytest.mark.parametrize("recipe", LAYOUTS, indirect=True)
 @pytest.mark.parametrize(
     "arguments, message",
     [

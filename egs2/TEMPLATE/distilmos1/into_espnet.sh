@@ -4,10 +4,10 @@
 #   egs2/TEMPLATE/distilmos1/into_espnet.sh mini_mos ESPNET
 #   cd ESPNET/egs2/mini_mos/distilmos1 && ./run.sh
 #
-# The new folder has copies of what a user edits (cmd.sh, conf/) and links to the rest; its
-# data and experiments stay in it. Jobs are sent to a cluster by ESPnet's Kaldi scripts
-# (cmd_backend in cmd.sh). Nothing else in the checkout is touched: remove the folder to
-# undo it.
+# The new folder has copies of what a user edits (cmd.sh, conf/, with ESPnet's own settings
+# of the schedulers in it) and links to the rest; its data and experiments stay in it.
+# Jobs are sent to a cluster by ESPnet's scripts (cmd_backend in cmd.sh). Nothing else in
+# the checkout is touched: remove the folder to undo it.
 set -euo pipefail
 
 fail() {
@@ -40,6 +40,10 @@ for file in "${source}"/*; do
     cmd.sh | conf) cp -rL "${file}" "${tmp}/${name}" ;;
     *) ln -s "${file}" "${tmp}/${name}" ;;
     esac
+done
+for name in slurm.conf queue.conf pbs.conf; do # as ESPnet's own setup.sh does
+    file=$2/egs2/TEMPLATE/asr1/conf/${name}
+    [ ! -f "${file}" ] || [ -e "${tmp}/conf/${name}" ] || cp -L "${file}" "${tmp}/conf/${name}"
 done
 chmod 755 "${tmp}"
 mv -T "${tmp}" "${target}"

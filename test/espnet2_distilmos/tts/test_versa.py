@@ -190,3 +190,14 @@ def test_without_versa_one_line_says_so(capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "VERSA is not installed" in error and "wavlab-speech/versa" in error
+
+
+def test_an_import_that_fails_for_a_fault_of_ours_keeps_its_traceback(
+    versa, monkeypatch
+):
+    from espnet2_distilmos.bin.main import cli
+
+    module, _ = versa
+    monkeypatch.delattr(module, "add_to_versa")
+    with pytest.raises(ImportError, match="cannot import name 'add_to_versa'"):
+        cli(["versa", "--pred", "x"])

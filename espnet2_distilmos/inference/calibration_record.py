@@ -1,0 +1,38 @@
+"""The record of a calibration: beside the checkpoint, and in a packed configuration."""
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_yaml
+
+# Key of a packed model's configuration.
+CALIBRATION = "calibration"
+
+
+def record_of(model_file: PathLike) -> Path:
+    """Where the record of a calibrated checkpoint lies."""
+    return Path(model_file).with_suffix(".yaml")
+
+
+def read_calibration(
+    config: Mapping[str, Any], model_file: PathLike
+) -> Optional[Dict[str, Any]]:
+    """The record of a checkpoint's calibration; None where it has none.
+
+    Args:
+        config: content of its config.yaml.
+        model_file: the checkpoint.
+
+    Raises:
+        UserError: a record that is none.
+    """
+    found, where = config.get(CALIBRATION), "config.yaml"
+    record = record_of(model_file)
+    if found is None and record.is_file():
+        found, where = read_yaml(record).get(CALIBRATION), str(record)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("told"), str):
+        raise UserError(f"{where}: {CALIBRATION} is no record of a calibration")
+    return found

@@ -1,0 +1,67 @@
+"""Packages that only an extra of the install brings, and what is said without them."""
+
+import importlib.util
+import sys
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from espnet2_distilmos.utils.install import install_line
+
+# Module -> its package, and the extras of pyproject.toml that bring it, of which one is
+# enough. A package that belongs to an extra of ours, or that ESPnet brings along.
+PACKAGES: Dict[str, Tuple[str, Sequence[str]]] = {
+    "espnet2": ("espnet", ["train"]),
+    "typeguard": ("typeguard", ["train"]),
+    "kaldiio": ("kaldiio", ["train"]),
+    "sklearn": ("scikit-learn", ["train", "mini"]),
+    "threadpoolctl": ("threadpoolctl", ["train", "mini"]),
+    "tensorboard": ("tensorboard", ["train"]),
+    "pesq": ("pesq", ["mini"]),
+    "faiss": ("faiss-cpu", ["faiss"]),
+}
+
+
+def is_there(module: str) -> bool:
+    """Tell whether a top-level module can be found, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # hidden by somebody, or half imported
+        return False
+
+
+def lacking(modules: Sequence[str]) -> List[str]:
+    """Those of `modules` that this install has not, each once, in their order."""
+    return [name for name in dict.fromkeys(modules) if not is_there(name)]
+
+
+def extras_for(modules: Sequence[str]) -> List[str]:
+    """The fewest extras that bring all of these modules of :data:`PACKAGES`."""
+    chosen: List[str] = []
+    for extras in sorted((PACKAGES[name][1] for name in modules), key=len):
+        if not set(extras) & set(chosen):
+            chosen.append(extras[0])
+    return sorted(chosen)
+
+
+def what_is_missing(
+    error: ModuleNotFoundError, needs: Sequence[str] = ()
+) -> Optional[str]:
+    """Say in a line what to install, if `error` means that an extra is not there.
+
+    Args:
+        error: what an import raised.
+        needs: other modules that the command needs, named at the same time.
+
+    Returns:
+        None if the module is none of :data:`PACKAGES`, or if it is there and lacks a
+        part: that is a fault of ours or of that package.
+    """
+    module = (error.name or "").partition(".")[0]
+    if module not in PACKAGES or is_there(module):
+        return None
+    modules = lacking([module, *(name for name in needs if name in PACKAGES)])
+    names = ", ".join(PACKAGES[name][0] for name in modules)
+    extras = extras_for(modules)
+    line = install_line(",".join(extras))
+    if "train" in extras and sys.version_info < (3, 12):
+        line += " in Python 3.12 or 3.13, which ESPnet wants"
+    return f"needs {names}, which this install has not: {line}"

@@ -1,0 +1,207 @@
+"""The scorer without ESPnet: every package that is not among its own is hidden.
+
+`pip install .` brings what `dependencies` of pyproject.toml names, and what that needs
+in turn. All else that is installed here cannot be imported in the processes of this
+file.
+"""
+
+import csv
+import importlib.metadata
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomllib
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from espnet2_distilmos.bin.main import COMMANDS, NEEDS
+from espnet2_distilmos.utils.extras import PACKAGES
+
+REPO = Path(__file__).parents[3]
+
+HIDE = """
+import json, sys
+
+hidden = set(json.loads(sys.argv.pop(1)))
+
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hide())
+"""
+CLI = "from espnet2_distilmos.bin.main import cli; sys.exit(cli())"
+# Every command's help, in one process: NAME, exit code, lines on stderr.
+ALL_HELP = """
+import contextlib, io
+from espnet2_distilmos.bin.main import COMMANDS, cli
+
+for name in COMMANDS:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli([name, "--help"])
+        except SystemExit as e:
+            code = e.code
+    print(json.dumps([name, code, err.getvalue()]))
+"""
+
+
+def distributions_of_the_scorer():
+    """Names of all that `pip install .` puts in."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    found, todo = set(), [Requirement(line) for line in project["dependencies"]]
+    while todo:
+        requirement = todo.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            continue
+        try:
+            more = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        for line in map(Requirement, more):
+            extras = requirement.extras or {""}
+            if line.marker is None or any(
+                line.marker.evaluate({"extra": extra}) for extra in extras
+            ):
+                todo.append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    """Modules of all other distributions."""
+    scorer = distributions_of_the_scorer()
+    modules = [
+        module
+        for module, names in importlib.metadata.packages_distributions().items()
+        if not {canonicalize_name(name) for name in names} & scorer
+        and module != "espnet2_distilmos"
+    ]
+    # The scorer has none of these; and the test would say nothing without them.
+    assert {"espnet2", "sklearn", "kaldiio", "pesq", "joblib", "pytest"} <= set(modules)
+    assert not {"torch", "s3prl", "soundfile", "matplotlib"} & set(modules)
+    return json.dumps(modules)
+
+
+@pytest.fixture(scope="module")
+def light(hidden):
+    """Function: run `distilmos ARGS` (or other code) without the hidden modules."""
+
+    def run(*args, code=CLI):
+        return subprocess.run(
+            [sys.executable, "-c", HIDE + code, hidden, *map(str, args)],
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def lacking(hidden, name):
+    return set(NEEDS.get(name, ())) & {*json.loads(hidden), "versa"}
+
+
+def test_help_lists_what_this_install_cannot_do_apart(light, hidden):
+    done = light("--help")
+    assert done.returncode == 0, done.stderr
+    can, cannot = done.stdout.split("\nnot in this install, for want of packages:\n")
+    for name in COMMANDS:
+        place, other = (cannot, can) if lacking(hidden, name) else (can, cannot)
+        assert f"\n  {name} " in place and f"\n  {name} " not in other, name
+    for name in ("score", "info", "benchmark", "evaluate", "compare-tts", "score-mos"):
+        assert f"\n  {name} " in can
+    line = 'pip install "espnet2-distilmos[train] @ git+REPOSITORY":\n  train  '
+    assert line in cannot
+
+
+def test_help_of_every_command(light, hidden):
+    done = light(code=ALL_HELP)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [name for name, _, _ in results] == list(COMMANDS)
+    failed = {name: err for name, code, err in results if code != 0}
+    # Its options are ESPnet's.
+    assert set(failed) == {"train"}
+    assert failed["train"].startswith("error: needs espnet, ")
+    assert failed["train"].count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, tools):
+    import soundfile
+
+    path = tmp_path_factory.mktemp("light") / "clip.wav"
+    soundfile.write(path, tools.speech(0.5, 16000), 16000)
+    return path
+
+
+def test_the_scorer_scores_the_same(light, tiny_model, clip, engine):
+    done = light("score", "--model", tiny_model, "--device", "cpu", clip)
+    assert done.returncode == 0, done.stderr
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    (expected,) = engine.score_files([clip])
+    assert float(row["mos"]) == pytest.approx(expected["mos"], abs=1e-4)
+    done = light("info", tiny_model)
+    assert done.returncode == 0, done.stderr
+    assert "wavlm_local" in done.stdout
+
+
+def options_for(name, tmp_path, tiny_model, clip):
+    """Options with which a command gets as far as its packages."""
+    wav_scp = tmp_path / "wav.scp"
+    wav_scp.write_text(f"clip {clip}\n")
+    config = tmp_path / "pretrain.yaml"
+    return {
+        "train": [],
+        "versa": ["--pred", wav_scp],
+        "inference": [
+            *("--output_dir", tmp_path / "out"),
+            *("--data_path_and_name_and_type", f"{wav_scp},speech,sound"),
+            *("--model_file", tiny_model / "model.pth"),
+        ],
+        "reference-rows": [
+            *("--train_dir", tmp_path, "--test_dirs", tmp_path),
+            *("--output_dir", tmp_path / "out"),
+        ],
+        "prepare-mini-mos": ["--data_dir", tmp_path / "data"],
+        "tokenize-layers": [
+            *("--kmeans_dir", tmp_path, "--data_dirs", tmp_path),
+            *("--upstream_config", config),
+        ],
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("train", "needs espnet, typeguard, kaldiio, tensorboard, which"),
+        ("inference", "needs kaldiio, which"),
+        ("reference-rows", "needs threadpoolctl, scikit-learn, which"),
+        ("prepare-mini-mos", "needs "),
+        ("tokenize-layers", "needs kaldiio, which"),
+        ("versa", "VERSA is not installed"),
+    ],
+)
+def test_what_it_lacks_is_one_line(light, name, words, tmp_path, tiny_model, clip):
+    done = light(name, *options_for(name, tmp_path, tiny_model, clip))
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith(f"error: {words}"), done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+    extra = "mini" if name == "prepare-mini-mos" else "train"
+    assert name == "versa" or f"espnet2-distilmos[{extra}] @ " in last
+    assert not (tmp_path / "out").exists() and not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_needs_are_of_an_extra(name):
+    assert name in COMMANDS
+    assert set(NEEDS[name]) <= {*PACKAGES, "versa"}
