@@ -109,7 +109,7 @@ def run(
         if missing is None:
             raise
         logging.debug("where it happened", exc_info=True)
-        print(f"error: {one_line(missing)}", file=sys.stderr)
+        show(f"error: {one_line(missing)}", sys.stderr)
         return 1
     except OSError as e:
         if e.errno is None:
@@ -125,10 +125,10 @@ def run(
         return 1
     except BrokenExecutor:
         logging.debug("where it happened", exc_info=True)
-        print(
+        show(
             "error: a process of this command was killed (out of memory?); run again "
             "with fewer (--nj)",
-            file=sys.stderr,
+            sys.stderr,
         )
         return 1
     except KeyboardInterrupt:
