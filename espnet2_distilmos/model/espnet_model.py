@@ -105,7 +105,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             None if rated is None else rated.pairs,
         )
         targets = None
-        if with_tokens:
+        if tokens is not None and with_tokens:
             self._check_tokens(
                 names, tokens, tokens_lengths, prediction.upstream_lengths
             )
@@ -121,9 +121,10 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
-        if with_tokens and not self.training:
+        logits = prediction.token_logits
+        if logits is not None and targets is not None and not self.training:
             layers = self.network.predictor.target_layers
-            accuracies = token_accuracies(prediction.token_logits, targets)
+            accuracies = token_accuracies(logits, targets)
             accuracies = accuracies.view(len(layers), -1)  # (L, C)
             for layer, accuracy in zip(layers, accuracies.mean(1)):
                 stats[f"token_acc_{layer:02d}"] = accuracy
@@ -162,7 +163,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         """
         if self.network.predictor.listeners is None or not self.training:
             return None
-        if ratings is None:
+        if ratings is None or lengths is None:
             raise UserError(
                 "listener modelling needs `ratings` data; give utt2ratings or set "
                 "--listeners false"

@@ -16,7 +16,15 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
     split in any way; torch's SyncBatchNorm does the same on GPUs only.
     """
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    # torch declares them optional, for norms without running statistics.
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    num_batches_tracked: torch.Tensor
+    momentum: float
+
+    def forward(  # type: ignore[override]  # it needs the mask, too
+        self, x: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         """(B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
         x = x.transpose(1, 2)
         frames = x[mask]  # (N, C)

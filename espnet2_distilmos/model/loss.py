@@ -202,6 +202,9 @@ class DistilMOSLoss(torch.nn.Module):
             () loss, and detached stats: `loss`, `mos_loss`, `contrastive_loss` if
             that is used, with ratings `listener_loss` and, with tokens, `token_loss`
             (nats) and `token_acc`, in [0, 1].
+
+        Raises:
+            ValueError: token_weight > 0 without logits or tokens.
         """
         mos_loss = self.regression(predicted, target)
         stats = {"mos_loss": mos_loss.detach()}
@@ -217,6 +220,8 @@ class DistilMOSLoss(torch.nn.Module):
         if self.unit != 1.0:
             loss = loss / self.unit
         if self.token_weight > 0:
+            if logits is None or tokens is None:
+                raise ValueError("token_weight > 0 needs logits and tokens")
             tokens_loss = self.tokens(logits, tokens)
             loss = loss + self.token_weight * tokens_loss
             stats["token_loss"] = tokens_loss.detach()

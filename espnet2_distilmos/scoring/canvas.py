@@ -37,12 +37,13 @@ def canvas(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     if columns is None:
         columns = 2 if n_panels == 4 else min(n_panels, 3)
     rows = math.ceil(n_panels / columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.05, hspace=0.05)
+    layout = ConstrainedLayoutEngine(wspace=0.05, hspace=0.05)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout=layout)
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes[n_panels:]:

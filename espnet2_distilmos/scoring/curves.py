@@ -69,8 +69,8 @@ PANELS: tuple[tuple[str, str, Sequence[tuple[str, str, str]]], ...] = (
 )
 
 
-def _is_defined(stat: str, value: float | None) -> bool:
-    if value is None or not math.isfinite(value):
+def _is_defined(stat: str, value: float) -> bool:
+    if not math.isfinite(value):
         return False
     # The trainer registers -1 for an undefined correlation; drawn, it would flatten
     # the rest of the curve.
@@ -80,7 +80,7 @@ def _is_defined(stat: str, value: float | None) -> bool:
 def _series(history: History, part: str, stat: str) -> tuple[list[int], list[float]]:
     """Epochs and values of one statistic, where it is defined."""
     found = [(e, history[e].get(part, {}).get(stat)) for e in sorted(history)]
-    kept = [(e, float(v)) for e, v in found if _is_defined(stat, v)]
+    kept = [(e, float(v)) for e, v in found if v is not None and _is_defined(stat, v)]
     return [e for e, _ in kept], [v for _, v in kept]
 
 

@@ -63,4 +63,4 @@ def plot_token_accuracy(
         right.set_xlim(0, 1.2 * max(values[-1].max(), 0.01))
         right.set_ylim(-0.5, len(layers) - 0.5)
         for ax in axes:
-            ax.set_yticks(rows, layers)
+            ax.set_yticks(rows, [str(layer) for layer in layers])

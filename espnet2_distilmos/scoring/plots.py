@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def plot_layer_weights(
         right.set_ylim(-0.5, n_layers - 0.5)
         right.legend(loc="best", fontsize=9)
         for ax in axes:
-            ax.set_yticks(rows, names)
+            ax.set_yticks(rows, [str(name) for name in names])
 
 
 def plot_training_curves(
@@ -212,7 +213,9 @@ def plot_label_histogram(
     with canvas(path, len(arrays), (4.0, 3.0)) as (_, axes):
         for ax, (name, values) in zip(axes, arrays.items(), strict=True):
             share = np.full(len(values), 100 / len(values))
-            ax.hist(values, bins=bins, weights=share, color=BLUE, edgecolor="white")
+            ax.hist(
+                values, bins=bins.tolist(), weights=share, color=BLUE, edgecolor="white"
+            )
             mean = float(values.mean())
             ax.axvline(mean, color=RED, linestyle="--", label=f"mean {mean:.2f}")
             ax.set_title(f"{name} ({len(values)} clips)", fontsize=11)
@@ -257,7 +260,7 @@ def plot_clustering(
         figure.suptitle(f"k-means, k = {k}{of_each}", fontweight="bold")
         for i, (heights, line) in enumerate(zip(bars, lines)):
             shift = 0.8 * ((i + 0.5) / n - 0.5)
-            look = {"alpha": 1 - i / n, "label": f"codebook {i + 1}"}
+            look: dict[str, Any] = {"alpha": 1 - i / n, "label": f"codebook {i + 1}"}
             left.bar([x + shift for x in layers], heights, 0.8 / n, color=BLUE, **look)
             right.plot(layers, line, color=RED, marker="o", **look)
         left.axhline(k, color=GREY, linestyle="--")

@@ -117,7 +117,10 @@ class ClipwiseAdapter(UpstreamAdapter):
     What trains is found by a trial: parameters that get no gradient are marked so.
     """
 
-    def __init__(self, expert: torch.nn.Module, conf: UpstreamConfig):
+    # S3PRL's module: what it has besides a Module's methods, no type tells.
+    expert: Any
+
+    def __init__(self, expert: Any, conf: UpstreamConfig):
         super().__init__(conf)
         for name in ("feature_grad_mult", "layerdrop"):
             if getattr(conf, name) is not None:
@@ -129,7 +132,7 @@ class ClipwiseAdapter(UpstreamAdapter):
             self._refuse("normalize_waveform")
         self.expert = expert
         # Models of transformers mask frames and skip blocks unless told not to.
-        model_config = getattr(getattr(expert, "model", None), "config", None)
+        model_config: Any = getattr(getattr(expert, "model", None), "config", None)
         if hasattr(model_config, "apply_spec_augment"):
             model_config.apply_spec_augment = False
             model_config.layerdrop = 0.0
@@ -160,7 +163,9 @@ class ClipwiseAdapter(UpstreamAdapter):
     def _mark_untrained(self, states: List[torch.Tensor]) -> None:
         """Parameters that get no gradient would stop DDP."""
         parameters = [p for p in self.expert.parameters() if p.requires_grad]
-        total = sum(states[i - 1].float().square().sum() for i in self.layers)
+        total = torch.stack(
+            [states[i - 1].float().square().sum() for i in self.layers]
+        ).sum()
         gradients: Tuple = (None,) * len(parameters)
         if parameters and total.requires_grad:
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)

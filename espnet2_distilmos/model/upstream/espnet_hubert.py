@@ -1,6 +1,6 @@
 """ESPnet's HuBERT, which is torchaudio's."""
 
-from typing import Iterable
+from typing import Any, Iterable
 
 import torch
 
@@ -34,7 +34,7 @@ class ESPnetHuBERTAdapter(TransformerAdapter):
         return self.model.wav2vec2.feature_extractor
 
     @property
-    def encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Any:
         """See :class:`TransformerAdapter`."""
         return self.model.wav2vec2.encoder.transformer
 

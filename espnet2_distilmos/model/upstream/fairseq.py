@@ -29,7 +29,7 @@ class FairseqAdapter(TransformerAdapter):
         return self.model.feature_extractor
 
     @property
-    def encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Any:
         """See :class:`TransformerAdapter`."""
         return self.model.encoder
 
@@ -67,13 +67,13 @@ class FairseqAdapter(TransformerAdapter):
         return x.transpose(0, 1), None
 
 
-def _plain_blocks(model: torch.nn.Module) -> bool:
+def _plain_blocks(model: Any) -> bool:
     """Whether the blocks are transformer blocks (the family has conformers too)."""
     names = {type(block).__name__ for block in model.encoder.layers}
     return names == {"TransformerSentenceEncoderLayer"}
 
 
-def _one_convolution(model: torch.nn.Module) -> bool:
+def _one_convolution(model: Any) -> bool:
     """Whether positions come from one convolution, not from a stack with norms."""
     return isinstance(model.encoder.pos_conv[0], torch.nn.Conv1d)
 

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 from unittest import mock
 
 import torch
@@ -114,7 +114,7 @@ def check_hugging_face(
     from transformers import PretrainedConfig, Wav2Vec2FeatureExtractor
 
     try:
-        kind = PretrainedConfig.get_config_dict(path)[0].get("model_type")
+        kind = str(PretrainedConfig.get_config_dict(path)[0].get("model_type"))
         rate = Wav2Vec2FeatureExtractor.from_pretrained(path).sampling_rate
     except (OSError, ValueError) as e:
         if silent is not None and refused_hosts() is not None:
@@ -144,7 +144,7 @@ def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:
     """
     from transformers import Wav2Vec2FeatureExtractor, WavLMModel
 
-    expert = torch.nn.Module()
+    expert: Any = torch.nn.Module()
     expert.extracter = Wav2Vec2FeatureExtractor.from_pretrained(ckpt)
     expert.model = WavLMModel.from_pretrained(ckpt)
     return expert
@@ -156,7 +156,7 @@ class HuggingFaceAdapter(TransformerAdapter):
     A checkpoint does not tell the `feature_grad_mult` of its pretraining: it is 1.
     """
 
-    models = (
+    models: Tuple[str, ...] = (
         f"{_MODULES}.wav2vec2.modeling_wav2vec2.Wav2Vec2Model",
         f"{_MODULES}.hubert.modeling_hubert.HubertModel",
     )
@@ -179,7 +179,7 @@ class HuggingFaceAdapter(TransformerAdapter):
         return self.model.feature_extractor
 
     @property
-    def encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Any:
         """See :class:`TransformerAdapter`."""
         return self.model.encoder
 

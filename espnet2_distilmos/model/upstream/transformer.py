@@ -61,12 +61,14 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             CPU where it is trained.
     """
 
+    # S3PRL's model: its parts differ from family to family, and no type tells them.
+    model: Any
     models: Tuple[str, ...] = ()
     first_block_runs: bool = False
     cnn_on_batch: Optional[bool] = None
 
     @classmethod
-    def fits(cls, expert: torch.nn.Module) -> bool:
+    def fits(cls, expert: Any) -> bool:
         """Whether S3PRL's module holds a model of this family."""
         model = type(getattr(expert, "model", None))
         name = f"{model.__module__}.{model.__qualname__}"
@@ -79,7 +81,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     def __init__(
         self,
-        expert: torch.nn.Module,
+        expert: Any,
         conf: UpstreamConfig,
         pretraining_cfg: Optional[Mapping[str, Any]] = None,
     ):
@@ -124,7 +126,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     @property
     @abstractmethod
-    def encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Any:
         """The module with the blocks (`layers`) and a LayerNorm (`layer_norm`)."""
 
     @abstractmethod
