@@ -77,6 +77,41 @@ def _minus(x: float | None, y: float | None) -> float | None:
     return None if x is None or y is None else x - y
 
 
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], n_bootstrap: int = 10000, seed: int = 0
+) -> tuple[float, float, float, float]:
+    """Test the mean of `a - b` over the same utterances.
+
+    Utterances are resampled, each with both its scores, so that what makes an
+    utterance easy or hard for both does not widen the interval.
+
+    Args:
+        a: (N,) scores of one system.
+        b: (N,) scores of the other, in the same order of utterances.
+        n_bootstrap: Number of resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Mean difference, both ends of its 95 % interval, and the two-sided p-value
+        (:func:`two_sided_p`).
+
+    Raises:
+        ValueError: different lengths, or fewer than two utterances.
+    """
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two pairs or more are needed, not {len(a)} and {len(b)}")
+    differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+
+    def mean(drawn: np.ndarray) -> dict[str, float | None]:
+        return {"mean": float(differences[drawn].mean()) if len(drawn) else None}
+
+    means = bootstrap_samples(len(differences), mean, n_bootstrap, seed)["mean"]
+    interval = percentile_interval(means)
+    assert interval is not None  # every mean is defined
+    low, high = interval
+    return float(differences.mean()), low, high, two_sided_p(means)
+
+
 def two_sided_p(differences: Sequence[float | None]) -> float:
     """p-value of "the difference is zero", from its bootstrap distribution.
 

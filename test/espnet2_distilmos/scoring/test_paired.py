@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from espnet2_distilmos.scoring.paired import paired_difference
-from espnet2_distilmos.scoring.significance import holm
+from espnet2_distilmos.scoring.significance import holm, paired_difference
 
 
 def test_agrees_with_the_t_test_where_that_holds():
@@ -44,14 +43,15 @@ def test_equal_and_clear():
     assert p == 2 / 1000
 
 
-def test_seeded_and_independent_of_block_size(monkeypatch):
+def test_seeded_and_the_plain_bootstrap():
     rng = np.random.default_rng(2)
     a, b = rng.normal(0, 1, (2, 50))
     whole = paired_difference(a, b, 2000, seed=3)
     assert paired_difference(a, b, 2000, seed=3) == whole
     assert paired_difference(a, b, 2000, seed=4) != whole
-    monkeypatch.setattr("espnet2_distilmos.scoring.paired._BLOCK", 999)
-    assert paired_difference(a, b, 2000, seed=3) == whole
+    drawn = np.random.Generator(np.random.PCG64(3)).integers(50, size=(2000, 50))
+    means = (a - b)[drawn].mean(axis=1)
+    assert whole[1:3] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=1e-12)
 
 
 @pytest.mark.parametrize("a, b", [([1, 2], [1]), ([1], [1]), ([], [])])
