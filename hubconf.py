@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 # Names to import. torch.hub looks each up before it calls an entry point.
 dependencies = [
+    "av",
     "entmax",
     "huggingface_hub",
     "numpy",

@@ -14,7 +14,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Fit an affine map from predictions of the validation set to its "
         "labels, and write a checkpoint that scores through it, with a record (.yaml) "
-        "beside it."
+        "beside it.",
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint as it is")

@@ -5,6 +5,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml, write_yaml
 from espnet2_distilmos.utils.labels import Labels
@@ -13,7 +14,9 @@ from espnet2_distilmos.utils.terminal import show
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=takes.HelpFormatter
+    )
     parser.add_argument("file", help="labels.yaml")
     parser.add_argument(
         "--train_config",

@@ -15,7 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
         description="Say whether a training is whole: one line if there is nothing to "
         "do, nothing if it is to begin or to go on, an error if its folder holds "
         "weights of another training.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--ngpu", type=takes.natural, default=0, help="GPUs a node")
     parser.add_argument("--num_nodes", type=takes.positive_int, default=1, help="Nodes")

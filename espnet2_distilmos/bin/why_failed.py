@@ -15,7 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Print one line on why a job failed; how its log ends goes to "
         "stderr before it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--log", required=True, help="Of the job")
     parser.add_argument("--code", type=takes.natural, help="Exit code of its launcher")

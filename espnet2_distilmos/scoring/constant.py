@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_distilmos.scoring.bootstrap import Interval
-from espnet2_distilmos.scoring.paired import paired_difference
+from espnet2_distilmos.scoring.significance import paired_difference
 from espnet2_distilmos.utils.datadir import read_floats, require_same_ids
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike

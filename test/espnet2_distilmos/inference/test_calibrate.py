@@ -1,5 +1,7 @@
 """A calibrated checkpoint scores through its map everywhere, and says so."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -152,3 +154,23 @@ def test_other_labels_are_fitted_anew(trained, tmp_path):
     _, other = calibrate(exp, {u: v + 2 for u, v in hyp.items()}, tmp_path)
     assert other["intercept"] > first["intercept"] + 0.3
     assert read_yaml(output.with_suffix(".yaml"))["calibration"] == other
+
+
+def test_a_packed_model_can_be_calibrated(trained, tmp_path):
+    """Its weights carry a SHA-256, which those of the calibrated copy do not have."""
+    exp, clips, hyp = trained
+    pack_model(exp / "config.yaml", exp / "model.pth", tmp_path / "packed.zip")
+    with zipfile.ZipFile(tmp_path / "packed.zip") as z:
+        z.extractall(tmp_path / "packed")
+    ref = {u: 2 * v - 3 for u, v in hyp.items()}
+    output, record = calibrate(tmp_path / "packed", ref, tmp_path)
+    model = DistilMOSInference(tmp_path / "packed/config.yaml", output)
+    for utt, clip in clips.items():
+        expected = record["intercept"] + record["slope"] * hyp[utt]
+        assert model(clip)["mos"] == pytest.approx(expected, abs=1e-4)
+    # Made of other weights than those that were packed.
+    content = read_yaml(output.with_suffix(".yaml"))
+    content["calibration"]["from_sha256"] = "0" * 64
+    write_yaml(output.with_suffix(".yaml"), content)
+    with pytest.raises(UserError, match="not the weights that were packed"):
+        DistilMOSInference(tmp_path / "packed/config.yaml", output)
