@@ -64,17 +64,17 @@ COMMANDS: Dict[str, Sequence[str]] = {
 
 
 # What a command needs besides the scorer's packages (utils/extras.py, and VERSA).
-_CORPUS = ["av", "pesq", "sklearn", "threadpoolctl"]
+_CORPUS = ["pesq", "sklearn", "threadpoolctl"]
 _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
     "versa": ["versa"],
     "train": ["espnet2", "typeguard", "kaldiio", "tensorboard"],
+    "training-stamp": ["espnet2", "typeguard", "kaldiio"],
     "inference": ["kaldiio"],
     "cluster-layers": _TREES,
     "tokenize-layers": ["kaldiio"],
     "reference-rows": _TREES,
     "prepare-mini-mos": _CORPUS,
-    "prepare-tts-engines": ["av"],
     "pretrain-corpus": _CORPUS,
     "pretrain": _CORPUS,
     "probe-layers": _CORPUS,

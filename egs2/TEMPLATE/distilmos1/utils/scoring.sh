@@ -10,7 +10,6 @@ score() {
     ${python} -m espnet2_distilmos.bin.score_mos \
         --ref_utt2mos "${ref}/utt2mos" --hyp_utt2mos "$1/utt2mos" \
         "${opts[@]}" --output "$1/scores.json" --table "$1/scores.txt"
-    log "Scored: $1"
 }
 
 # Predict set $1 with model $2 into folder $3.
@@ -102,6 +101,7 @@ score_test_sets() {
         fi
         predict "${dset}" "${inference_model}" "${mos_exp}/${inference_tag}"
         score "${mos_exp}/${inference_tag}/${dset}" "${dset}"
+        log "Scored: ${mos_exp}/${inference_tag}/${dset}"
     done
 
     if "${reference_rows}"; then
@@ -115,6 +115,7 @@ score_test_sets() {
             for dir in "${rows}"/*/"${dset}"; do
                 [ -f "${dir}/utt2mos" ] || continue
                 score "${dir}" "${dset}"
+                log "Scored: ${dir}"
             done
         done
         opts+=(--reference "${rows}" --labels "${dumpdir}/raw")
