@@ -45,7 +45,8 @@ class Labels:
         Raises:
             UserError: something else; names the file.
         """
-        if data is None:
+        # ESPnet3 saves an empty `..._conf` as an empty mapping.
+        if data is None or data == {}:
             return cls()
         if not isinstance(data, list):
             raise UserError(f"{where}: the labels must be a list, one item a corpus")

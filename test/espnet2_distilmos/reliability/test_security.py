@@ -226,6 +226,7 @@ def test_the_lists_of_the_jobs_are_split_as_they_are(hostile, tmp_path):
     export LC_ALL=C
     need() { [ -f "$1" ]; }
     log() { echo "$*"; }
+    followed() { while [ "$1" != -- ]; do shift; done; shift; "$@"; }
     . "$1/egs2/TEMPLATE/distilmos1/utils/scoring.sh"
     dumpdir=dump mos_exp=exp inference_tag=tag gpu_inference=false inference_nj=3
     cuda_cmd= inference_config=c inference_model=m inference_arg_list=()
@@ -246,7 +247,7 @@ def test_the_lists_of_the_jobs_are_split_as_they_are(hostile, tmp_path):
                 "exp/tag/x/logdir/output.${n}/frame_mos.scp"
         done
     }
-    predict x
+    predict x m exp/tag
     """
     raw = tmp_path / "dump/raw/x"
     raw.mkdir(parents=True)
