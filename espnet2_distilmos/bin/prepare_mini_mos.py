@@ -64,8 +64,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Make the corpus."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
+    from espnet2_distilmos.corpora.mini_mos.clean import write_clean_set
     from espnet2_distilmos.corpora.mini_mos.prepare import Sizes, prepare_mini_mos
-    from espnet2_distilmos.corpora.mini_mos_clean import write_clean_set
 
     sizes = Sizes(**{name: getattr(args, f"n_{name}") for name in SIZES})
     prepare_mini_mos(

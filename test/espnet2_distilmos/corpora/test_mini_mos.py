@@ -13,7 +13,7 @@ from made_speech import speech_like
 
 from espnet2_distilmos.bin import prepare_mini_mos as command
 from espnet2_distilmos.corpora import debian as packages
-from espnet2_distilmos.corpora.mini_mos import debian, speech
+from espnet2_distilmos.corpora.mini_mos import debian, outputs, speech
 from espnet2_distilmos.corpora.mini_mos.families import FAMILIES
 from espnet2_distilmos.corpora.mini_mos.label import pesq_mos
 from espnet2_distilmos.corpora.mini_mos.plan import (
@@ -360,3 +360,15 @@ def test_packages_that_cannot_be_had(tmp_path, capsys, monkeypatch):
 def test_impossible_sizes(options, speech_dir, tmp_path, capsys):
     assert make(tmp_path, speech_dir, *options) == 1
     assert options[0] in capsys.readouterr().err
+
+
+def test_a_number_stands_for_the_code_and_places_do_not_count(monkeypatch):
+    here = [Prompt("ann", "hello", "/a/hello.wav", "k1")]
+    there = [Prompt("ann", "hello", "/b/hello.wav", "k1")]
+    other = [Prompt("ann", "hello", "/a/hello.wav", "k2")]
+    before = outputs.fingerprint_of({"seed": 0}, here)
+    assert outputs.fingerprint_of({"seed": 0}, there) == before
+    assert outputs.fingerprint_of({"seed": 0}, other) != before
+    assert outputs.fingerprint_of({"seed": 1}, here) != before
+    monkeypatch.setattr(outputs, "FORMAT", outputs.FORMAT + 1)
+    assert outputs.fingerprint_of({"seed": 0}, here) != before

@@ -1,8 +1,4 @@
-"""mini_mos: the undegraded recordings of a set, for clusters of clean speech.
-
-Not in `corpora/mini_mos`: the code there is a part of the corpus' fingerprint, and
-nothing of the corpus depends on this.
-"""
+"""The undegraded recordings of a set of mini_mos, for clusters of clean speech."""
 
 import hashlib
 import json
