@@ -18,6 +18,7 @@ log() { echo "$*"; }
 fail() { echo "Error: $*" >&2; exit 1; }
 python=./python mos_exp=exp ngpu=0 num_nodes=1 cpu_nproc=1 host= train_config=x.yaml
 cuda_cmd=utils/run_local.py training_opts=(--output_dir exp)
+. utils/follow.sh
 . utils/training.sh
 launch_training
 """
