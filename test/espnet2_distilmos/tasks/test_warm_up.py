@@ -53,16 +53,19 @@ def steps(conf, corpus):
     if batches is None:
         assert conf["batch_type"] == "numel"
         batches = clips * seconds * RATE / conf["batch_bins"]
-    return batches / conf.get("accum_grad", 1) * conf["max_epoch"]
+    found = batches / conf.get("accum_grad", 1) * conf["max_epoch"]
+    return max(found, conf.get("min_steps") or 0)
 
 
-def warm_up(conf):
+def warm_up(conf, corpus):
     """Steps in which the rate rises."""
     of = conf["scheduler_conf"]
     if conf["scheduler"] == "warmuplr":
         return of["warmup_steps"]
     assert conf["scheduler"] == "tristagelr"
-    return of["warmup_ratio"] * of["max_steps"]
+    # `auto`: all steps of the training (tasks/from_data.py).
+    most = steps(conf, corpus) if of["max_steps"] == "auto" else of["max_steps"]
+    return of["warmup_ratio"] * most
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def warm_up(conf):
 )
 def test_no_preset_warms_up_for_more_than_a_quarter_of_its_steps(preset, corpus):
     conf = yaml.safe_load(preset.read_text())
-    assert warm_up(conf) <= steps(conf, corpus) / 4
+    assert warm_up(conf, corpus) <= steps(conf, corpus) / 4
 
 
 def test_what_is_refused_is_what_stood_there_before():
@@ -80,9 +83,9 @@ def test_what_is_refused_is_what_stood_there_before():
     conf = yaml.safe_load((CONF / "train_distilmos.yaml").read_text())
     conf["scheduler_conf"]["warmup_steps"] = 1000
     assert 180 < steps(conf, "bc19") < 260
-    assert warm_up(conf) > steps(conf, "bc19")
+    assert warm_up(conf, "bc19") > steps(conf, "bc19")
     conf["batch_bins"] = 6400000
-    assert warm_up(conf) > steps(conf, "bvcc") / 2
+    assert warm_up(conf, "bvcc") > steps(conf, "bvcc") / 2
 
 
 @pytest.mark.parametrize(
