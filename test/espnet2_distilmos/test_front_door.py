@@ -49,8 +49,9 @@ def test_torch_hub_gives_the_same_scores(tiny_model, engine, noise):
     speech = noise(1, 24000)
     ours = engine(speech, 16000)
     theirs = model(speech, 16000)
-    assert theirs["mos"] == ours["mos"]
-    np.testing.assert_array_equal(theirs["frame_mos"], ours["frame_mos"])
+    # Not to the bit: in a long process one of two equal networks was off by 5e-7.
+    assert theirs["mos"] == pytest.approx(ours["mos"], abs=1e-5)
+    np.testing.assert_allclose(theirs["frame_mos"], ours["frame_mos"], atol=1e-5)
 
 
 def test_torch_hub_is_told_of_every_package_that_scoring_needs():
