@@ -1,76 +1,23 @@
 """The metric for VERSA: with the real package where it is installed, otherwise with a
 stand-in for `versa.definition` that has its published names and fields."""
 
-import abc
-import dataclasses
-import enum
 import importlib.util
-import logging
 import sys
 import types
 from pathlib import Path
-from typing import List, Optional
 
 import numpy as np
 import pytest
 import yaml
+from versa_tree import DEFINITION
 
 REPO = Path(__file__).parents[3]
 
 
 def stand_in() -> types.ModuleType:
-    """What a metric sees of `versa.definition`."""
+    """What a metric sees of `versa.definition`, as in the imitated checkout."""
     definition = types.ModuleType("versa.definition")
-
-    class BaseMetric(abc.ABC):
-        def __init__(self, config=None):
-            self.config = config or {}
-            self.logger = logging.getLogger(type(self).__name__)
-            self._setup()
-
-        @abc.abstractmethod
-        def _setup(self): ...
-
-        @abc.abstractmethod
-        def compute(self, predictions, references=None, metadata=None): ...
-
-        @abc.abstractmethod
-        def get_metadata(self): ...
-
-    @dataclasses.dataclass
-    class MetricMetadata:
-        name: str
-        category: object
-        metric_type: object
-        requires_reference: bool
-        requires_text: bool
-        gpu_compatible: bool
-        auto_install: bool
-        dependencies: List[str]
-        description: str
-        paper_reference: Optional[str] = None
-        implementation_source: Optional[str] = None
-
-    class MetricRegistry:
-        def __init__(self):
-            self._metrics, self._metadata, self._aliases = {}, {}, {}
-
-        def register(self, metric_class, metadata, aliases=None):
-            self._metrics[metadata.name] = metric_class
-            self._metadata[metadata.name] = metadata
-            self._aliases.update({alias: metadata.name for alias in aliases or []})
-
-        def get_metric(self, name):
-            return self._metrics.get(self._aliases.get(name, name))
-
-        def get_metadata(self, name):
-            return self._metadata.get(self._aliases.get(name, name))
-
-    definition.BaseMetric = BaseMetric
-    definition.MetricMetadata = MetricMetadata
-    definition.MetricRegistry = MetricRegistry
-    definition.MetricCategory = enum.Enum("MetricCategory", "INDEPENDENT DEPENDENT")
-    definition.MetricType = enum.Enum("MetricType", "FLOAT DICT")
+    exec(compile(DEFINITION, "versa/definition.py", "exec"), definition.__dict__)
     return definition
 
 

@@ -1,12 +1,12 @@
 """Connections that are refused, and a Hub that does not answer."""
 
-import http.server
 import socket
 import threading
 import time
 import urllib.request
 
 import pytest
+from local_server import serving
 
 from espnet2_distilmos.utils.network import (
     ALLOW,
@@ -21,22 +21,8 @@ from espnet2_distilmos.utils.network import (
 @pytest.fixture
 def server():
     """(address, paths that were asked for) of a server that knows nothing."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_HEAD = do_GET
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}", asked
-        httpd.shutdown()
+    with serving(lambda request: request.send_error(404)) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Named upstreams: from S3PRL's cache, fetched once, or refused in one line."""
 
 import hashlib
-import http.server
-import threading
 import time
 from pathlib import Path
 
 import pytest
 import tiny_upstreams as tiny
+from local_server import serving
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
@@ -33,24 +32,16 @@ def build(conf):
 def server(tmp_path):
     """(address, requests) of a server with a WavLM, and a copy that breaks off."""
     content = Path(tiny.make("wavlm", tmp_path)["path_or_url"]).read_bytes()
-    asked = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            half = len(content) // 2 if "cut" in self.path else len(content)
-            self.wfile.write(content[:half])
+    def answer(request):
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        half = len(content) // 2 if "cut" in request.path else len(content)
+        request.wfile.write(content[:half])
 
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}", asked
-        httpd.shutdown()
+    with serving(answer) as found:
+        yield found
 
 
 def test_fetched_once_then_from_the_cache(server, s3prl_cache):
