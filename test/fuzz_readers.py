@@ -57,8 +57,8 @@ class Target:
 
 
 def _score_sets(path) -> None:
-    from espnet2_distilmos.scoring.rows import read_scores
-    from espnet2_distilmos.scoring.tables import scores_table
+    from espnet2_distilmos.report.rows import read_scores
+    from espnet2_distilmos.report.tables import scores_table
 
     scores_table(read_scores(path))
 
@@ -71,7 +71,7 @@ def _upstream(path) -> None:
 
 
 def _unpack(path) -> None:
-    from espnet2_distilmos.inference.locate import unpack
+    from espnet2_distilmos.packs.folder import unpack
 
     cache = path.parent / "cache"
     os.environ["DISTILMOS_CACHE"] = str(cache)
@@ -111,7 +111,7 @@ def targets() -> dict:
     """Name -> target; nothing that needs torch."""
     from espnet2_distilmos.corpora import tables
     from espnet2_distilmos.corpora.own_csv.table import read_table
-    from espnet2_distilmos.inference.locate import model_in
+    from espnet2_distilmos.packs.folder import model_in
     from espnet2_distilmos.tts.evaluate import read_stamp
     from espnet2_distilmos.tts.merge import _read_rows
     from espnet2_distilmos.utils import datadir

@@ -21,7 +21,7 @@ import soundfile
 import soxr
 from made_speech import speech_like
 
-from espnet2_distilmos.corpora.mini_mos.speech import find_speech, read_clean
+from mini_mos.corpus.speech import find_speech, read_clean
 
 SILENT = "sys4bafa-uttc2e86f6"
 NISQA_HEADER = (

@@ -33,7 +33,7 @@ def main(cmd=None) -> None:
     """Parse the options and calibrate."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.calibrate import calibrate_model
+    from espnet2_distilmos.packs.calibrate import calibrate_model
 
     show(calibrate_model(**vars(args))["told"])
 

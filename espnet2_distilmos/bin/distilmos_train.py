@@ -45,8 +45,8 @@ def main(cmd=None) -> None:
     words = sys.argv[1:] if cmd is None else list(cmd)
     require_yaml(words)
     # Here, since it takes about 15 s.
+    from espnet2_distilmos.tasks.begin import start
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
-    from espnet2_distilmos.train.begin import start
     from espnet2_distilmos.train.checkpoints import check_init_param
     from espnet2_distilmos.train.exclusive import (
         end_without_reader,

@@ -26,7 +26,7 @@ def main(cmd=None) -> None:
     """Parse the options, download and link."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.publish import link_model
+    from espnet2_distilmos.packs.publish import link_model
 
     link_model(args.model_tag, args.output_dir)
 

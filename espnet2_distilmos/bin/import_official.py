@@ -27,7 +27,7 @@ def main(cmd=None) -> None:
     """Import, and print what was found."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.official import import_official
+    from espnet2_distilmos.packs.official import import_official
 
     for line in import_official(args.model_dir, args.output_dir):
         show(line)

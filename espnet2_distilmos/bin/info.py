@@ -27,7 +27,7 @@ def main(cmd=None) -> None:
     """Parse the options and print."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.describe import describe_model
+    from espnet2_distilmos.packs.describe import describe_model
 
     shown = describe_model(args.model)
     width = max(map(len, shown))

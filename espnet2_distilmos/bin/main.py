@@ -40,31 +40,16 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
-    "prepare-mini-mos": ("prepare_mini_mos", "make the default corpus"),
-    "prepare-tts-engines": ("prepare_tts_engines", "speech of Debian's TTS engines"),
     "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),
     "prepare-bc19": ("prepare_bc19", "stage 1 of BC19"),
     "prepare-somos": ("prepare_somos", "stage 1 of SOMOS"),
     "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
     "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
     "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
-    "pretrain-corpus": ("pretrain_corpus", "speech to pretrain a small upstream on"),
-    "pretrain": ("pretrain", "one iteration of masked prediction"),
-    "export-upstream": ("export_upstream", "a pretrained model as a small file"),
-    "probe-layers": ("probe_layers", "what each layer of an upstream knows"),
-    "experiment-sets": ("experiment_sets", "data of the experiment"),
-    "run-experiment": ("run_experiment", "the experiment's runs, as far as not done"),
-    "measure-forgetting": (
-        "measure_forgetting",
-        "what fine-tuning left of an upstream",
-    ),
-    "compare-features": ("compare_features", "trees on frozen features"),
-    "report-experiment": ("report_experiment", "the experiment's tables and plots"),
 }
 
 
 # What a command needs besides the scorer's packages (utils/extras.py, and VERSA).
-_CORPUS = ["pesq", "sklearn", "threadpoolctl"]
 _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
     "versa": ["versa"],
@@ -74,13 +59,6 @@ NEEDS: Dict[str, Sequence[str]] = {
     "cluster-layers": _TREES,
     "tokenize-layers": ["kaldiio"],
     "reference-rows": _TREES,
-    "prepare-mini-mos": _CORPUS,
-    "pretrain-corpus": _CORPUS,
-    "pretrain": _CORPUS,
-    "probe-layers": _CORPUS,
-    "run-experiment": ["espnet2", "kaldiio", *_CORPUS],
-    "measure-forgetting": ["kaldiio", *_CORPUS],
-    "compare-features": _TREES,
 }
 
 

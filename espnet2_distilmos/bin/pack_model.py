@@ -39,7 +39,7 @@ def main(cmd=None) -> None:
     """Parse the options and pack."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.pack import pack_model
+    from espnet2_distilmos.packs.pack import pack_model
 
     pack_model(
         args.train_config,

@@ -35,7 +35,7 @@ def main(cmd=None) -> None:
     """Parse the options and draw."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.scoring.plots import plot_scatter
+    from espnet2_distilmos.report.plots import plot_scatter
     from espnet2_distilmos.utils.datadir import read_floats, read_words, set_name
     from espnet2_distilmos.utils.files import read_yaml
     from espnet2_distilmos.utils.labels import Labels

@@ -41,8 +41,8 @@ def main(cmd=None) -> None:
     """Parse the options and draw."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.scoring.layer_plots import plot_token_accuracy
-    from espnet2_distilmos.scoring.plots import (
+    from espnet2_distilmos.report.layer_plots import plot_token_accuracy
+    from espnet2_distilmos.report.plots import (
         plot_layer_weights,
         plot_training_curves,
     )

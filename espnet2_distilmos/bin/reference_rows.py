@@ -37,7 +37,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Write the rows."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
-    from espnet2_distilmos.scoring.reference import write_reference_rows
+    from espnet2_distilmos.report.reference import write_reference_rows
 
     write_reference_rows(**vars(args))
 

@@ -69,8 +69,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     if args.table is not None and matches(args.output, request, lambda _: [args.table]):
         return
     # Here: where nothing has changed, numpy would be most of the time.
+    from espnet2_distilmos.report.tables import scores_table
     from espnet2_distilmos.scoring.score import score_files
-    from espnet2_distilmos.scoring.tables import scores_table
 
     scores = score_files(
         args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys, args.n_bootstrap, args.seed

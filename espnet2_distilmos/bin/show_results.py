@@ -5,7 +5,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet2_distilmos.scoring.results import write_results
+from espnet2_distilmos.report.results import write_results
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
@@ -86,7 +86,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     del args.reached
     show(write_results(**vars(args)), end="")
     if reached is not None:
-        from espnet2_distilmos.scoring.reached import three_lines
+        from espnet2_distilmos.report.reached import three_lines
 
         lines = three_lines(reached, args.sets, args.reference, args.output)
         show("\n".join(["", *lines]))

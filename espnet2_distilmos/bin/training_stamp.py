@@ -53,7 +53,7 @@ def main(cmd=None) -> None:
     )
     if told is None:
         # Options are parsed as the training does it: this takes about 15 s.
-        from espnet2_distilmos.train.begin import look
+        from espnet2_distilmos.tasks.begin import look
 
         words = [*args.options, "--ngpu", str(args.ngpu)]
         told = look(words, args.output_dir, processes)

@@ -24,7 +24,7 @@ def main(cmd=None) -> None:
     """Parse the options and upload."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.inference.publish import upload_model
+    from espnet2_distilmos.packs.publish import upload_model
 
     show(upload_model(args.packed_model, args.hf_repo, args.private))
 

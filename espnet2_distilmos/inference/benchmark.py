@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from espnet2_distilmos.inference.load import read_config
-from espnet2_distilmos.inference.locate import locate_model
-from espnet2_distilmos.scoring.compare import (
+from espnet2_distilmos.packs.load import read_config
+from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.report.compare import (
     Comparison,
     compare_set,
     correct,
     differences_table,
 )
-from espnet2_distilmos.scoring.environment import environment_lines
+from espnet2_distilmos.report.environment import environment_lines
+from espnet2_distilmos.report.results import render_results
+from espnet2_distilmos.report.rows import Row
 from espnet2_distilmos.scoring.metrics import METRICS
-from espnet2_distilmos.scoring.results import render_results
-from espnet2_distilmos.scoring.rows import Row
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.datadir import (
     DataDir,
@@ -215,8 +215,8 @@ def _predict(
 def _calibration_of(files: Tuple[Path, Path]) -> str:
     """What is said of a model's calibration; empty where it has none."""
     # Here, as everything that loads torch.
-    from espnet2_distilmos.inference.calibration_record import read_calibration
-    from espnet2_distilmos.inference.load import read_config
+    from espnet2_distilmos.packs.calibration_record import read_calibration
+    from espnet2_distilmos.packs.load import read_config
 
     found = read_calibration(read_config(files[0]), files[1])
     return "" if found is None else str(found["told"])

@@ -6,7 +6,7 @@ from typing import Tuple
 import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
-from espnet2_distilmos.scoring.canvas import BLUE, GREY, ORANGE, canvas
+from espnet2_distilmos.report.canvas import BLUE, GREY, ORANGE, canvas
 from espnet2_distilmos.utils.audio import average, open_audio
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels

@@ -9,14 +9,20 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.calibration_record import read_calibration
-from espnet2_distilmos.inference.load import (
+from espnet2_distilmos.inference.device import (
+    BATCH_SECONDS,
+    choose_device,
+    fewest_samples,
+)
+from espnet2_distilmos.inference.files import Score, score_files
+from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
+from espnet2_distilmos.packs.calibration_record import read_calibration
+from espnet2_distilmos.packs.load import (
     corpus_number,
     load_network,
     read_config,
     skip_unused_layers,
 )
-from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -24,10 +30,6 @@ from espnet2_distilmos.utils.label_info import scale_words
 from espnet2_distilmos.utils.labels import Labels
 
 Piece = Tuple[int, np.ndarray]
-# A score and (T,) frame scores.
-Score = Tuple[float, np.ndarray]
-# Seconds with padding. On a CPU the gain of batches ends early, memory does not.
-BATCH_SECONDS = {"cpu": 15.0, "cuda": 400.0}
 
 
 class DistilMOSInference:
@@ -95,7 +97,7 @@ class DistilMOSInference:
             size=int((window_seconds or 1e9) * SAMPLE_RATE),
             overlap=int(OVERLAP * SAMPLE_RATE),
         )
-        self.min_samples = _min_samples(self.network.upstream)
+        self.min_samples = fewest_samples(self.network.upstream)
 
     @classmethod
     def from_pretrained(
@@ -112,7 +114,7 @@ class DistilMOSInference:
         Raises:
             UserError: no such model, or it cannot be downloaded.
         """
-        from espnet2_distilmos.inference.locate import locate_model
+        from espnet2_distilmos.packs.locate import locate_model
 
         train_config, model_file = locate_model(model_tag)
         return cls(train_config=train_config, model_file=model_file, **kwargs)
@@ -173,8 +175,6 @@ class DistilMOSInference:
             `channels`. A file that cannot be scored does not stop the others: its
             result has `mos` None and `error`, a text.
         """
-        from espnet2_distilmos.inference.files import score_files
-
         return score_files(self, paths, num_workers)
 
     def score_clips(self, clips: Sequence[np.ndarray]) -> List[Score]:
@@ -292,35 +292,3 @@ class DistilMOSInference:
                 zip(prediction.mos.tolist(), prediction.lengths.tolist())
             )
         ]
-
-
-def choose_device(name: str) -> torch.device:
-    """A device by name; `auto` is CUDA if there is any.
-
-    Raises:
-        UserError: no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as e:
-        raise UserError(f"no device {name!r}; choose auto, cpu or cuda") from e
-    if device.type not in BATCH_SECONDS:
-        raise UserError(f"device {name!r} is not supported; choose auto, cpu or cuda")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {name!r}: this machine has no usable CUDA GPU")
-    return device
-
-
-def _min_samples(upstream) -> int:
-    """Fewest samples of which the upstream makes a frame."""
-    frame_count = getattr(upstream, "frame_count", None)
-    if frame_count is None:
-        # Filter banks: a window of 25 ms, and one more frame for their deltas.
-        return 400 + upstream.downsample
-    low, high = 0, SAMPLE_RATE
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if frame_count(middle) >= 1 else (middle, high)
-    return high

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
-from espnet2_distilmos.inference.audio import AudioFile
+from espnet2_distilmos.inference.audio import AudioFile, Checks
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-if TYPE_CHECKING:
-    from espnet2_distilmos.inference.engine import DistilMOSInference
+# A score and (T,) frame scores.
+Score = Tuple[float, np.ndarray]
 
 # Files that are read before the shortest and the longest of them are told apart.
 POOL = 64
@@ -23,8 +23,24 @@ STREAM = 40.0
 Loaded = Tuple[str, Optional[AudioFile], Optional[np.ndarray], Optional[str]]
 
 
+class Scorer(Protocol):
+    """What scores clips at 16 kHz: the methods of an engine that files need."""
+
+    def require_length(self, n_samples: int) -> None:
+        """Refuse with a `UserError` what is too short for one frame."""
+
+    def score_clips(self, clips: Sequence[np.ndarray]) -> List[Score]:
+        """Score clips in memory, in their order."""
+
+    def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
+        """Score a clip that comes block by block."""
+
+    def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
+        """Return a score as people get it; refuse one that is not finite."""
+
+
 def score_files(
-    model: "DistilMOSInference", paths: Iterable[PathLike], num_workers: int = 1
+    model: Scorer, paths: Iterable[PathLike], num_workers: int = 1
 ) -> Iterator[Dict[str, Any]]:
     """See :meth:`DistilMOSInference.score_files`."""
     paths = iter(paths)
@@ -55,9 +71,7 @@ def _load(path: PathLike) -> Loaded:
     return str(path), audio, samples, None
 
 
-def _score_pool(
-    model: "DistilMOSInference", pool: List[Loaded]
-) -> Iterator[Dict[str, Any]]:
+def _score_pool(model: Scorer, pool: List[Loaded]) -> Iterator[Dict[str, Any]]:
     whole: List[np.ndarray] = []
     errors: Dict[int, str] = {}
     for i, (_, _, samples, error) in enumerate(pool):

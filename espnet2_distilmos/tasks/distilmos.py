@@ -17,7 +17,6 @@ from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from typeguard import typechecked
 
-from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import (
     PREDICTORS,
@@ -27,15 +26,16 @@ from espnet2_distilmos.model.network import (
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
 from espnet2_distilmos.tasks import from_data
-from espnet2_distilmos.tasks.raters import name_raters, path_of
 from espnet2_distilmos.tokens.provenance import (
     n_codebooks_of,
     read_provenance,
     require_tokens_of,
 )
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
+from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.train.optimizer import build_optimizer
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
+from espnet2_distilmos.train.raters import name_raters, path_of
 from espnet2_distilmos.train.record import confirm_weights
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError

@@ -13,7 +13,7 @@ import torch
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet2.utils.types import str2bool
 
-from espnet2_distilmos.tasks.raters import path_of
+from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 

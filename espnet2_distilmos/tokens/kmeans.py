@@ -299,7 +299,7 @@ def _versions(backend: str) -> Dict[str, str]:
 
 def plot_clusters(kmeans_dir: PathLike) -> None:
     """Draw perplexity and inertia a layer to `clusters.png`."""
-    from espnet2_distilmos.scoring.plots import plot_clustering
+    from espnet2_distilmos.report.plots import plot_clustering
 
     provenance: Dict[str, Any] = read_yaml(Path(kmeans_dir) / "provenance.yaml")
     layers = provenance["layers"]

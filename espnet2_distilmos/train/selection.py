@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 import espnet2.train.trainer
 from espnet2.train.reporter import Reporter
 
-from espnet2_distilmos.scoring.curves import tie_loss
+from espnet2_distilmos.report.curves import tie_loss
 
 
 class TieBreakingReporter(Reporter):

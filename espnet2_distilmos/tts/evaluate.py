@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 import numpy as np
 
 from espnet2_distilmos.inference.inputs import collect_clips
-from espnet2_distilmos.inference.locate import locate_model
+from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -108,7 +108,7 @@ class Evaluator:
     """Scores decode folders with one model, which is loaded when first needed.
 
     Args:
-        model_tag: see :func:`espnet2_distilmos.inference.locate.locate_model`.
+        model_tag: see :func:`espnet2_distilmos.packs.locate.locate_model`.
         train_config: `config.yaml` of `model_file`; None = beside it.
         model_file: a checkpoint, instead of `model_tag`.
         device: as for the engine; where there is no CUDA, the CPU is taken instead, as

@@ -17,9 +17,9 @@ from common import measure, ratio, upstream_conf
 
 def build(conf, tokens: bool):
     """The model, and its optimiser."""
-    from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
     from espnet2_distilmos.model.loss import DistilMOSLoss
     from espnet2_distilmos.model.network import build_network
+    from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 
     torch.manual_seed(0)
     network = build_network(conf, "distilmos", {}, 200 if tokens else 0)

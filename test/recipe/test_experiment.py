@@ -13,9 +13,9 @@ import yaml
 from made_speech import speech_like
 from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
-from espnet2_distilmos.bin import report_experiment, run_experiment
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
+from mini_mos.bin import report_experiment, run_experiment
 
 REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"

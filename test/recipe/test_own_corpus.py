@@ -16,7 +16,7 @@ import yaml
 from hostile import IDS, PATHS, harmed
 from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
-from espnet2_distilmos.inference.describe import describe_model
+from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.scoring.calibration import fit_calibration
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.files import read_yaml

@@ -58,7 +58,7 @@ def test_the_quick_look_needs_no_parsing(trained, corpus, capsys, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("options were parsed")
 
-    from espnet2_distilmos.train import begin
+    from espnet2_distilmos.tasks import begin
 
     train(corpus, trained, max_epoch=1)
     with monkeypatch.context() as patch:

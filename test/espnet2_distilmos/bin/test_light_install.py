@@ -171,7 +171,6 @@ def options_for(name, tmp_path, tiny_model, clip):
             *("--train_dir", tmp_path, "--test_dirs", tmp_path),
             *("--output_dir", tmp_path / "out"),
         ],
-        "prepare-mini-mos": ["--data_dir", tmp_path / "data"],
         "tokenize-layers": [
             *("--kmeans_dir", tmp_path, "--data_dirs", tmp_path),
             *("--upstream_config", config),
@@ -185,7 +184,6 @@ def options_for(name, tmp_path, tiny_model, clip):
         ("train", "needs espnet, typeguard, kaldiio, tensorboard, which"),
         ("inference", "needs kaldiio, which"),
         ("reference-rows", "needs threadpoolctl, scikit-learn, which"),
-        ("prepare-mini-mos", "needs "),
         ("tokenize-layers", "needs kaldiio, which"),
         ("versa", "VERSA is not installed"),
     ],
@@ -196,8 +194,7 @@ def test_what_it_lacks_is_one_line(light, name, words, tmp_path, tiny_model, cli
     *_, last = done.stderr.splitlines()
     assert last.startswith(f"error: {words}"), done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
-    extra = "mini" if name == "prepare-mini-mos" else "train"
-    assert name == "versa" or f"espnet2-distilmos[{extra}] @ " in last
+    assert name == "versa" or "espnet2-distilmos[train] @ " in last
     assert not (tmp_path / "out").exists() and not (tmp_path / "data").exists()
 
 

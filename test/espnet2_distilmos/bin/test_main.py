@@ -67,7 +67,7 @@ def test_no_command_is_forgotten():
     "name",
     [
         *("inference", "tokenize-layers", "format-audio"),
-        *("reference-rows", "prepare-mini-mos"),
+        *("reference-rows", "prepare-csv"),
     ],
 )
 def test_help_of_a_command_loads_nothing_heavy(name):
@@ -107,15 +107,3 @@ def test_mistakes_are_one_line_and_exit_1(tmp_path, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "absent/wav.scp: cannot be read" in err
-
-
-def test_sizes_of_mini_mos_are_those_of_the_corpus():
-    """The command names them without loading codecs and PESQ."""
-    import dataclasses
-
-    from espnet2_distilmos.bin.prepare_mini_mos import SIZES
-    from espnet2_distilmos.corpora.mini_mos.prepare import Sizes
-
-    assert {name: number for name, (number, _) in SIZES.items()} == dataclasses.asdict(
-        Sizes()
-    )

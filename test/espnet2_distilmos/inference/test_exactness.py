@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.inference.load import load_network
+from espnet2_distilmos.packs.load import load_network
 
 TOLERANCE = 1e-4
 

@@ -13,8 +13,8 @@ import yaml
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.inference.locate import locate_model
-from espnet2_distilmos.inference.pack import pack_model
+from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.packs.pack import pack_model
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.network import ALLOW
 

@@ -486,10 +486,10 @@ def test_tokens(corpus, tmp_path, refused, name):
     ],
 )
 def test_tokens_in_training_name_the_clip(corpus, spoil, word):
-    from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
     from espnet2_distilmos.model.loss import DistilMOSLoss
     from espnet2_distilmos.model.network import build_network
     from espnet2_distilmos.train.collate import DistilMOSCollateFn
+    from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 
     network = build_network(corpus.conf, "distilmos", {"hidden_size": 8}, 8)
     model = ESPnetDistilMOSModel(network, DistilMOSLoss(), 8, [0, 1, 2])

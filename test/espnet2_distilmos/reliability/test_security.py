@@ -290,7 +290,7 @@ def test_temporary_files_are_private_and_follow_no_link(tmp_path):
 
 def test_the_cache_is_unpacked_beside_its_place(tmp_path, monkeypatch):
     """Not in a shared /tmp, where others could prepare a folder of that name."""
-    from espnet2_distilmos.inference.locate import cache_dir
+    from espnet2_distilmos.packs.folder import cache_dir
 
     monkeypatch.delenv("DISTILMOS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -306,7 +306,7 @@ def test_a_changed_download_is_refused(tmp_path, monkeypatch, capsys):
     """By the hash that the Hub gives for a large file, where we know none."""
     import huggingface_hub
 
-    from espnet2_distilmos.inference import released
+    from espnet2_distilmos.packs import released
 
     (tmp_path / "wavlm").mkdir()
     for name in ("model.pth.tar", "model_cfg.yaml"):

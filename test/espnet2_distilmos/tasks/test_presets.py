@@ -43,9 +43,9 @@ def test_there_is_a_preset_for_either_size_and_card():
 @pytest.mark.parametrize("style", ["post", "pre"])
 def test_a_step_in_bfloat16_is_near_that_in_float32(style, wavlm_conf, batch_of):
     """What use_amp does on a GPU, with checkpointing, here on the CPU."""
-    from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
     from espnet2_distilmos.model.loss import DistilMOSLoss
     from espnet2_distilmos.model.network import build_network
+    from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 
     conf = wavlm_conf(
         style,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from train_options import options
 
-from espnet2_distilmos.model.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.train.history import layer_weights_of, read_history
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.errors import UserError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet2_distilmos.scoring.layer_plots import plot_token_accuracy
+from espnet2_distilmos.report.layer_plots import plot_token_accuracy
 from espnet2_distilmos.train.history import layer_weights_of, token_accuracies_of
 from espnet2_distilmos.utils.errors import UserError
 

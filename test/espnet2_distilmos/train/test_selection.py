@@ -9,7 +9,7 @@ import pytest
 import torch
 from espnet2.train.reporter import Reporter
 
-from espnet2_distilmos.scoring.curves import best_epoch
+from espnet2_distilmos.report.curves import best_epoch
 from espnet2_distilmos.train.checkpoints import mend_folder
 from espnet2_distilmos.train.selection import TieBreakingReporter, settle_ties
 

@@ -50,7 +50,7 @@ done
 if [ "${#clean_sets[@]}" -gt 0 ]; then
     opts+=(--clean_sets "${clean_sets[@]}")
 fi
-python3 -m espnet2_distilmos.bin.prepare_mini_mos \
+python3 -m mini_mos.bin.prepare_mini_mos \
     --data_dir "${data_dir}" \
     --audio_dir "${audio_dir}" \
     --n_train "${n_train}" \

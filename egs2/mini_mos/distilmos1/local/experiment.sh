@@ -52,7 +52,7 @@ fi
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 # The runs of the protocol, with the options $@.
 experiment() {
-    python3 -m espnet2_distilmos.bin.run_experiment --protocol "${protocol}" \
+    python3 -m mini_mos.bin.run_experiment --protocol "${protocol}" \
         --output_dir "${expdir}" --dumpdir "${dumpdir}" --jobs "${jobs}" --ngpu "${ngpu}" \
         --local_data_opts="${local_data_opts}" "$@"
 }
@@ -73,7 +73,7 @@ if wanted 1; then
     local/data.sh ${local_data_opts} --nj "${nj}" --n_valid "${n_valid}" \
         --n_test 1 --n_test_speaker 1 --n_test_system 1 \
         --data_dir "${dev_data_dir}" --audio_dir "${dev_audio_dir}"
-    python3 -m espnet2_distilmos.bin.experiment_sets --protocol "${protocol}" \
+    python3 -m mini_mos.bin.experiment_sets --protocol "${protocol}" \
         --dev_data_dir "${dev_data_dir}" --dev_audio_dir "${dev_audio_dir}"
 fi
 
@@ -95,7 +95,7 @@ fi
 if wanted 5; then
     log "Stage 5: What the frozen upstream holds, and what fine-tuning leaves of it"
     if [ ! -f "${expdir}/features.json" ]; then
-        python3 -m espnet2_distilmos.bin.compare_features --nj "${nj}" \
+        python3 -m mini_mos.bin.compare_features --nj "${nj}" \
             --raw_dir "${dumpdir}/tune_train/raw" --output "${expdir}/features.json"
     fi
     opts=()
@@ -103,7 +103,7 @@ if wanted 5; then
     [ -z "${forgetting_seeds}" ] || opts+=(--seeds ${forgetting_seeds})
     # shellcheck disable=SC2206  # names
     [ -z "${forgetting_ablations}" ] || opts+=(--ablations ${forgetting_ablations})
-    python3 -m espnet2_distilmos.bin.measure_forgetting --protocol "${protocol}" \
+    python3 -m mini_mos.bin.measure_forgetting --protocol "${protocol}" \
         --experiment_dir "${expdir}" --dumpdir "${dumpdir}" --nj "${nj}" \
         --pretrain_config "${pretrain_config}" --speech_dir "${speech_dir}" \
         --output "${expdir}/forgetting.json" "${opts[@]}"
@@ -114,7 +114,7 @@ if wanted 6; then
     opts=()
     [ ! -f "${expdir}/forgetting.json" ] || opts+=(--forgetting "${expdir}/forgetting.json")
     [ ! -f "${expdir}/features.json" ] || opts+=(--features "${expdir}/features.json")
-    python3 -m espnet2_distilmos.bin.report_experiment --protocol "${protocol}" \
+    python3 -m mini_mos.bin.report_experiment --protocol "${protocol}" \
         --scores "${expdir}/scores.json" --output_dir "${report_dir}" "${opts[@]}"
 fi
 

@@ -5,5 +5,5 @@ set -u
 set -o pipefail
 
 . ./path.sh
-python3 -m espnet2_distilmos.bin.prepare_tts_engines \
+python3 -m mini_mos.bin.prepare_tts_engines \
     --text local/text --exp_dir exp --download_dir downloads

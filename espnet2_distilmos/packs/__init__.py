@@ -1,0 +1,1 @@
+"""A model as files: found, loaded, described, packed, published, imported."""

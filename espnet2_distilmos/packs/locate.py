@@ -1,0 +1,107 @@
+"""Where a model is: folder, zip, checkpoint, Hub repository or ESPnet model zoo tag."""
+
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Optional, Tuple
+
+from espnet2_distilmos.packs.folder import (
+    OTHER_WAYS,
+    Model,
+    model_in,
+    require_inside,
+    unpack,
+)
+from espnet2_distilmos.packs.released import BACKBONE, REPOSITORY, released_model
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.network import brief, hub_or_cache
+
+_HUB = "https://huggingface.co/"
+
+
+def locate_model(tag: Optional[str] = None) -> Model:
+    """Find a model's files; download or unpack them if need be.
+
+    Args:
+        tag: folder, zip, checkpoint, Hub repository (`owner/name` or its address) or
+            ESPnet model zoo tag; None = the weights that the authors released, with
+            WavLM. Those with wav2vec 2.0 are `BaleYang/DistilMOS/w2v2`.
+
+    Raises:
+        UserError: no such model, or it cannot be had.
+    """
+    if tag is None:
+        return released_model()
+    path = Path(tag)
+    if path.is_dir():
+        return model_in(path)
+    if path.is_file():
+        if path.suffix.lower() == ".zip":
+            if not zipfile.is_zipfile(path):
+                raise UserError(f"{path}: not a zip, or cut off; get it again")
+            return model_in(unpack(path))
+        if tarfile.is_tarfile(path) and path.name != "model.pth.tar":
+            raise UserError(
+                f"{path}: a tar archive; unpack it and give the folder of the model"
+            )
+        if not (path.parent / "config.yaml").is_file():
+            raise UserError(
+                f"{tag}: no model, there is no config.yaml beside it; training and "
+                "packing write both"
+            )
+        return path.parent / "config.yaml", path
+    if path.exists():
+        raise UserError(f"{tag}: neither a file nor a folder; a model is needed here")
+    name, inner = _hub_name(str(tag))
+    if name.lower() == REPOSITORY.lower():
+        return released_model(inner or BACKBONE)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
+        raise UserError(f"{tag}: no such model file, folder or tag")
+    return model_in(_download(name) / inner)
+
+
+def _hub_name(tag: str) -> Tuple[str, str]:
+    """Repository and folder in it (or nothing), of a name or an address.
+
+    Only the authors' repository has its folders named without an address: a path
+    that was mistyped must not be asked of the Hub.
+    """
+    name = re.sub(r"/(tree|blob)/main(?=/|$)", "", tag.removeprefix(_HUB)).rstrip("/")
+    owner, _, rest = name.partition("/")
+    repository, _, inner = rest.partition("/")
+    full = f"{owner}/{repository}"
+    if inner and (tag.startswith(_HUB) or full.lower() == REPOSITORY.lower()):
+        require_inside(inner, tag)
+        return full, inner
+    return name, ""
+
+
+def _download(name: str) -> Path:
+    """Folder of a Hub repository's or of a model zoo's model."""
+    problem = f"{name}: no such file or folder"
+    if "/" in name:
+        from huggingface_hub import snapshot_download
+
+        with hub_or_cache(name) as silent:
+            try:
+                wanted = ["*.yaml", "*.pth", "*.pt", "upstream/*"]
+                return Path(snapshot_download(name, allow_patterns=wanted))
+            except Exception as e:  # offline, no such repository, no access...
+                problem = (
+                    f"{name}: not on this machine, and the Hub gave none "
+                    f"({silent or brief(e)})"
+                )
+        if silent is not None:
+            # The model zoo would ask the Hub once more.
+            raise UserError(f"{problem}; {OTHER_WAYS}")
+    try:
+        from espnet_model_zoo.downloader import ModelDownloader
+
+        files = ModelDownloader().download_and_unpack(name)
+        return Path(files["train_config"]).parent
+    except ImportError:
+        pass
+    except Exception as e:
+        problem += f", nor the ESPnet model zoo ({brief(e)})"
+    raise UserError(f"{problem}; {OTHER_WAYS}")

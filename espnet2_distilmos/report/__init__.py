@@ -1,0 +1,1 @@
+"""What people read: tables, plots, RESULTS.md, rows to compare with."""

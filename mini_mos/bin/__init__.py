@@ -1,0 +1,1 @@
+"""Commands of the demonstration: `python -m mini_mos.bin.COMMAND`."""
