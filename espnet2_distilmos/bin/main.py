@@ -19,7 +19,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
     "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
     "train": ("distilmos_train", "train a predictor"),
-    "inference": ("distilmos_inference", "score a wav.scp with a trained model"),
+    "inference": ("distilmos_inference", "stage 6: score sets with a trained model"),
     "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
     "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
     "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
@@ -32,8 +32,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
     "profile-training": ("profile_training", "where the time of a training went"),
     "calibrate": ("calibrate", "fit a model's scale to a validation set"),
-    "plot-scores": ("plot_scores", "scatter plots of predictions"),
-    "reference-rows": ("reference_rows", "baselines without any SSL model"),
+    "score-sets": ("score_sets", "stage 6: figures, plots and rows to compare with"),
     "show-labels": ("show_labels", "what the labels of a set are, in a line"),
     "results": ("show_results", "RESULTS.md of several experiments"),
     "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
@@ -58,7 +57,7 @@ NEEDS: Dict[str, Sequence[str]] = {
     "inference": ["kaldiio"],
     "cluster-layers": _TREES,
     "tokenize-layers": ["kaldiio"],
-    "reference-rows": _TREES,
+    "score-sets": _TREES,
 }
 
 

@@ -12,6 +12,10 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 NOT_SHOWN = "not_shown.yaml"
+NOTE, NAME = "NOTE.txt", "NAME.txt"
+# Rows of trees on measurements.
+SPECTRAL_STATISTICS = "spectral_statistics"
+LOG_MEL_STATISTICS = "log_mel_statistics"
 
 
 @dataclass
@@ -19,7 +23,7 @@ class Row:
     """One predictor and its scores.
 
     Attributes:
-        name: Experiment folder or reference row.
+        name: Experiment folder, or what a reference row is called.
         tag: Inference folder; empty for a reference.
         note: One line on what a reference is, or on how predictions were made; may be
             empty.
@@ -97,9 +101,9 @@ def _made_here(file: Path, folder: Path) -> bool:
     return not links
 
 
-def _note(folder: Path) -> str:
-    """The line of `NOTE.txt` in a folder; empty without one."""
-    path = folder / "NOTE.txt"
+def _line(folder: Path, name: str) -> str:
+    """The line of NOTE.txt or NAME.txt in a folder; empty without one."""
+    path = folder / name
     if not path.is_file():
         return ""
     try:
@@ -138,7 +142,7 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
         seen[exp.name] = given
         tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
         found = [
-            _row(exp.name, folders, tag, _note(exp / tag))
+            _row(exp.name, folders, tag, _line(exp / tag, NOTE))
             for tag, folders in tags.items()
             if folders
         ]
@@ -156,7 +160,8 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
 def reference_rows(folder: PathLike) -> list[Row]:
     """One row for every `<folder>/<row>/` with `<set>/scores.json` in it.
 
-    `<row>/NOTE.txt`, if there is one, says in one line what the row is, and
+    `<row>/NOTE.txt`, if there is one, says in one line what the row is,
+    `<row>/NAME.txt` what it is called where that is not its folder's name, and
     `<row>/not_shown.yaml` (`set: reason`) why it is not there for some sets.
 
     Raises:
@@ -165,7 +170,8 @@ def reference_rows(folder: PathLike) -> list[Row]:
     rows = []
     for row in _subfolders(Path(folder)):
         reasons = row / NOT_SHOWN
-        found = _row(row.name, _sets(row), note=_note(row))
+        name = _line(row, NAME) or row.name
+        found = _row(name, _sets(row), note=_line(row, NOTE))
         found.not_shown = read_set_notes(reasons) if reasons.is_file() else {}
         if found.scores or found.not_shown:
             rows.append(found)

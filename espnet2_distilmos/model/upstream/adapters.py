@@ -18,7 +18,9 @@ class UpstreamAdapter(torch.nn.Module):
     A subclass sets what is below in `__init__`, then calls :meth:`_select_layers`.
 
     Attributes:
-        layers: numbers of the layers that were chosen, counted from 1.
+        layers: numbers of the layers that were chosen, counted from 1; 0 is the input
+            of block 1.
+        has_input_state: whether there is a layer 0.
         n_blocks: number of layers that the model has.
         hidden_size: channels of a hidden state (D).
         downsample: samples a frame (320 at 16 kHz: 20 ms).
@@ -26,6 +28,7 @@ class UpstreamAdapter(torch.nn.Module):
     """
 
     layers: Tuple[int, ...]
+    has_input_state: bool = False
     n_blocks: int
     hidden_size: int
     downsample: int
