@@ -63,6 +63,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="Seconds of audio a batch, with padding (default: clip by clip; GPU 400)",
     )
     parser.add_argument(
+        "--shard_seconds",
+        type=takes.positive,
+        default=300.0,
+        help="Of sets: audio a shard, what a killed job has to do again at most",
+    )
+    parser.add_argument(
         "--corpus",
         metavar="NAME",
         help="Of a model with corpus offsets: score on the scale of this training "
@@ -139,6 +145,7 @@ def _score_sets(args: argparse.Namespace) -> None:
         args.output_dir,
         request,
         lambda: _load_model(args),
+        args.shard_seconds,
     )
     run_jobs(predictions, args)
 

@@ -21,7 +21,6 @@ from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, writ
 if TYPE_CHECKING:  # the engine needs torch, and joining does not
     from espnet2_distilmos.inference.engine import DistilMOSInference
 
-SHARD_SECONDS = 300.0  # of audio: what a killed job loses at most
 _NAMES = ("utt2mos", "frame_mos.scp", "frame_mos.ark")
 
 
@@ -36,7 +35,7 @@ class Predictions:
         output_dir: folder to write.
         request: what the scores depend on besides the audio: model, settings.
         load_model: returns the engine; called where something is left to score.
-        shard_seconds: of audio, about.
+        shard_seconds: of audio, about: what a killed job loses at most.
 
     Raises:
         UserError: a set whose IDs differ between its files, or an output folder that
@@ -49,7 +48,7 @@ class Predictions:
         output_dir: PathLike,
         request: Mapping[str, Any],
         load_model: "Callable[[], DistilMOSInference]",
-        shard_seconds: float = SHARD_SECONDS,
+        shard_seconds: float = 300.0,
     ):
         self.load_model = load_model
         self.sets = [
