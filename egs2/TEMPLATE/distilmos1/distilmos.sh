@@ -49,7 +49,7 @@ labels=local/labels.yaml  # What the labels are (kind, name, scale, licence), fo
                       # model, tables and plots (doc/your_corpus.md).
 set_notes=            # YAML with a note a set, for RESULTS.md.
 reference_rows=true   # Score the reference rows too: constant, system mean, trees on
-                      # spectral and log-mel statistics, linear probe (doc/training.md).
+                      # spectral and log-mel statistics, linear probe (doc/comparing.md).
 linear_probe=auto     # Of these the probe, a pass of the frozen upstream over all sets:
                       # true, false or auto (false with download_model).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
