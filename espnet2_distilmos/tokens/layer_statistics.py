@@ -166,6 +166,17 @@ class LayerStatistics:
                     fingerprint=upstream.fingerprint, layers=list(upstream.layers)
                 )
 
+    def pending_seconds(self) -> float:
+        """Return how much audio of shards that are not whole yet there is."""
+        todo = [dset for dset in self.sets if not dset.is_made()]
+        return sum(
+            dset.lengths[utt] / SAMPLE_RATE
+            for dset in todo
+            for shard in dset.shards
+            if not shard.is_whole()
+            for utt in shard.items
+        )
+
     def combine(self) -> None:
         """Join the shards of each set.
 

@@ -12,7 +12,9 @@ from espnet2_distilmos.bin import score_sets
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.report.rows import reference_rows
+from espnet2_distilmos.report.sets import LabelledSets
 from espnet2_distilmos.tokens import layer_statistics as module
+from espnet2_distilmos.tokens import probe
 from espnet2_distilmos.tokens.layer_statistics import (
     LayerStatistics,
     layer_statistics,
@@ -273,6 +275,35 @@ def test_a_probe_of_other_clips_does_not_stay_in_the_table(data, made, tmp_path)
     finally:
         (data / "test/utt2mos.old").replace(data / "test/utt2mos")
     assert not (rows / "linear_probe_another").exists()
+
+
+def test_processes_make_the_same_files(data, made, tmp_path, monkeypatch):
+    seen = []
+    share = probe._run_in_processes
+    monkeypatch.setattr(probe, "_WORTH_A_PROCESS", 1.0)
+    monkeypatch.setattr(
+        probe, "_run_in_processes", lambda work, nj: seen.append(nj) or share(work, nj)
+    )
+    assert run(score_sets.main, command(data, tmp_path, "--n_jobs", "2")) == 0
+    assert seen == [2]
+    for name in ("train", "test"):
+        file = f"layer_statistics/tiny/{name}/statistics.npy"
+        assert (tmp_path / file).read_bytes() == (made / file).read_bytes()
+    file = "linear_probe_tiny/test/utt2mos"
+    assert (tmp_path / file).read_bytes() == (made / file).read_bytes()
+
+
+def test_a_clip_that_a_process_cannot_read_is_named(data, conf, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "_WORTH_A_PROCESS", 1.0)
+    broken = tmp_path / "data"
+    shutil.copytree(data, broken)
+    wavs = DataDir.load(data / "train").wavs
+    wavs["train07"] = str(tmp_path / "nowhere.wav")
+    write_lines(broken / "train/wav.scp", wavs)
+    sets = LabelledSets(broken / "train", [broken / "test"])
+    with pytest.raises(UserError, match="nowhere.wav: no such file"):
+        probe.write_linear_probe(sets, tmp_path, conf, "tiny", lambda: "cpu")
+    assert not (tmp_path / "linear_probe_tiny").exists()
 
 
 def test_errors_are_one_line(data, made, tmp_path, capsys):
