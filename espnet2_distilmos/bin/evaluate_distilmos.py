@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any, Dict
 
+from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -78,13 +79,8 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="Write JSON lines as VERSA does, too: key, distilmos",
     )
-    parser.add_argument(
-        "--merge",
-        nargs="+",
-        metavar="JSONL",
-        help="Score nothing: join what jobs wrote for parts of the list",
-    )
     add_model_options(parser)
+    add_job_options(parser)
     return parser
 
 
@@ -93,13 +89,13 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_verbosity(args.verbose)
     from espnet2_distilmos.tts.evaluate import evaluate
-    from espnet2_distilmos.tts.merge import merge
+    from espnet2_distilmos.tts.merge import FolderJobs
 
-    places = (args.outdir, args.jsonl)
-    if args.merge:
-        merge(args.gen_wavdir_or_wavscp, args.merge, *places)
+    path, places = args.gen_wavdir_or_wavscp, (args.outdir, args.jsonl)
+    if args.job or args.combine or args.nj > 1:
+        run_jobs(FolderJobs(path, args.nj, *places, **model_arguments(args)), args)
     else:
-        evaluate(args.gen_wavdir_or_wavscp, *places, **model_arguments(args))
+        evaluate(path, *places, **model_arguments(args))
 
 
 if __name__ == "__main__":

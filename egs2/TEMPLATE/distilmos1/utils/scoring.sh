@@ -6,6 +6,7 @@
 predict() {
     local model=$1 dir=$2 dset gpus=0 data_dirs=()
     # What array() takes its jobs and its backend from.
+    # shellcheck disable=SC2034
     local nj=${inference_nj} train_cmd=${decode_cmd}
     shift 2
     ! "${gpu_inference}" || gpus=1
