@@ -137,8 +137,12 @@ def test_table_is_printed_and_written(recipe):
     rows = [r for r in results.splitlines() if r.startswith("| utterance ")]
     assert sum("| mos_tiny " in row for row in rows) == len(SETS)
     assert all(row in recipe.first.stdout.splitlines() for row in rows)
-    for row_of in ("system_mean", "spectral_statistics"):
-        assert row_of in results
+    assert "system_mean" in results
+    for name in (
+        *("constant", "spectral_statistics", "log-mel statistics"),
+        "linear probe (upstream tiny)",
+    ):
+        assert sum(f"| *{name}* " in row for row in rows) == len(SETS), name
     scores = json.loads(
         (recipe / "exp/mos_tiny/inference_valid.srcc.best/test/scores.json").read_text()
     )
@@ -158,7 +162,7 @@ def test_rows_made_elsewhere_stand_beside_where_the_clips_are_the_same(recipe):
     (shipped / "NOTE.txt").write_text("a peer")
     done = recipe.run("--stage", "6", shipped_rows="shipped")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert f"shipped/peer/{SETS[-1]}: not shown, made of other clips" in done.stdout
+    assert f"shipped/peer/{SETS[-1]}: not shown, made of other clips" in done.stderr
     rows = [r.split("|")[2:] for r in done.stdout.splitlines() if "| utter" in r]
     peer, ours = (
         [[x.strip() for x in row[1:]] for row in rows if row[0].strip() == name]

@@ -8,6 +8,8 @@ import pytest
 from espnet2_distilmos.bin.show_results import get_parser, main
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.files import write_json
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 MODULE = "espnet2_distilmos.bin.show_results"
 
@@ -37,6 +39,28 @@ def test_command(exp, tmp_path, capsys):
     assert "\n## test (objective: PESQ)\n\na note\n" in printed
     assert "# My results\n" in text
     assert "- date: `today`\n" in text
+
+
+def test_headings_say_what_stands_beside_the_sets(exp, tmp_path, capsys):
+    labels = tmp_path / "raw"
+    Labels((LabelInfo("mine", "human", "MOS"),)).write(labels / "test/labels.yaml")
+    command = ["--exp", str(exp), "--labels", str(labels), "--date", "today"]
+    command += ["--output", str(tmp_path / "RESULTS.md"), "--sets", "test", "more/test"]
+    (exp / "inference/test_b").rename(exp / "inference/more_test")
+    (exp / "inference/more").mkdir()
+    (exp / "inference/more_test").rename(exp / "inference/more/test")
+    main([*command, "--out_of_domain", "more/test"])
+    printed = capsys.readouterr().out
+    heading = Labels.beside(labels / "test").heading
+    assert "human" in heading and f"\n## test ({heading})\n" in printed
+    assert "\n## more/test (out of domain; labels of more)\n" in printed
+    main([*command, "--out_of_domain", "more/test", "stars", "--label_kind", "x"])
+    printed = capsys.readouterr().out
+    assert "\n## test (x)\n" in printed
+    assert "\n## more/test (out of domain; stars)\n" in printed
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--out_of_domain", "more/test", "two", "words"])
+    assert end.value.code == 2
 
 
 def test_mistakes_are_one_line_and_exit_1(exp, tmp_path):

@@ -1,0 +1,122 @@
+"""The command `score_sets`: figures, pictures and shipped rows of several sets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from espnet2_distilmos.bin.score_sets import main
+from espnet2_distilmos.report import shipped
+from espnet2_distilmos.report.scored import write_scores
+from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.datadir import write_lines
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
+
+SETS = ("test", "more/test", "test@-26dB")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Labels and predictions of three sets, the second without systems."""
+    rng = np.random.default_rng(0)
+    for name in SETS:
+        labels = {f"u{i:02d}": float(rng.uniform(1, 5)) for i in range(30)}
+        guess = {utt: mos + float(rng.normal(0, 0.3)) for utt, mos in labels.items()}
+        write_lines(tmp_path / "raw" / name / "utt2mos", labels)
+        write_lines(tmp_path / "hyp" / name / "utt2mos", guess)
+        if name != "more/test":
+            systems = {utt: f"s{i % 10}" for i, utt in enumerate(labels)}
+            write_lines(tmp_path / "raw" / name / "utt2sys", systems)
+    return tmp_path
+
+
+def command(folder):
+    sets = [str(folder / "raw" / name) for name in SETS]
+    root = ("--root", str(folder / "raw"), "--hyp_dir", str(folder / "hyp"))
+    return ["--data_dirs", *sets, *root]
+
+
+def state(folder):
+    return {p: p.stat().st_mtime_ns for p in (folder / "hyp").rglob("*.*")}
+
+
+def test_scores_are_those_of_score_mos_and_nothing_is_made_twice(folder):
+    main(command(folder))
+    for name in SETS:
+        made = folder / "hyp" / name
+        systems = folder / "raw" / name / "utt2sys"
+        write_scores(
+            folder / "raw" / name / "utt2mos",
+            made / "utt2mos",
+            systems if systems.exists() else None,
+            folder / "again.json",
+        )
+        assert (made / "scores.json").read_bytes() == (
+            folder / "again.json"
+        ).read_bytes()
+        assert (made / "scores.txt").read_text().startswith("95% boot")
+        assert (made / "scatter.png").read_bytes()[:4] == b"\x89PNG"
+    before = state(folder)
+    main(command(folder))
+    assert state(folder) == before
+
+
+def test_what_has_changed_is_made_again_and_nothing_else(folder):
+    main(command(folder))
+    before = state(folder)
+    labels = Labels((LabelInfo("x", "predicted", "UTMOS"),))
+    labels.write(folder / "raw/test/labels.yaml")  # on an axis
+    write_lines(folder / "hyp/more/test/utt2mos", {f"u{i:02d}": 3.0 for i in range(30)})
+    (folder / "hyp/test@-26dB/scores.txt").unlink()
+    main(command(folder))
+    changed = {
+        p.relative_to(folder / "hyp").as_posix()
+        for p, time in state(folder).items()
+        if before.get(p) != time
+    }
+    assert changed == {
+        *("test/scatter.png", "test/scatter.yaml"),
+        *(
+            f"more/test/{name}"
+            for name in ("scores.json", "scores.txt", "scatter.png", "scatter.yaml")
+        ),
+        *("test@-26dB/scores.json", "test@-26dB/scores.txt"),
+    }
+
+
+def test_a_prediction_that_is_missing_is_one_line(folder, capsys):
+    (folder / "hyp/more/test/utt2mos").unlink()
+    assert run(main, command(folder)) == 1
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "error: " in x]
+    assert "hyp/more/test/utt2mos: cannot be read" in line
+
+
+def test_shipped_rows_are_taken_where_the_clips_are_the_same(folder, caplog):
+    rows, sets = folder / "rows", {n: folder / "raw" / n for n in SETS[:2]}
+    peer = folder / "shipped/peer"
+    for name in sets:
+        text = (folder / "hyp" / name / "utt2mos").read_text()
+        (peer / name).mkdir(parents=True)
+        (peer / name / "utt2mos").write_text(text)
+    (peer / "NOTE.txt").write_text("a peer")
+    shipped.add_shipped_rows(folder / "shipped", rows, sets)
+    made = rows / "peer/more/test/utt2mos"
+    assert made.read_text() == text
+    assert (rows / "peer/NOTE.txt").read_text() == "a peer"
+    time = made.stat().st_mtime_ns
+    shipped.add_shipped_rows(folder / "shipped", rows, sets)
+    assert made.stat().st_mtime_ns == time
+    (peer / "more/test/utt2mos").write_text(text.replace("u29 ", "x29 "))
+    shipped.add_shipped_rows(folder / "shipped", rows, sets)
+    assert "more/test: not shown, made of other clips than" in caplog.text
+    assert not made.exists() and (rows / "peer/test/utt2mos").exists()
+    with pytest.raises(UserError, match="no such folder of shipped rows"):
+        shipped.add_shipped_rows(folder / "none", rows, sets)
+
+
+def test_figures_are_finite(folder):
+    main(command(folder))
+    scores = json.loads((folder / "hyp/test/scores.json").read_text())
+    assert scores["n_utt"] == 30 and scores["sys"]["srcc"]["value"] > 0.5
