@@ -69,7 +69,7 @@ def preparations(runs: Iterable[Run]) -> List[Run]:
 def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> Path:
     """Stages 4 and 5, and predictions; returns the folder with <set>/utt2mos.
 
-    Not stage 6: that starts two processes a set, most of the time of a short run.
+    Not stage 6: all runs are scored and compared together, when they are done.
     """
     folder, log = place.run_dir(run), place.run_dir(run) / "log.txt"
     write_yaml(folder / "train.yaml", conf)
