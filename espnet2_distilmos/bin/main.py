@@ -70,7 +70,7 @@ def usage() -> str:
     if not any(missing.values()):
         return "\n".join(lines)
     lines += ["", "not in this install, for want of packages:", ""]
-    absent = {}
+    absent: Dict[str, List[str]] = {}
     for name in COMMANDS:
         if missing[name]:
             absent.setdefault(_brings(missing[name]), []).append(name)

@@ -73,7 +73,7 @@ def table(
     with_ids = any(clip.utt is not None for clip in clips)
     rows = []
     for clip, result in zip(clips, results):
-        row = {"id": clip.name} if with_ids else {}
+        row: Dict[str, Any] = {"id": clip.name} if with_ids else {}
         row.update(file=clip.path, mos=result["mos"], seconds=result.get("seconds"))
         if form == "jsonl":
             keys = ("rate", "channels", "frame_shift")

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 
@@ -121,7 +121,7 @@ class AbsPredictor(torch.nn.Module, ABC):
 
 def for_pairs(
     pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
-) -> List[Optional[torch.Tensor]]:
+) -> List[Any]:
     """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
     if pairs is None:
         return list(values)

@@ -65,7 +65,7 @@ def calibrate_model(
     if read_calibration({}, model_file):
         raise UserError(f"{model_file}: is calibrated already; give the one it is of")
     names = (str(ref_utt2mos), str(hyp_utt2mos))
-    found = fit_calibration(*map(read_floats, names), names)
+    found = fit_calibration(read_floats(ref_utt2mos), read_floats(hyp_utt2mos), names)
     states = read_states(model_file)
     if not found.refused:
         network = load_network(train_config, model_file)

@@ -54,7 +54,7 @@ def pack_model(
     model_file: PathLike,
     output: PathLike,
     results: Optional[PathLike] = None,
-    facts: Optional[Mapping[str, str]] = None,
+    facts: Optional[Mapping[str, Optional[str]]] = None,
     **labels: Optional[str],
 ) -> None:
     """Write a trained model as a zip that loads anywhere.
@@ -100,7 +100,7 @@ def write_model(
     folder: PathLike,
     network: MOSNetwork,
     config: Mapping[str, Any],
-    facts: Optional[Mapping[str, str]] = None,
+    facts: Optional[Mapping[str, Optional[str]]] = None,
     packed_from: Optional[str] = None,
 ) -> None:
     """Write a self-contained model into a folder.

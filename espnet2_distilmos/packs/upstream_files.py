@@ -4,7 +4,7 @@ import contextlib
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 from unittest import mock
 
 import torch
@@ -41,7 +41,8 @@ def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
     conf = {**adapter.conf.to_dict(), "random_init": None}
     if not adapter.state_dict():  # filter banks
         return conf
-    model = adapter.model if hasattr(adapter, "model") else adapter.expert.model
+    holder: Any = adapter if hasattr(adapter, "model") else adapter.expert
+    model = holder.model
     if adapter.conf.upstream.startswith("hf_"):
         return {**conf, **_save_hugging_face(adapter.conf, model, folder)}
     package = find_entry(adapter.conf.upstream).__module__.split(".")[2]
@@ -93,7 +94,7 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
     """The checkpoint file of an upstream; S3PRL's cached one for a name of S3PRL's."""
     if conf.path_or_url is not None and Path(conf.path_or_url).is_file():
         return Path(conf.path_or_url)
-    seen = []
+    seen: List[Any] = []
     load = torch.load
 
     def watch(path, *args, **kwargs):
@@ -114,12 +115,12 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
 
 
 def _save_hugging_face(
-    conf: UpstreamConfig, model: torch.nn.Module, folder: Path
+    conf: UpstreamConfig, model: Any, folder: Path
 ) -> Dict[str, Any]:
     from transformers import Wav2Vec2FeatureExtractor
 
     model.save_pretrained(folder / "upstream")
-    name = conf.path_or_url
+    name = str(conf.path_or_url)  # checked when it was loaded
     # What was loaded a moment ago is in the cache: nothing is asked of the Hub again.
     with hub_offline() if not Path(name).is_dir() else contextlib.nullcontext():
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(name)

@@ -352,9 +352,10 @@ class DistilMOSTask(AbsTask):
                 calls this when the model is built and nothing is written yet.)
         """
         if args.output_dir is not None and not (args.dry_run or args.collect_stats):
+            network: Any = model.network
             confirm_weights(
                 args.output_dir,
-                model.network.upstream.fingerprint["weights_sha256"],
+                network.upstream.fingerprint["weights_sha256"],
                 first=not dist.is_initialized() or dist.get_rank() == 0,
             )
         from_data.fit_steps(args)

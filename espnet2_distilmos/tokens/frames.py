@@ -219,7 +219,10 @@ class FrameDump:
             n_frames = sum(counts.values())
             # What each set gave, where there are several.
             sets = {
-                name: {"n_clips": len(utts), "n_frames": sum(map(counts.get, utts))}
+                name: {
+                    "n_clips": len(utts),
+                    "n_frames": sum(counts[utt] for utt in utts),
+                }
                 for name, utts in self.sets.items()
             }
             self._join(stamps, {utt: counts[utt] for utt in self.wavs}, n_frames)

@@ -4,7 +4,7 @@ import logging
 import statistics
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from espnet2_distilmos.utils.datadir import (
     read_floats,
@@ -43,17 +43,17 @@ def collect_stats(
     systems = None
     if (data_dir / "utt2sys").exists():
         files[str(data_dir / "utt2sys")] = systems = read_words(data_dir / "utt2sys")
-    more = {}
+    more: Dict[str, Any] = {}
     if (data_dir / "utt2corpus").exists():
         files[str(data_dir / "utt2corpus")] = found = read_words(
             data_dir / "utt2corpus"
         )
         more["n_clips_of"] = dict(sorted(Counter(found.values()).items()))
     if (data_dir / "utt2ratings").exists():
-        found = read_ratings(data_dir / "utt2ratings")
-        files[str(data_dir / "utt2ratings")] = found
-        more["n_ratings"] = sum(map(len, found.values()))
-        more["n_listeners"] = len({who for r in found.values() for who, _ in r})
+        ratings = read_ratings(data_dir / "utt2ratings")
+        files[str(data_dir / "utt2ratings")] = ratings
+        more["n_ratings"] = sum(map(len, ratings.values()))
+        more["n_listeners"] = len({who for r in ratings.values() for who, _ in r})
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)
@@ -61,7 +61,7 @@ def collect_stats(
         output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
     )
     seconds = [n / 16000 for n in lengths.values()]
-    summary = {
+    summary: Dict[str, Any] = {
         "n_clips": len(lengths),
         "n_systems": None if systems is None else len(set(systems.values())),
         "hours": sum(seconds) / 3600,

@@ -1,7 +1,7 @@
 """Which batches led to a step, and which could not."""
 
 import logging
-from typing import Any, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Collection, Iterator, List, Sequence, Tuple
 
 import torch
 
@@ -23,7 +23,7 @@ class WatchedBatches:
 
     def __init__(
         self,
-        batches: Iterable[Batch],
+        batches: Collection[Batch],
         optimizers: Sequence[torch.optim.Optimizer],
         accum_grad: int = 1,
     ):

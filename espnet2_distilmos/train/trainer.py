@@ -1,7 +1,7 @@
 """ESPnet's trainer with correlations over the whole validation set."""
 
 import logging
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class DistilMOSTrainer(Trainer):
     def train_one_epoch(
         cls,
         model: torch.nn.Module,
-        iterator: Iterable,
+        iterator: Collection,
         optimizers: Sequence[torch.optim.Optimizer],
         options: TrainerOptions,
         **kwargs: Any,
@@ -150,7 +150,7 @@ class DistilMOSTrainer(Trainer):
             torch.distributed.all_gather_object(parts, (scores, corpus_of))
             scores = {utt: value for part in parts for utt, value in part[0].items()}
             corpus_of = {utt: n for part in parts for utt, n in part[1].items()}
-        names = getattr(model, "module", model).corpora
+        names = _inside(model).corpora
         reporter.register(
             {
                 **correlations(scores),
@@ -160,6 +160,11 @@ class DistilMOSTrainer(Trainer):
             }
         )
         reporter.next()
+
+
+def _inside(model: torch.nn.Module) -> Any:
+    # What DDP wraps.
+    return getattr(model, "module", model)
 
 
 def correlations(scores: Scores) -> Dict[str, float]:
@@ -174,7 +179,7 @@ def correlations(scores: Scores) -> Dict[str, float]:
     if not np.isfinite(hyp).all():
         bad = [u for u, h in zip(ids, hyp) if not np.isfinite(h)]
         logging.warning(f"{len(bad)} non-finite predictions: {' '.join(bad[:10])}")
-        result = {"srcc": None, "lcc": None}
+        result: Dict[str, Optional[float]] = {"srcc": None, "lcc": None}
     else:
         result = {"srcc": srcc(ref, hyp), "lcc": lcc(ref, hyp)}
         groups = group_by_system([str(scores[u][2]) for u in ids])
@@ -205,7 +210,7 @@ def corpus_srcc(
 
 def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
     """`corpus_offset_NAME` of every corpus (MOS units), or nothing without offsets."""
-    offset = getattr(model, "module", model).network.predictor.corpus_offset
+    offset = _inside(model).network.predictor.corpus_offset
     if offset is None:
         return {}
     values = offset.values().tolist()
@@ -214,7 +219,7 @@ def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
 
 def layer_weights(model: torch.nn.Module) -> Dict[str, float]:
     """`layer_weight_NN` of every layer, or nothing where they are not learned."""
-    network = getattr(model, "module", model).network
+    network = _inside(model).network
     weights = network.predictor.layer_weights()
     if weights is None:
         return {}

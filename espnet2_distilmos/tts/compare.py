@@ -287,8 +287,8 @@ def choose(
         )
         row = {"label": other.label, "difference": difference, "ci95": [low, high]}
         versus.append({**row, "p": p})
-    for row, p in zip(versus, holm([row["p"] for row in versus])):
-        row["p_holm"] = p
+    for row, p_holm in zip(versus, holm([row["p"] for row in versus])):
+        row["p_holm"] = p_holm
     left_out = {f.label: len(f.mos) - len(shared) for f in folders}
     return Choice(
         order, means, versus, len(shared), {k: n for k, n in left_out.items() if n}

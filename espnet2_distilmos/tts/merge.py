@@ -69,10 +69,11 @@ def merge(
         )
     scores = Scores()
     for utt in files:
-        if found[utt] is None:
+        score = found[utt]
+        if score is None:
             scores.failed[utt] = str(failures.get(utt, "no reason was recorded"))
         else:
-            scores.mos[utt] = found[utt]
+            scores.mos[utt] = score
     with folder_lock(outdir):
         request = {**model, "audio": fingerprint(files)}
         finish(outdir, scores, request, name, labels, jsonl)

@@ -124,5 +124,5 @@ def add_to_versa() -> None:
         made(self, *args, **kwargs)
         register_distilmos_metric(self)
 
-    __init__.knows_distilmos = True
+    __init__.knows_distilmos = True  # type: ignore[attr-defined]
     MetricRegistry.__init__ = __init__

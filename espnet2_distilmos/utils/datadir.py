@@ -7,7 +7,7 @@ All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -206,16 +206,17 @@ class DataDir:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
         """
         folder = Path(folder)
-        contents = {
+        contents: Dict[str, Any] = {
             name: _sorted(reader(folder / name, strict))
             for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
         if "utt2ratings" in contents:
-            none = {utt: [] for utt in contents["wav.scp"]}
+            none: Dict[str, List[Rating]] = {utt: [] for utt in contents["wav.scp"]}
             contents["utt2ratings"] = {**none, **contents["utt2ratings"]}
         require_same_ids({str(folder / n): c for n, c in contents.items()})
-        return cls(*map(contents.get, _READERS))
+        values: List[Any] = [contents.get(name) for name in _READERS]
+        return cls(*values)
 
     def subset(self, ids: List[str]) -> "DataDir":
         """The same with only `ids`."""

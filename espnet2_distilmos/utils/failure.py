@@ -4,7 +4,7 @@ import re
 import signal
 from collections import deque
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from espnet2_distilmos.utils.files import PathLike
 
@@ -30,7 +30,10 @@ def killed_by(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"killed by signal {number}"
-    hint = {signal.SIGKILL: ": out of memory?", signal.SIGXCPU: ": out of time"}
+    hint: Dict[int, str] = {
+        signal.SIGKILL: ": out of memory?",
+        signal.SIGXCPU: ": out of time",
+    }
     return f"killed by signal {number} ({name}{hint.get(number, '')})"
 
 

@@ -102,16 +102,16 @@ class Labels:
         Raises:
             UserError: a bad value, or one corpus' name for several.
         """
-        values = {key: value for key, value in values.items() if value}
-        if not values:
+        given: Dict[str, Any] = {key: value for key, value in values.items() if value}
+        if not given:
             return self
-        if len(self.infos) > 1 and "corpus" in values:
+        if len(self.infos) > 1 and "corpus" in given:
             raise UserError(
-                f"{values['corpus']}: the model was trained on {self.corpora}; one "
+                f"{given['corpus']}: the model was trained on {self.corpora}; one "
                 "name cannot stand for all of them"
             )
-        infos = self.infos or (LabelInfo(values.get("corpus") or NOT_STATED),)
-        return type(self)(tuple(replace(info, **values) for info in infos))
+        infos = self.infos or (LabelInfo(given.get("corpus") or NOT_STATED),)
+        return type(self)(tuple(replace(info, **given) for info in infos))
 
     def as_list(self) -> List[Dict[str, Any]]:
         """Plain types, for YAML and JSON."""

@@ -63,7 +63,7 @@ def split_rows(
             "positive and at most 0.8 together"
         )
     rows = sorted(rows, key=lambda r: str(r.wav).encode())
-    has_split = rows and rows[0].split is not None
+    has_split = bool(rows) and rows[0].split is not None
     sets = {name: [r for r in rows if r.split == name] for name in SETS}
     if not has_split:
         sets["train"] = rows

@@ -44,8 +44,8 @@ def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
     Raises:
         UserError: as :func:`check_hugging_face`, or weights are missing.
     """
-    name = path is not None and not Path(path).is_dir()
-    with hub_or_cache(path) if name else contextlib.nullcontext() as silent:
+    name = None if path is None or Path(path).is_dir() else path
+    with hub_or_cache(name) if name else contextlib.nullcontext() as silent:
         check_hugging_face(entry, path, silent)
         with whole_weights():
             yield
@@ -62,7 +62,7 @@ def whole_weights() -> Iterator[None]:
     """
     from transformers import PreTrainedModel
 
-    original = PreTrainedModel.from_pretrained.__func__
+    original = vars(PreTrainedModel)["from_pretrained"].__func__
 
     def from_pretrained(cls: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs["output_loading_info"] = True
@@ -174,7 +174,7 @@ class HuggingFaceAdapter(TransformerAdapter):
         )
 
     @property
-    def cnn(self) -> torch.nn.Module:
+    def cnn(self) -> Any:
         """See :class:`TransformerAdapter`."""
         return self.model.feature_extractor
 

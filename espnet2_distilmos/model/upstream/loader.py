@@ -141,8 +141,8 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
         except Exception as e:
             # Whatever a file of another family makes S3PRL's loaders do.
             logging.debug("where it happened", exc_info=True)
-            if refused_hosts():
-                source = ", ".join(sorted(set(refused_hosts())))
+            if refused := refused_hosts():
+                source = ", ".join(sorted(set(refused)))
                 raise ConnectionRefused(not_here(conf.upstream, source)) from e
             if isinstance(e, TypeError) and conf.extra_conf:
                 raise UserError(

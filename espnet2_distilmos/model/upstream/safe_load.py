@@ -5,6 +5,7 @@ import functools
 import pickle
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Set
+from unittest import mock
 
 import torch
 
@@ -94,13 +95,11 @@ def safe_loading() -> Iterator[LoadedFiles]:
         files.missing.update(found.missing_keys)
         return found
 
-    torch.load = load
-    torch.nn.Module.load_state_dict = load_state_dict
-    try:
+    with (
+        mock.patch.object(torch, "load", load),
+        mock.patch.object(torch.nn.Module, "load_state_dict", load_state_dict),
+    ):
         yield files
-    finally:
-        torch.load = original
-        torch.nn.Module.load_state_dict = fill
 
 
 def require_harmless(content: Any, where: str) -> None:

@@ -112,7 +112,7 @@ class Checks:
             return ["silence (a constant value)"]
         found = []
         all_channels, average, scored = self._energy
-        if self.channels > 1:
+        if self.channels > 1 and self._mono is not None:
             dead = int(_silent(self._channels).sum())
             if _silent(self._mono):
                 return ["silence: the channels cancel each other when averaged"]

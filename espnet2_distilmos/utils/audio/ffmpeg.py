@@ -1,7 +1,8 @@
 """What libsndfile does not read, or not to its end, read by FFmpeg through PyAV."""
 
 from collections.abc import Iterator
-from typing import BinaryIO, List, Optional
+from io import RawIOBase
+from typing import List, Optional
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class FFmpegSound:
         Broken: not read by FFmpeg either, no sound, or PyAV is not installed.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: RawIOBase):
         try:
             import av
         except ImportError as e:
@@ -65,7 +66,7 @@ class FFmpegSound:
         if len(streams) > 1:
             self.notes.append(f"{len(streams)} sounds at once; the first is taken")
 
-    def _open(self, av, file: BinaryIO):
+    def _open(self, av, file: RawIOBase):
         try:
             return av.open(file, options={"format_whitelist": _FORMATS})
         except (av.FFmpegError, ValueError, OSError) as e:

@@ -1,7 +1,7 @@
 """MPEG audio (layers I to III): frame by frame, none is decoded."""
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from espnet2_distilmos.utils.audio.layout import Layout, Part, id3_length, is_tag
 
@@ -27,7 +27,8 @@ class _Frame:
     kind: Tuple[int, int, int, bool]  # version, layer, rate, mono
 
 
-_frames = {}  # header's bytes -> frame; there are few different ones
+# Header's bytes -> frame; there are few different ones.
+_frames: Dict[bytes, Optional[_Frame]] = {}
 
 
 def _frame(head: bytes) -> Optional[_Frame]:
@@ -146,8 +147,8 @@ def _walk(data, size: int, at: int) -> Layout:
         frame = _frame(bytes(data[at : at + 4]))
         if frame is not None and kind not in (None, frame.kind):
             # Another kind of sound has more than one frame: one alone is damage.
-            after = _frame(bytes(data[at + frame.length : at + frame.length + 4]))
-            frame = frame if after and after.kind == frame.kind else None
+            other = _frame(bytes(data[at + frame.length : at + frame.length + 4]))
+            frame = frame if other and other.kind == frame.kind else None
         if frame is None:
             tag = id3_length(data[at : at + 10])
             if tag:
