@@ -14,7 +14,7 @@ def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
 
 
 def _private_apt(folder: Path) -> list[str]:
-    """Options that keep apt's state in `folder`, so that any user may update it."""
+    """Return options that keep apt's state in `folder`: any user may update it."""
     lists, cache = folder / "lists", folder / "cache"
     for made in (lists / "partial", cache / "archives" / "partial"):
         made.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ def _private_apt(folder: Path) -> list[str]:
 
 
 def _needed(options: list[str], names: list[str], folder: Path) -> tuple:
-    """`names` and all that they need and the machine lacks, and what apt said."""
+    """Return `names` and what they need and the machine lacks, and apt's answer."""
     simulate = ["-s", "-o", "Debug::NoLocking=true", "--no-install-recommends"]
     done = run(["apt-get", *options, *simulate, "install", *names], folder)
     missing = [x.split()[1] for x in done.stdout.split("\n") if x.startswith("Inst ")]
@@ -78,5 +78,5 @@ def unpack(deb: Path, root: Path) -> None:
 
 
 def field(deb: Path, name: str) -> str:
-    """A field of a package's control file, e.g. `Version`."""
+    """Return a field of a package's control file, e.g. `Version`."""
     return run(["dpkg-deb", "-f", str(deb), name], deb.parent).stdout.strip()

@@ -67,14 +67,14 @@ class Finding:
     kept: bool = False
 
     def line(self) -> str:
-        """The line: set, item, what became of it, kind, detail; tabs between."""
+        """Return the line: set, item, what became of it, kind, detail; tabs between."""
         state = "kept" if self.kept else "skipped"
         detail = " ".join(self.detail.split())
         return f"{self.dset}\t{self.item}\t{state}\t{self.kind}\t{detail}\n"
 
 
 def clean_id(text: str) -> str:
-    """`text` with underscores for blanks: IDs are words."""
+    """Return `text` with underscores for spaces: IDs are words."""
     return re.sub(r"\s+", "_", text.strip())
 
 
@@ -179,7 +179,7 @@ def _check_clip(
 def unlabelled(
     folder: Path, entries: Iterable[Entry], known: Mapping[str, str] | None = None
 ) -> list[Finding]:
-    """A finding for every wav in `folder` that no entry names.
+    """Return a finding for every wav in `folder` that no entry names.
 
     Hidden files (macOS puts `._x.wav` beside `x.wav`) are called what they are.
 
@@ -210,5 +210,5 @@ def unlabelled(
 
 
 def count_kinds(findings: Iterable[Finding]) -> dict[str, int]:
-    """Number of findings of each kind, most frequent first."""
+    """Return the number of findings of each kind, most frequent first."""
     return dict(Counter(f.kind for f in findings).most_common())

@@ -70,7 +70,7 @@ def combine_sets(
 
 
 def _labels_of(found: NamedSet) -> Labels:
-    """What the labels of a set are; that nobody said is passed on, too."""
+    """Return what the labels of a set are, or that nobody stated it."""
     return Labels.beside(found.folder) or Labels((LabelInfo(found.corpus),))
 
 

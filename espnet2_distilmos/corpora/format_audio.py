@@ -165,7 +165,7 @@ def format_audio(
 
 
 def _content(sources: dict[str, str]) -> str | None:
-    """Digest of all samples, as the stamp has it; None if some cannot be read."""
+    """Return the digest of all samples in the stamp; None if some cannot be read."""
     digest = hashlib.sha256()
     try:
         for utt, path in progress(sources.items(), "Comparing audio"):
@@ -181,7 +181,7 @@ def _take_in(digest, utt: str, samples, rate: int) -> None:
 
 
 def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
-    """What this stage writes; of the audio, all that is in `output_dir`."""
+    """Yield what this stage writes; of the audio, all that is in `output_dir`."""
     yield output_dir / "utt2num_samples"
     yield output_dir / "wav.scp"
     for name, values in (("utt2mos", data.mos), ("utt2sys", data.systems)):

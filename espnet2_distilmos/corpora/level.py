@@ -10,7 +10,7 @@ from espnet2_distilmos.utils.datadir import write_lines
 
 
 def level_gain(samples: np.ndarray, level_db: float) -> float | None:
-    """Factor that brings the RMS of `samples` (N,) to `level_db` dB re full scale.
+    """Return the factor that brings `samples` (N,) to an RMS of `level_db` dB.
 
     The mean runs over the whole clip, pauses included. ITU-T P.56 (sv56, with which
     BVCC was made) takes it over active speech only: where a share p of a clip is

@@ -26,7 +26,7 @@ def gather_ratings(
     dset: str,
     findings: list[Finding],
 ) -> Ratings:
-    """Ratings by clip and listener.
+    """Return ratings by clip and listener.
 
     Args:
         rows: FILE:LINE, ID of the clip, listener, score as text.
@@ -100,6 +100,6 @@ def write_ratings(
 
 
 def mean_of(own: Mapping[str, list[float]]) -> float:
-    """Mean of all scores of one clip."""
+    """Return the mean of all scores of one clip."""
     scores = [s for of_listener in own.values() for s in of_listener]
     return sum(scores) / len(scores)

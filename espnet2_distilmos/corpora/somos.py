@@ -14,12 +14,12 @@ SUBSETS = ("clean", "full")
 
 
 def published(subset: str) -> Published:
-    """Counts of the sets by the names they have for a subset."""
+    """Return counts of the sets by the names they have for a subset."""
     return Published(clips={set_name(s, subset): n for s, n in CLIPS.items()})
 
 
 def set_name(split: str, subset: str) -> str:
-    """`test` of the clean subset, `test_full` of the full one: both can be kept."""
+    """Return `test` of the clean subset, `test_full` of the full one."""
     return split if subset == "clean" else f"{split}_{subset}"
 
 

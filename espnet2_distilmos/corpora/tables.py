@@ -68,7 +68,7 @@ def read_table(
 
 
 def find_folder(root: PathLike, candidates: Sequence[str], inside: str) -> Path:
-    """The first of `root`/`candidates` that holds `inside` (a file or folder).
+    """Return the first of `root`/`candidates` that holds `inside` (a file or folder).
 
     Returns:
         An absolute path, links not followed.

@@ -84,7 +84,7 @@ def prepare_tmhint_qi(
 def _mean_ratings(
     table: Path, findings: list[Finding]
 ) -> dict[str, tuple[str, str, str]]:
-    """Name of the file -> where it is first listed, system, mean rating as text."""
+    """Return file name -> where it is first listed, system, mean rating as text."""
     needed = ("method", "snr", "noise", "quality_score", "file_name")
     first: dict[str, tuple[str, str]] = {}
     scores: dict[str, list[float]] = {}
@@ -112,7 +112,7 @@ def _mean_ratings(
 
 
 def _draw_valid(names: list[str], seed: int) -> dict[str, list[str]]:
-    """A tenth of the names for `valid`, by hashes: no other name changes the order."""
+    """Return a tenth of the names for `valid`, chosen by their hashes alone."""
 
     def key(name: str) -> str:
         return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

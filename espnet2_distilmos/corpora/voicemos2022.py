@@ -25,7 +25,7 @@ def _utt(name: str) -> str:
 
 
 def listener_id(text: str) -> str:
-    """The listener of `{}_AGE_LISTENER_GENDER_x_x_IMPAIRED`; empty if it is no such.
+    """Return the listener of `{}_AGE_LISTENER_GENDER_x_x_IMPAIRED`, or nothing.
 
     The out-of-domain track writes `{}_na_LISTENER_na_na_na_TYPE`.
     """

@@ -54,7 +54,7 @@ class Listing:
     ratings: dict[str, Ratings] = field(default_factory=dict)
 
     def entries(self) -> list[Entry]:
-        """The clips of all sets."""
+        """Return the clips of all sets."""
         return [e for entries in self.sets.values() for e in entries]
 
 
@@ -168,7 +168,7 @@ def _differences(
     findings: Sequence[Finding],
     published: Published,
 ) -> list[str]:
-    """One text for each set that is not as published."""
+    """Return one text for each set that is not as published."""
     found = [
         f"{dset}: no {table}, so no clip; {published.clips.get(dset, 'some')} are "
         "published"

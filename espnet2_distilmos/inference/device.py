@@ -11,7 +11,7 @@ BATCH_SECONDS = {"cpu": 15.0, "cuda": 400.0}
 
 
 def choose_device(name: str) -> torch.device:
-    """A device by name; `auto` is CUDA if there is any.
+    """Return a device by name; `auto` is CUDA if there is any.
 
     Raises:
         UserError: no such device.

@@ -230,7 +230,7 @@ class DistilMOSInference:
         return float(frames.mean(dtype=np.float64)), frames
 
     def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
-        """What the public methods return.
+        """Return what the public methods return.
 
         Raises:
             UserError: the score is not a finite number.

@@ -87,7 +87,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         """
 
     def layer_weights(self) -> Optional[torch.Tensor]:
-        """(L,) weights of the layers, or None where they are not learned."""
+        """Return (L,) weights of the layers, or None where they are not learned."""
         return None
 
     @torch.no_grad()
@@ -113,7 +113,7 @@ class AbsPredictor(torch.nn.Module, ABC):
     def _offset(
         self, frame_mos: torch.Tensor, corpus: Optional[torch.Tensor]
     ) -> torch.Tensor:
-        """(B, T) frame scores on the scale of their corpora."""
+        """Return (B, T) frame scores on the scale of their corpora."""
         if self.corpus_offset is None or corpus is None:
             return frame_mos
         return frame_mos + self.corpus_offset(corpus).unsqueeze(1)
@@ -221,7 +221,7 @@ class DistilMOSPredictor(AbsPredictor):
         self._rescale_offset(slope)
 
     def layer_weights(self) -> torch.Tensor:
-        """(L,) weights; they sum to 1."""
+        """Return (L,) weights; they sum to 1."""
         return self.weighting.weights()
 
 

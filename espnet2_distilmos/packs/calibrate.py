@@ -87,7 +87,7 @@ def calibrate_model(
 
 
 def checkpoint_name(config: Mapping[str, Any], model_file: PathLike) -> str:
-    """The epoch that a checkpoint is of, or of how many it is the mean, as a file name.
+    """Return which epoch a checkpoint is, or of how many the mean, as a file name.
 
     Links are followed, as from `valid.srcc.best.pth` to `12epoch.pth`; so is a
     calibration, to what it was made from.

@@ -129,7 +129,7 @@ def _check_options(options: Mapping[str, Any], where: Path) -> None:
 
 
 def _backbone(states: Mapping[str, torch.Tensor], where: str) -> str:
-    """`wavlm` or `w2v2`, by the keys: the option may be missing from the file."""
+    """Tell `wavlm` from `w2v2` by the keys: the option may be missing."""
     if "ssl.mask_emb" in states:
         return "wavlm"
     if any(key.startswith("ssl.feature_projection.") for key in states):
@@ -141,7 +141,7 @@ def _backbone(states: Mapping[str, torch.Tensor], where: str) -> str:
 
 
 def _theirs(key: str) -> str:
-    """Their name of a weight of our predictor."""
+    """Return their name of a weight of our predictor."""
     for theirs, ours in _NAMES:
         if key.startswith(ours):
             key = theirs + key[len(ours) :]
@@ -244,7 +244,7 @@ def _check_layers(options, n_blocks: int, n_heads: int, model_dir: Path) -> None
 
 
 def _require_raw_last_layer(network: MOSNetwork, options, model_dir: Path) -> None:
-    """transformers norms the last state of pre-norm models; we take the raw one."""
+    """Refuse a last layer with weight, which transformers norms and we do not."""
     pre_norm = (options.get("w2v2_cfg") or {}).get("do_stable_layer_norm", False)
     weights = network.predictor.layer_weights()
     if pre_norm and weights is not None and weights[-1].item() != 0:

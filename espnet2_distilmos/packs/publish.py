@@ -17,7 +17,7 @@ from espnet2_distilmos.utils.network import brief
 
 
 def model_card(folder: PathLike, repo: str) -> str:
-    """README.md of a packed model, in Markdown.
+    """Return README.md of a packed model, in Markdown.
 
     Args:
         folder: the unpacked model.
@@ -67,7 +67,7 @@ model(speech, fs=24000)["mos"]
 
 
 def _first_sentence(shown: Mapping[str, str]) -> str:
-    """What the scores are, in words that nobody can take for something else."""
+    """Return what the scores are, in words that nobody can take for something else."""
     what = shown["labels"]
     if what == NOT_RECORDED:
         return "Scores speech quality; what its labels were is not recorded."
@@ -135,7 +135,7 @@ def link_model(tag: str, output_dir: PathLike) -> None:
 
 
 def _upstream_files(folder: Path, path: object) -> List[str]:
-    """Names below `folder` of what an upstream is loaded from; [] if it is elsewhere.
+    """Return names below `folder` of what an upstream is loaded from, or [].
 
     Raises:
         UserError: a path that leads out of the folder.

@@ -27,7 +27,7 @@ LICENCE = (
 
 
 def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
-    """config.yaml and checkpoint of a released model, from the cache if there.
+    """Return config.yaml and checkpoint of a released model, from the cache if there.
 
     Args:
         backbone: its folder in their repository, one of :data:`BACKBONES`.
@@ -59,7 +59,7 @@ def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
 
 
 def _download(backbone: str) -> Path:
-    """Folder with the two files, each checked."""
+    """Return the folder with the two files, each checked."""
     from huggingface_hub import hf_hub_download
 
     names = [f"{backbone}/model.pth.tar", f"{backbone}/model_cfg.yaml"]
@@ -84,7 +84,7 @@ def _download(backbone: str) -> Path:
 
 
 def _hub_sha256(name: str):
-    """What the Hub says of a large file; None where it says nothing."""
+    """Return what the Hub says of a large file; None where it says nothing."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     try:

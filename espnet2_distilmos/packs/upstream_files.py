@@ -74,7 +74,7 @@ def plain_names(states: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
 
 
 def _with_weights(conf: UpstreamConfig, model: torch.nn.Module) -> Dict[str, Any]:
-    """The checkpoint that S3PRL loaded, with the weights of `model` in it."""
+    """Return the checkpoint that S3PRL loaded, with the weights of `model` in it."""
     path = _checkpoint_of(conf)
     content = torch.load(path, map_location="cpu", weights_only=True)
     weights = content["model_weight"]
@@ -91,7 +91,7 @@ def _with_weights(conf: UpstreamConfig, model: torch.nn.Module) -> Dict[str, Any
 
 
 def _checkpoint_of(conf: UpstreamConfig) -> Path:
-    """The checkpoint file of an upstream; S3PRL's cached one for a name of S3PRL's."""
+    """Return the checkpoint of an upstream; for S3PRL's names the cached one."""
     if conf.path_or_url is not None and Path(conf.path_or_url).is_file():
         return Path(conf.path_or_url)
     seen: List[Any] = []
@@ -131,7 +131,7 @@ def _save_hugging_face(
 def _save_espnet(
     conf: UpstreamConfig, model: torch.nn.Module, folder: Path
 ) -> Dict[str, Any]:
-    """ESPnet's own HuBERT: S3PRL wants its config.yaml beside the checkpoint."""
+    """Write ESPnet's HuBERT: S3PRL wants its config.yaml beside the checkpoint."""
     path = _checkpoint_of(conf)
     weights = torch.load(path, map_location="cpu", weights_only=True)
     now = {_ESPNET + name: value for name, value in model.state_dict().items()}

@@ -15,7 +15,7 @@ def bootstrap_samples(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, list[float | None]]:
-    """Several figures on the same resamples; all of the project's come from here.
+    """Compute several figures on the same resamples, for all of the project.
 
     What is resampled (utterances or systems) is the caller's choice: `statistic` gets
     positions of units. The result depends on nothing but the arguments: units must
@@ -46,7 +46,7 @@ def bootstrap_intervals(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """95 % intervals of several figures at once, from the same resamples.
+    """Return 95 % intervals of several figures at once, from the same resamples.
 
     Args:
         n_units: See :func:`bootstrap_samples`.
@@ -62,7 +62,7 @@ def bootstrap_intervals(
 
 
 def percentile_interval(samples: Sequence[float | None]) -> Interval:
-    """[low, high], the 2.5 % and 97.5 % percentiles of the resamples.
+    """Return [low, high], the 2.5 % and 97.5 % percentiles of the resamples.
 
     Args:
         samples: Value in each resample, None where undefined.

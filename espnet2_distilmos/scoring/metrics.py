@@ -24,13 +24,13 @@ Values = dict[str, float | None]
 
 
 def is_constant(x: np.ndarray) -> bool:
-    """Whether all values of `x` (N,) are equal, but for rounding noise."""
+    """Tell whether all values of `x` (N,) are equal, but for rounding noise."""
     low, high = float(x.min()), float(x.max())
     return high - low <= 1e-12 * max(abs(low), abs(high))
 
 
 def mse(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Mean squared error of two arrays (N,); None if N is 0."""
+    """Return the mean squared error of two arrays (N,); None if N is 0."""
     if len(ref) == 0:
         return None
     return float(((ref - hyp) ** 2).mean())
@@ -53,7 +53,7 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def lcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Linear (Pearson) correlation of two arrays (N,).
+    """Return the linear (Pearson) correlation of two arrays (N,).
 
     None if N < 2 or one of them is constant.
     """
@@ -61,7 +61,7 @@ def lcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
 
 
 def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Spearman rank correlation of two arrays (N,); ties get their mean rank.
+    """Return Spearman's rank correlation of two arrays (N,); ties share mean ranks.
 
     None if N < 2 or one of them is constant.
     """
@@ -71,7 +71,7 @@ def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
 
 
 def ktau(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Kendall rank correlation, tau-b (corrected for ties), of two arrays (N,).
+    """Return Kendall's tau-b (corrected for ties) of two arrays (N,).
 
     None if N < 2 or one of them is constant.
     """
@@ -91,7 +91,7 @@ METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
 
 
 def all_metrics(ref: np.ndarray, hyp: np.ndarray) -> Values:
-    """All metrics of two arrays (N,), name -> value or None."""
+    """Return all metrics of two arrays (N,), name -> value or None."""
     return {name: metric(ref, hyp) for name, metric in METRICS.items()}
 
 
@@ -111,7 +111,7 @@ def group_by_system(systems: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def system_means(x: np.ndarray, groups: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Mean of `x` (N,) over each system's clips: (S,), in the order of `groups`.
+    """Return the mean of `x` (N,) over each system: (S,), as `groups` are ordered.
 
     The mean of a system's utterances is its system score, for labels too; it is
     rounded to 9 decimals (see MEAN_DECIMALS).
@@ -122,7 +122,7 @@ def system_means(x: np.ndarray, groups: Mapping[str, np.ndarray]) -> np.ndarray:
 def per_system(
     ref: np.ndarray, hyp: np.ndarray, groups: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The metrics of each system alone, in preparation of :func:`average_systems`.
+    """Return each system's metrics, in preparation of :func:`average_systems`.
 
     Before, each system's own mean is taken off its labels and off its predictions.
     This leaves the correlations as they are and makes the MSE blind to a system's
@@ -155,7 +155,7 @@ def per_system(
 
 
 def average_systems(values: np.ndarray, weights: np.ndarray) -> Values:
-    """Within-system metrics: the mean over systems, weighted by their clips.
+    """Return within-system metrics: the mean over systems, weighted by their clips.
 
     Args:
         values: (S, M) from :func:`per_system`.

@@ -118,7 +118,7 @@ def score_files(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """:func:`score` for files with `ID VALUE` lines, in any order.
+    """Apply :func:`score` to files with `ID VALUE` lines, in any order.
 
     Raises:
         UserError: see :func:`score` and
@@ -135,7 +135,7 @@ def score_files(
 
 
 def _array(values: Mapping[str, float], ids: list[str], name: str) -> np.ndarray:
-    """`values` in the order of `ids`: (N,) float64."""
+    """Return `values` in the order of `ids`: (N,) float64."""
     x = np.array([values[u] for u in ids], dtype=np.float64)
     bad = [u for u, ok in zip(ids, np.abs(x) <= LARGEST, strict=True) if not ok]
     if bad:

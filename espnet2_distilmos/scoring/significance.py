@@ -113,7 +113,7 @@ def paired_difference(
 
 
 def two_sided_p(differences: Sequence[float | None]) -> float:
-    """p-value of "the difference is zero", from its bootstrap distribution.
+    """Return the p-value of "the difference is zero", from its bootstrap.
 
     Twice the share of resamples on the far side of zero (zeros count for both sides),
     at most 1. It belongs to the percentile interval: p falls below 0.05 where the

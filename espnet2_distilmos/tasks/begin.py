@@ -16,7 +16,7 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 
 def n_processes_of(args: argparse.Namespace) -> int:
-    """How many processes train together, as ESPnet will find out."""
+    """Return how many processes train together, as ESPnet will find out."""
     if args.multiprocessing_distributed:
         nodes = get_num_nodes(args.dist_world_size, args.dist_launcher) or 1
         return nodes * max(args.ngpu, 1)

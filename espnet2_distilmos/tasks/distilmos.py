@@ -63,7 +63,7 @@ class DistilMOSTask(AbsTask):
     @classmethod
     @typechecked
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Options beside those of every ESPnet task."""
+        """Add the options beside those of every ESPnet task."""
         # ESPnet's own default, folded, cannot do without --fold_length.
         parser.set_defaults(batch_type="numel")
         group = parser.add_argument_group(description="Task related")
@@ -196,7 +196,7 @@ class DistilMOSTask(AbsTask):
         [Collection[Tuple[str, Dict[str, np.ndarray]]]],
         Tuple[List[str], Dict[str, torch.Tensor]],
     ]:
-        """The collator; the same for training and validation."""
+        """Return the collator; the same for training and validation."""
         return DistilMOSCollateFn()
 
     @classmethod
@@ -204,7 +204,7 @@ class DistilMOSTask(AbsTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
-        """Names of corpora and listeners to numbers, where the data has any.
+        """Return what turns names of corpora and listeners into numbers, if any.
 
         All else is ready: stage 1 has formatted the audio, stage 3 the tokens.
         """
@@ -224,14 +224,14 @@ class DistilMOSTask(AbsTask):
     def required_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """`speech`, and `mos` unless in inference."""
+        """Return `speech`, and `mos` unless in inference."""
         return ("speech",) if inference else ("speech", "mos")
 
     @classmethod
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """What the losses and correlations of this task may need besides.
+        """Return what the losses and correlations of this task may need besides.
 
         `tokens` for the token loss, `system` for system correlations, `corpus` for
         those a corpus and for offsets, `ratings` for listener modelling.
@@ -301,7 +301,7 @@ class DistilMOSTask(AbsTask):
     def build_sequence_iter_factory(
         cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
     ) -> AbsIterFactory:
-        """ESPnet's; where processes share batches, each gets a part of every one.
+        """Return ESPnet's; where processes share batches, each gets a part of all.
 
         Raises:
             UserError: a batch has fewer clips than there are processes.
@@ -341,7 +341,7 @@ class DistilMOSTask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> List[torch.optim.Optimizer]:
-        """One optimiser, see :func:`build_optimizer`.
+        """Build one optimiser, see :func:`build_optimizer`.
 
         ESPnet builds the scheduler next, so what it is to know of the training set is
         found here.
@@ -400,7 +400,7 @@ def _is_number(text: str) -> bool:
 
 
 def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:
-    """The columns of the target layers, those of a layer's codebooks together."""
+    """Return the columns of the target layers, a layer's codebooks together."""
     layers = list(token_conf["layers"])
     missing = sorted(set(target_layers) - set(layers))
     if missing:

@@ -48,7 +48,7 @@ from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, writ
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
-    """Positions of the frames of a clip that k-means sees, rising.
+    """Return the positions of the frames of a clip that k-means sees, rising.
 
     Seeded by the clip's ID, so that neither order nor number of jobs matters.
 
@@ -66,7 +66,7 @@ def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarra
 
 
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
-    """What the hidden states depend on, without loading the upstream."""
+    """Return what the hidden states depend on, without loading the upstream."""
     keys = (
         *("upstream", "path_or_url", "extra_conf", "layers"),
         *("normalize", "normalize_waveform"),
@@ -278,7 +278,7 @@ class FrameDump:
 
 
 def _read_set(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
-    """Path and number of samples of each clip."""
+    """Return path and number of samples of each clip."""
     scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
     wavs, lengths = read_wav_scp(scp), read_floats(samples)
     require_same_ids({str(scp): wavs, str(samples): lengths})
@@ -290,7 +290,7 @@ def _raw(shard: Shard) -> Path:
 
 
 def dump_frames(*args: Any, **kwargs: Any) -> None:
-    """All of stage 2 in one process; arguments of :class:`FrameDump`."""
+    """Run all of stage 2 in one process; arguments of :class:`FrameDump`."""
     dump = FrameDump(*args, **kwargs)
     dump.run()
     dump.combine()

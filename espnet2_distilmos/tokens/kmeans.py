@@ -88,7 +88,7 @@ def fit_codebooks(
 def _fit(
     frames: np.ndarray, n_clusters: int, seed: int, backend: str
 ) -> Tuple[LayerClusters, np.ndarray]:
-    """k-means of (n, D) frames, and the (n,) number of each one's cluster."""
+    """Run k-means on (n, D) frames; return it and (n,) cluster numbers."""
     centroids, labels = BACKENDS[backend](frames, n_clusters, seed)
     share = np.bincount(labels, minlength=n_clusters) / len(labels)
     used = share[share > 0]
@@ -102,7 +102,7 @@ def _fit(
 
 
 def _blocks(frames: np.ndarray) -> Iterator[slice]:
-    """Rows in blocks, for what takes more memory a row than the frames do."""
+    """Yield rows in blocks, for what takes more memory a row than the frames do."""
     for first in range(0, len(frames), ROWS):
         yield slice(first, first + ROWS)
 
@@ -263,14 +263,14 @@ class Clustering:
         return layer_files(self.output_dir, stamp)
 
     def _finish(self) -> None:
-        """What comes after the stamp, and a killed run may have left undone."""
+        """Plot the clusters and remove the shards, if a killed run has not done so."""
         if not (self.output_dir / "clusters.png").exists():
             plot_clusters(self.output_dir)
         shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
 
 
 def _part(shard: Shard, codebook: int) -> Path:
-    """Centroids in a layer's shard."""
+    """Return centroids in a layer's shard."""
     more = "" if codebook == 1 else f"_{codebook}"
     return shard.folder / f"centroids{more}.npy"
 
@@ -280,14 +280,14 @@ def _figures(values: List[float]) -> Union[float, List[float]]:
 
 
 def train_kmeans(*args: Any, **kwargs: Any) -> None:
-    """All of the clustering in one process; arguments of :class:`Clustering`."""
+    """Run all of the clustering in one process; arguments of :class:`Clustering`."""
     clustering = Clustering(*args, **kwargs)
     clustering.run()
     clustering.combine()
 
 
 def _versions(backend: str) -> Dict[str, str]:
-    """What provenance.yaml says of the program that clustered."""
+    """Return what provenance.yaml says of the program that clustered."""
     if backend == "faiss":
         import faiss
 

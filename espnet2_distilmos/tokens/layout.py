@@ -7,13 +7,13 @@ from espnet2_distilmos.utils.files import PathLike
 
 
 def layer_file(folder: PathLike, layer: int, codebook: int = 1) -> Path:
-    """A layer's array, in a folder of frames or of centroids (of its n-th codebook)."""
+    """Return a layer's array in a folder of frames, or of the n-th centroids."""
     more = "" if codebook == 1 else f"_codebook_{codebook}"
     return Path(folder) / f"layer_{layer:02d}{more}.npy"
 
 
 def layer_files(folder: PathLike, stamp: Dict[str, Any]) -> List[Path]:
-    """The arrays that a folder's stamp stands for (none for a stamp that is broken)."""
+    """Return the arrays of a folder's stamp; none for a stamp that is broken."""
     layers, codebooks = stamp.get("layers"), stamp.get("n_codebooks", 1)
     return [
         layer_file(folder, layer, codebook)

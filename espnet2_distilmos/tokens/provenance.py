@@ -11,12 +11,12 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 
 def is_count(value: Any) -> bool:
-    """Whether `value` is a whole number over 0."""
+    """Tell whether `value` is a whole number over 0."""
     return type(value) is int and value > 0
 
 
 def are_layers(value: Any) -> bool:
-    """Whether `value` is a list of layer numbers."""
+    """Tell whether `value` is a list of layer numbers."""
     return isinstance(value, list) and len(value) > 0 and all(map(is_count, value))
 
 
@@ -41,7 +41,7 @@ def read_provenance(path: PathLike) -> Dict[str, Any]:
 
 
 def n_codebooks_of(provenance: Mapping[str, Any]) -> int:
-    """Codebooks a layer, that is tokens a frame and layer."""
+    """Return the number of codebooks a layer, that is tokens a frame and layer."""
     # Not written where there is one: so it was before there was a choice.
     return provenance.get("n_codebooks", 1)
 

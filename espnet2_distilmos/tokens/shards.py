@@ -38,7 +38,7 @@ class Shard:
         return self.folder / "shard.yaml"
 
     def is_whole(self) -> bool:
-        """Whether it was made from this very request."""
+        """Tell whether it was made from this very request."""
         return matches(self.stamp, dict(self.request))
 
     @contextmanager
@@ -55,12 +55,12 @@ class Shard:
             write_stamp(self.stamp, dict(self.request), **more)
 
     def read_stamp(self) -> Dict[str, Any]:
-        """What :meth:`making` has written."""
+        """Return what :meth:`making` has written."""
         return read_yaml(self.stamp)
 
 
 def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:
-    """IDs in order, cut where `seconds` of audio are full; lengths are in samples."""
+    """Return IDs in order, cut where `seconds` of audio are full."""
     parts: List[List[str]] = []
     filled = seconds
     for utt, n_samples in lengths.items():
@@ -73,7 +73,7 @@ def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:
 
 
 def pending(shards: Sequence[Shard], job: int, nj: int) -> List[Shard]:
-    """The shards of job `job` (from 1) of `nj` that are not whole yet."""
+    """Return the shards of job `job` (from 1) of `nj` that are not whole yet."""
     mine = shards[job - 1 :: nj]
     left = [shard for shard in mine if not shard.is_whole()]
     logging.info(

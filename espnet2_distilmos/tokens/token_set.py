@@ -46,11 +46,11 @@ class TokenSet:
         ]
 
     def files(self, stamp: Dict[str, Any]) -> List[Path]:
-        """What the stamp stands for."""
+        """Return what the stamp stands for."""
         return [self.folder / "tokens.ark", self.folder / "tokens.scp"]
 
     def is_made(self) -> bool:
-        """Whether there is nothing to do."""
+        """Tell whether there is nothing to do."""
         return matches(self.stamp, self.request, self.files)
 
     def _shard(self, number: int, utts: List[str]) -> Shard:
@@ -89,7 +89,7 @@ class TokenSet:
 
 
 def ark_of(shard: Shard) -> Path:
-    """The tokens of a shard."""
+    """Return the tokens of a shard."""
     return shard.folder / "tokens.ark"
 
 

@@ -23,7 +23,7 @@ from espnet2_distilmos.utils.files import NO_ROOM, atomic_path, no_room
 
 @contextlib.contextmanager
 def save_whole_files() -> Iterator[None]:
-    """While the block runs, `torch.save` writes to a temporary name and renames.
+    """Make `torch.save`, in the block, write to a temporary name and rename.
 
     ESPnet's trainer, which has no place to say so, calls it with the final name: a
     training that was killed meanwhile would leave a checkpoint that cannot be read, and
@@ -119,7 +119,7 @@ def mend_folder(options: TrainerOptions) -> None:
 
 
 def _holds(path: Path, states: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a model's file has these very weights."""
+    """Tell whether a model's file has these very weights."""
     if not path.exists():
         return False
     try:

@@ -29,7 +29,7 @@ class DistilMOSCollateFn(CommonCollateFn):
     def __call__(
         self, data: Collection[Tuple[str, Dict[str, np.ndarray]]]
     ) -> Tuple[List[str], Dict[str, torch.Tensor]]:
-        """[(ID, {name: array})] -> IDs and the padded batch.
+        """Map [(ID, {name: array})] -> IDs and the padded batch.
 
         `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, M) -> (B, T, M),
         `system` and `corpus` (1,) -> (B, 1), `ratings` (R, 2) -> (B, R, 2), with
@@ -49,7 +49,7 @@ class DistilMOSCollateFn(CommonCollateFn):
 
 
 def _whole(utt: str, tokens: np.ndarray) -> np.ndarray:
-    """(T, M) whole numbers as int64.
+    """Return (T, M) whole numbers as int64.
 
     Raises:
         UserError: other numbers, which no stage of ours writes.

@@ -142,7 +142,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         return retval
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
-        """(B,) numbers where there are offsets."""
+        """Return (B,) numbers where there are offsets."""
         if self.network.predictor.corpus_offset is None:
             return None
         if corpus is None:
@@ -157,7 +157,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def _ratings(
         self, ratings: Optional[torch.Tensor], lengths: Optional[torch.Tensor]
     ) -> Optional[Ratings]:
-        """What is to be predicted besides the mean scores.
+        """Return what is to be predicted besides the mean scores.
 
         Nothing in eval mode, so that validation depends on no draw of listeners.
         """
@@ -203,7 +203,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             )
 
     def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
-        """Nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
+        """Return nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
         return {}
 
 

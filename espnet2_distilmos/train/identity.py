@@ -69,7 +69,7 @@ _UPSTREAM_NOT_DECIDING = ("path_or_url", "random_init", "gradient_checkpointing"
 def training_request(
     args: Mapping[str, Any], processes: int, upstream_where: str = "--upstream_conf"
 ) -> Dict[str, Any]:
-    """Everything that decides the weights of a training, as plain types.
+    """Return everything that decides the weights of a training, as plain types.
 
     The number of processes is a part of it, and whether they use GPUs: each draws its
     own dropout masks, and sums are shared out among them. So is, on a CPU, the number
@@ -124,7 +124,7 @@ def training_request(
 
 
 def plain(value: Any) -> Any:
-    """A value as YAML keeps it; a list of one is that one (`--x 1` and `x: 1`)."""
+    """Return a value as YAML keeps it; a list of one is that one."""
     if isinstance(value, (list, tuple)):
         values = [plain(v) for v in value]
         return values[0] if len(values) == 1 else values
@@ -134,14 +134,14 @@ def plain(value: Any) -> Any:
 
 
 def _inner(value: Any) -> Any:
-    """Inside a mapping a list is a list: `strides: [1]`."""
+    """Return the same, but inside a mapping a list stays a list: `strides: [1]`."""
     return (
         [_inner(v) for v in value] if isinstance(value, (list, tuple)) else plain(value)
     )
 
 
 def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:
-    """What the token heads are made after; the tokens themselves are data."""
+    """Return what the token heads are made after; the tokens themselves are data."""
     found = args["token_conf"]
     if args["token_provenance"] is not None:
         found = read_yaml(args["token_provenance"])
@@ -155,7 +155,7 @@ def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
-    """An upstream's configuration with the SHA-256 of its file in place of its path.
+    """Return an upstream's configuration, its path replaced by the file's SHA-256.
 
     One that has a name only (S3PRL, a hub) is known by that here; its weights are
     compared when they are loaded (:func:`~.record.confirm_weights`).
@@ -178,7 +178,7 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
 def data_request(
     parts: Mapping[str, Tuple[Sequence[Triple], Sequence[str]]],
 ) -> Dict[str, str]:
-    """`labels of train` and the like -> a digest of their content, wherever it lies.
+    """Return `labels of train` and the like -> a digest of the content.
 
     Args:
         parts: `train` and `valid` -> data files and shape files (IDs and lengths, which
@@ -206,7 +206,7 @@ def _content(path: str, kind: str) -> str:
 
 
 def _lines(path: str) -> Iterable[Tuple[str, str]]:
-    """(ID, the rest with single blanks), in the order of the IDs."""
+    """Return (ID, the rest with single blanks), in the order of the IDs."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as f:
             rows = [line.split(maxsplit=1) for line in f if line.strip()]
@@ -226,7 +226,7 @@ def _text(path: str, number: bool = False) -> str:
 
 
 def _audio(path: str) -> str:
-    """Of the samples, as stage 1 has noted them; else of the files."""
+    """Digest the samples, as stage 1 has noted them; else the files."""
     stamp = Path(path).parent / FORMAT_STAMP
     known = read_yaml(stamp) if stamp.exists() else {}
     samples, scp = known.get("audio_sha256"), known.get("wav_scp_sha256")
@@ -239,7 +239,7 @@ def _audio(path: str) -> str:
 
 
 def _ark(path: str) -> str:
-    """Of matrices in Kaldi arks: `ID FILE:OFFSET`."""
+    """Digest matrices in Kaldi arks: `ID FILE:OFFSET`."""
     places: Dict[str, int] = {}
     lines: List[str] = []
     for utt, place in _lines(path):
@@ -254,7 +254,7 @@ def _ark(path: str) -> str:
 def request_differences(
     old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> List[str]:
-    """What differs between two trainings, in words for a message.
+    """Return what differs between two trainings, in words for a message.
 
     Args:
         old: from :func:`training_request`, perhaps of an earlier version.

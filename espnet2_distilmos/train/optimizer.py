@@ -14,7 +14,7 @@ def build_optimizer(
     layer_logits_lr: Optional[float] = None,
     freeze_upstream_steps: int = 0,
 ) -> torch.optim.Optimizer:
-    """One optimiser with a group for CNN, transformer, layer logits and the rest.
+    """Build one optimiser; CNN, transformer, layer logits and the rest are groups.
 
     Vectors (biases, norms, the logits) get no weight decay.
 

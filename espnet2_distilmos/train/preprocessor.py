@@ -31,7 +31,7 @@ class RaterPreprocessor(AbsPreprocessor):
     def __call__(
         self, uid: str, data: Dict[str, Union[str, np.ndarray]]
     ) -> Dict[str, np.ndarray]:
-        """`corpus` text -> (1,); `ratings` text -> (R, 2) numbers and scores."""
+        """Map `corpus` text -> (1,); `ratings` text -> (R, 2) numbers and scores."""
         found: Dict[str, Any] = dict(data)
         corpus, ratings = found.pop("corpus", None), found.pop("ratings", None)
         if corpus is not None and self.corpora:

@@ -75,7 +75,7 @@ class WatchedBatches:
             )
 
     def why_none(self) -> str:
-        """Why an epoch without any step had none."""
+        """Return why an epoch without any step had none."""
         if not self.left_out:
             return (
                 f"the epoch has {self.n_batches} batches and accum_grad is "

@@ -168,7 +168,7 @@ def _inside(model: torch.nn.Module) -> Any:
 
 
 def correlations(scores: Scores) -> Dict[str, float]:
-    """Whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
+    """Return whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
 
     An undefined correlation (constant or non-finite predictions) counts as -1, the
     worst: ESPnet would rank a NaN of the first epoch best for ever.
@@ -193,7 +193,7 @@ def correlations(scores: Scores) -> Dict[str, float]:
 def corpus_srcc(
     scores: Scores, corpus_of: Dict[str, int], names: Sequence[str]
 ) -> Dict[str, float]:
-    """`srcc_NAME` of each corpus that has clips; ranks of different tests do not mix.
+    """Return `srcc_NAME` of each corpus with clips; ranks of tests do not mix.
 
     Args:
         scores: of the whole set.
@@ -209,7 +209,7 @@ def corpus_srcc(
 
 
 def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
-    """`corpus_offset_NAME` of every corpus (MOS units), or nothing without offsets."""
+    """Return `corpus_offset_NAME` of every corpus (MOS units), if there are any."""
     offset = _inside(model).network.predictor.corpus_offset
     if offset is None:
         return {}
@@ -218,7 +218,7 @@ def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
 
 
 def layer_weights(model: torch.nn.Module) -> Dict[str, float]:
-    """`layer_weight_NN` of every layer, or nothing where they are not learned."""
+    """Return `layer_weight_NN` of every layer, if they are learned."""
     network = _inside(model).network
     weights = network.predictor.layer_weights()
     if weights is None:

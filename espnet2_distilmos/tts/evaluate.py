@@ -38,7 +38,7 @@ VERSA_KEY = "distilmos"
 
 
 def utterances(path: PathLike) -> Dict[str, str]:
-    """ID -> audio file, of a folder or of a `wav.scp`.
+    """Return ID -> audio file, of a folder or of a `wav.scp`.
 
     In a folder (with all below it) the ID is the file's name without its suffix.
 
@@ -55,13 +55,13 @@ def utterances(path: PathLike) -> Dict[str, str]:
                 f"{files[utt]} and {clip.path}: both would be {utt}; give a wav.scp"
             )
         if len(utt.split()) != 1:
-            raise UserError(f"{clip.path}: an ID has no blanks; give a wav.scp")
+            raise UserError(f"{clip.path}: an ID has no spaces; give a wav.scp")
         files[utt] = clip.path
     return files
 
 
 def default_outdir(path: PathLike) -> Path:
-    """Where results go: the folder itself, or the one that holds the `wav.scp`."""
+    """Return where results go: the folder, or the one that holds the `wav.scp`."""
     return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
@@ -200,7 +200,7 @@ class Evaluator:
         return scores
 
     def engine(self) -> "DistilMOSInference":
-        """The model, loaded at the first call."""
+        """Return the model, loaded at the first call."""
         if self._engine is None:
             # Late: torch takes seconds, and there may be nothing to do.
             import torch

@@ -32,7 +32,8 @@ def merge(
     Args:
         path: the whole list or folder.
         parts: JSON lines of the jobs, each beside its provenance.
-        outdir, jsonl: as for :class:`Evaluator`.
+        outdir: as for :class:`Evaluator`.
+        jsonl: likewise.
 
     Raises:
         UserError: parts of different models, or not of this list.
@@ -81,7 +82,7 @@ def merge(
 
 
 def _read_rows(part: Path) -> List[Dict[str, Any]]:
-    """The lines of a job: `key`, and a score or null under VERSA_KEY.
+    """Return the lines of a job: `key`, and a score or null under VERSA_KEY.
 
     Raises:
         UserError: unreadable, or a line that is something else.

@@ -28,7 +28,8 @@ def select(
         paths: see :func:`espnet2_distilmos.tts.compare.find_decoded`; `wav.scp` is
             looked for.
         dset: only decoded sets of this name.
-        n_bootstrap, seed: of the intervals.
+        n_bootstrap: resamples of the intervals.
+        seed: of the resamples.
         model: arguments of :class:`Evaluator`.
 
     Returns:

@@ -1,5 +1,4 @@
-"""Files that are either whole or not there: every output of the project goes
-through this module."""
+"""Files that are either whole or not there: what writes every output."""
 
 import contextlib
 import errno
@@ -144,7 +143,7 @@ def _require_name(path: PathLike) -> None:
 
 
 def same_place(a: PathLike, b: PathLike) -> bool:
-    """Whether two names lead to the same file or folder."""
+    """Tell whether two names lead to the same file or folder."""
     try:
         return os.path.samefile(a, b)
     except OSError:  # one of them is not there
@@ -152,7 +151,7 @@ def same_place(a: PathLike, b: PathLike) -> bool:
 
 
 def no_room(path: PathLike, reason: object) -> UserError:
-    """The error that `path` cannot be written in full."""
+    """Return the error that `path` cannot be written in full."""
     return UserError(
         f"{path}: cannot be written ({reason}); make room and run the same again: what "
         "is whole is kept"
@@ -173,7 +172,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def file_name(utt: str) -> str:
-    """An ID as the beginning of a file's name: it leads into no other folder."""
+    """Return an ID as the beginning of a file's name: it leads into no other folder."""
     return utt.replace("/", "%2F")
 
 
@@ -225,7 +224,7 @@ def read_yaml(path: PathLike) -> dict:
 
 
 def _n_values(data: Any, known: dict[int, float]) -> float:
-    """Values of a document with its aliases written out; inf if one holds itself."""
+    """Count the values of a document, aliases written out; inf if one holds itself."""
     if not isinstance(data, (dict, list)):
         return 1
     if id(data) not in known:
@@ -236,7 +235,7 @@ def _n_values(data: Any, known: dict[int, float]) -> float:
 
 
 def sha256_file(path: PathLike) -> str:
-    """Hex SHA-256 of a file's bytes.
+    """Return the hex SHA-256 of a file's bytes.
 
     Raises:
         UserError: the file cannot be read.

@@ -102,7 +102,7 @@ class LabelInfo:
         return cls(**{key: value for key, value in data.items() if value is not None})
 
     def as_dict(self) -> Dict[str, Any]:
-        """Plain types, without what is not known."""
+        """Return plain types, without what is not known."""
         shown = {k: v for k, v in asdict(self).items() if v not in ("", None)}
         if self.scale is not None:
             shown["scale"] = list(self.scale)
@@ -140,7 +140,7 @@ def _to_scale(value: Any) -> Tuple[float, float]:
 
 
 def scale_words(scale: Tuple[float, float]) -> str:
-    """`1 to 4.64`."""
+    """Return `1 to 4.64`."""
     low, high = (f"{x:.2f}".rstrip("0").rstrip(".") for x in scale)
     return f"{low} to {high}"
 

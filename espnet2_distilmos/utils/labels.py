@@ -93,11 +93,11 @@ class Labels:
 
     @classmethod
     def join(cls, parts: Iterable["Labels"]) -> "Labels":
-        """All of them, each once, in order."""
+        """Return all of them, each once, in order."""
         return cls(tuple(dict.fromkeys(info for part in parts for info in part.infos)))
 
     def override(self, **values: Optional[str]) -> "Labels":
-        """The same with other values; those that are None or empty stay.
+        """Return the same with other values; those that are None or empty stay.
 
         Raises:
             UserError: a bad value, or one corpus' name for several.
@@ -114,7 +114,7 @@ class Labels:
         return type(self)(tuple(replace(info, **given) for info in infos))
 
     def as_list(self) -> List[Dict[str, Any]]:
-        """Plain types, for YAML and JSON."""
+        """Return plain types, for YAML and JSON."""
         return [info.as_dict() for info in self.infos]
 
     def write(self, file: PathLike) -> None:
@@ -177,7 +177,7 @@ class Labels:
 
     @property
     def judged_by(self) -> str:
-        """Whom a winner has to thank: `by predicted PESQ, which does not measure...`"""
+        """Who judged: `by predicted PESQ, which does not measure...`."""
         if not self:
             return "by a model whose labels are not recorded"
         return f"by {' and '.join(dict.fromkeys(i.credit for i in self.infos))}"

@@ -1,7 +1,7 @@
 """Options, for argparse: what they take, and how `--help` shows them.
 
-What a number has to be, and names that are no name: a value that is refused is a
-mistake in the options, one line names it, exit code 2.
+They refuse numbers out of range and names that cannot be file names. A value that is
+refused is a mistake in the options: one line names it, exit code 2.
 """
 
 import argparse
@@ -69,22 +69,22 @@ def _whole(text: str, least: int, most: float = math.inf) -> int:
 
 
 def positive_int(text: str) -> int:
-    """1, 2, 3..."""
+    """Take 1, 2, 3..."""
     return _whole(text, 1)
 
 
 def natural(text: str) -> int:
-    """0, 1, 2..."""
+    """Take 0, 1, 2..."""
     return _whole(text, 0)
 
 
 def seed(text: str) -> int:
-    """What every generator in use takes."""
+    """Take a seed that every generator in use takes."""
     return _whole(text, 0, LARGEST_SEED)
 
 
 def number(text: str) -> float:
-    """A finite number."""
+    """Take a finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -95,7 +95,7 @@ def number(text: str) -> float:
 
 
 def positive(text: str) -> float:
-    """A finite number above 0."""
+    """Take a finite number above 0."""
     value = number(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: a number above 0 is needed")
@@ -103,7 +103,7 @@ def positive(text: str) -> float:
 
 
 def not_negative(text: str) -> float:
-    """A finite number, 0 or more."""
+    """Take a finite number, 0 or more."""
     value = number(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r}: 0 or more is needed")
@@ -111,7 +111,7 @@ def not_negative(text: str) -> float:
 
 
 def path(text: str) -> str:
-    """A name of a file or folder.
+    """Take a name of a file or folder.
 
     Nothing is no name: it comes from an unset variable ("$DIR") and would mean the
     current folder.

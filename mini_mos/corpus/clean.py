@@ -27,7 +27,7 @@ CLEAN = "clean"
 
 
 def source_of(name: str) -> str:
-    """The set whose recordings set `name` has: `clean` train's, `clean_NAME` NAME's.
+    """Return the set with the same recordings: `clean` train's, `clean_X` X's.
 
     Raises:
         UserError: another name.
@@ -57,7 +57,9 @@ def write_clean_set(
 
     Args:
         name: see :func:`source_of`. The source may be any set of clips of this corpus.
-        data_dir, audio_dir, speech_dir: those of `prepare_mini_mos`, which has run.
+        data_dir: that of `prepare_mini_mos`, which has run.
+        audio_dir: likewise.
+        speech_dir: likewise.
 
     Raises:
         UserError: no such corpus or source, or a recording that is not there any more.

@@ -30,7 +30,7 @@ _REMEDY = (
 
 
 def package(language: str) -> str:
-    """Name of a language's package."""
+    """Return the name of a language's package."""
     return f"asterisk-core-sounds-{language}-g722"
 
 

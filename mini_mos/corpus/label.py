@@ -13,7 +13,7 @@ LABEL_NOTE = (
 
 
 def pesq_mos(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """MOS-LQO of `degraded` against `reference` (ITU-T P.862.2, wideband).
+    """Return MOS-LQO of `degraded` against `reference` (ITU-T P.862.2, wideband).
 
     Args:
         reference: clean clip (T,), 16 kHz.

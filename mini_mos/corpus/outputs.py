@@ -24,7 +24,7 @@ _MADE_BY = ("numpy", "scipy", "soundfile", "soxr", "av", "pesq")
 
 
 def versions() -> dict:
-    """Versions of the libraries that audio and labels come from."""
+    """Return versions of the libraries that audio and labels come from."""
     libraries = {k: ".".join(map(str, v)) for k, v in av.library_versions.items()}
     return {
         **{name: version(name) for name in _MADE_BY},

@@ -31,7 +31,7 @@ class Clip:
 
 
 def unheard_speakers(speakers: Sequence[str], debian: bool, seed: int) -> set[str]:
-    """Speakers of `test_speaker`: it and ru, or a seeded fifth of a folder's (>= 1).
+    """Return the speakers of `test_speaker`: it and ru, or a seeded fifth.
 
     Raises:
         UserError: fewer than two speakers.
@@ -84,7 +84,7 @@ def split_prompts(
 
 
 def _interleave(prompts: Sequence[Prompt], *seed: object) -> list[Prompt]:
-    """Shuffled, speakers taking turns as long as they last."""
+    """Shuffle; speakers take turns as long as they last."""
     order = [prompts[i] for i in generator(*seed).permutation(len(prompts))]
     turn: dict[str, int] = {}
     ranked = []
@@ -97,7 +97,7 @@ def _interleave(prompts: Sequence[Prompt], *seed: object) -> list[Prompt]:
 def plan_set(
     name: str, prompts: Sequence[Prompt], systems: Sequence[str], size: int, seed: int
 ) -> list[Clip]:
-    """`size` clips, systems and prompts used equally often, no pair twice.
+    """Return `size` clips, systems and prompts used equally often, no pair twice.
 
     Raises:
         UserError: not enough prompts x systems for `size`.

@@ -56,11 +56,11 @@ class Sizes:
     systems: int = 60
 
     def sets(self) -> list[str]:
-        """The sets that are to be made."""
+        """Return the sets that are to be made."""
         return [s for s in SETS if getattr(self, s) > 0]
 
     def check(self) -> None:
-        """Raises UserError for sizes that cannot be."""
+        """Raise UserError for sizes that cannot be."""
         negative = [s for s in SETS if getattr(self, s) < 0]
         if negative:
             raise UserError(f"--n_{negative[0]}: must not be negative")
@@ -175,7 +175,7 @@ def _prepare(
 def _is_whole(
     audio_dir: Path, data_dir: Path, fingerprint: str, sets: Sequence[str]
 ) -> bool:
-    """Whether a run with this fingerprint has ended, and all its files are there."""
+    """Tell whether a run with this fingerprint has ended, with all its files."""
     done = audio_dir / "provenance.yaml"
     if not done.exists() or read_yaml(done).get("fingerprint") != fingerprint:
         return False
@@ -204,7 +204,7 @@ def _start(audio_dir: Path, data_dir: Path, fingerprint: str) -> None:
 def _plan(
     prompts: Sequence[Prompt], sizes: Sizes, seed: int, debian: bool
 ) -> tuple[dict[str, list[Clip]], dict[str, bool]]:
-    """The clips of each set, and system -> whether its families are held out."""
+    """Return the clips of each set, and system -> whether its families are held out."""
     sets = sizes.sets()
     speakers = sorted({p.speaker for p in prompts})
     unheard: set[str] = set()
@@ -226,7 +226,7 @@ def _plan(
 
 
 def _pilots(clips: Sequence[Clip]) -> list[np.ndarray]:
-    """A few clean training clips (T,) near 2 s, of different speakers if possible."""
+    """Return a few clean training clips (T,) near 2 s, of many speakers."""
     found: dict[str, list[np.ndarray]] = {}
     for clip in clips[:60]:  # these are shuffled; more would only take longer
         try:

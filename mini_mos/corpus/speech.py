@@ -48,7 +48,7 @@ class Prompt:
 
 
 def clean_id(text: str) -> str:
-    """`text` with all but ASCII letters and digits replaced by underscores."""
+    """Return `text` with all but ASCII letters and digits replaced by underscores."""
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "x"
 
 
@@ -88,7 +88,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _seconds(path: Path) -> float:
-    """Duration from the header alone; Unusable if there is none."""
+    """Return the duration from the header alone; Unusable if there is none."""
     if path.suffix.lower() == ".g722":
         return path.stat().st_size / _G722_BYTES_A_SECOND
     try:
@@ -168,5 +168,5 @@ def find_speech(
 
 
 def have_programs(*names: str) -> bool:
-    """Whether all programs are in PATH."""
+    """Tell whether all programs are in PATH."""
     return all(shutil.which(name) for name in names)

@@ -40,7 +40,7 @@ class Link:
     character: dict
 
     def parameters(self, severity: float) -> dict:
-        """All parameters at the system's `severity`."""
+        """Return all parameters at the system's `severity`."""
         strength = min(1.0, max(0.0, severity * self.weight))
         return {**self.character, **FAMILIES[self.family].at(strength)}
 
@@ -65,7 +65,7 @@ class System:
     chain: tuple[Link, ...]
 
     def degrade(self, x: np.ndarray, *seed: object) -> np.ndarray:
-        """`x` (T,) at -26 dB degraded, (T,), |y| < 1; `seed` names the clip."""
+        """Degrade `x` (T,) at -26 dB: (T,), |y| < 1; `seed` names the clip."""
         rng = generator(*seed, self.name)
         severity = self.severity + JITTER * float(rng.standard_normal())
         y = x
@@ -75,7 +75,7 @@ class System:
         return y * min(1.0, 0.99 / max(float(np.max(np.abs(y))), 1e-12))
 
     def to_dict(self) -> dict:
-        """Plain types for systems.yaml, with the parameters at the mean severity."""
+        """Return plain types for systems.yaml, with parameters at mean severity."""
         plain = asdict(self)
         plain["chain"] = [
             {**asdict(link), "parameters": link.parameters(self.severity)}
@@ -85,7 +85,7 @@ class System:
 
     @classmethod
     def from_dict(cls, plain: dict) -> "System":
-        """Inverse of :meth:`to_dict`."""
+        """Invert :meth:`to_dict`."""
         chain = tuple(
             Link(c["family"], c["weight"], c["character"]) for c in plain["chain"]
         )
@@ -93,12 +93,12 @@ class System:
 
 
 def family_names(held_out: bool) -> list[str]:
-    """Families of the training systems, or those held out for `test_system`."""
+    """Return families of the training systems, or those held out for `test_system`."""
     return sorted(n for n, f in FAMILIES.items() if f.held_out == held_out)
 
 
 def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
-    """`lead` alone, or with a second family of its kind before or behind it."""
+    """Return `lead` alone, or with a second family of its kind before or behind it."""
     chosen, weights = [lead], [1.0]
     if rng.random() < PAIRED:
         others = [n for n in family_names(FAMILIES[lead].held_out) if n != lead]
@@ -113,7 +113,7 @@ def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
 
 
 def _pilot_mos(system: System, pilots: Sequence[np.ndarray], seed: int) -> float:
-    """Mean label of the pilot clips; a clip without a label counts as worst."""
+    """Return the mean label of the pilot clips; one without a label counts as worst."""
     values = []
     for i, x in enumerate(pilots):
         try:
@@ -158,7 +158,7 @@ def make_system(
 def draw_goals(
     names: Sequence[str], held_out: bool, seed: int
 ) -> list[tuple[str, str, float]]:
-    """(system, lead family, target MOS) of each system.
+    """Return (system, lead family, target MOS) of each system.
 
     Targets: one in each of equal slices of the scale, shuffled. Families lead equally
     often.

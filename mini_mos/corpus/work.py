@@ -32,7 +32,7 @@ class Result:
 
 
 def wav_path(folder: Path, clip: Clip) -> Path:
-    """Where a clip's audio lies."""
+    """Return where a clip's audio lies."""
     return folder / clip.set_name / f"{clip.utt}.wav"
 
 
@@ -69,6 +69,9 @@ def make_chunk(
 
     Args:
         job: name of the chunk, and its clips.
+        systems: the systems of all clips, by name.
+        audio_dir: where audio and labels go.
+        seed: of the corpus.
     """
     name, clips = job
     shard = audio_dir / "labels" / f"{name}.tsv"
@@ -106,7 +109,7 @@ def _one_thread(item: object, function: Callable, fixed: dict) -> object:
 def parallel(
     function: Callable, items: Iterable, nj: int, title: str, **fixed: object
 ) -> Iterator:
-    """`map(partial(function, **fixed), items)` over `nj` processes, with a bar.
+    """Yield `map(partial(function, **fixed), items)` over `nj` processes, with a bar.
 
     Results come in the order of `items`, so `nj` changes nothing but the time.
     """

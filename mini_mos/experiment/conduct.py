@@ -33,7 +33,7 @@ def _chosen(place: Place) -> Optional[Dict[str, Settings]]:
 
 
 def plan_of(place: Place, protocol: Protocol) -> List[Run]:
-    """All runs, with tuned settings once tuning has ended; also written to plan.tsv."""
+    """Return all runs, tuned once tuning has ended; also written to plan.tsv."""
     ablations = read_ablations(protocol)
     runs = make_plan(protocol, ablations, _chosen(place))
     write_plan(place.output / "plan.tsv", runs)

@@ -24,7 +24,7 @@ BOTH = SPECTRAL + " and {}"
 
 @torch.no_grad()
 def layer_statistics(upstream, wavs: Mapping[str, str]) -> np.ndarray:
-    """(len(wavs), 2 L D): mean and deviation over time of all layers of each clip."""
+    """Return (len(wavs), 2 L D): mean and deviation over time of all layers."""
     rows = []
     for path in wavs.values():
         x = torch.from_numpy(read_16k(path))[None]
@@ -42,7 +42,7 @@ def compare_features(
     n_jobs: int = 2,
     seed: int = 0,
 ) -> Dict[str, Dict[str, float | None]]:
-    """Features -> set -> utterance SRCC of trees on them.
+    """Return features -> set -> utterance SRCC of trees on them.
 
     Args:
         upstreams: name -> a frozen upstream. The first one's layers are also joined

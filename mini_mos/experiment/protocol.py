@@ -51,7 +51,7 @@ class Model:
     about: str = ""
 
     def variants(self) -> Dict[str, Settings]:
-        """`g0`, `g1`... -> settings: every combination of the grid."""
+        """Return `g0`, `g1`... -> settings: every combination of the grid."""
         every = product(*self.grid.values())
         return {f"g{i}": dict(zip(self.grid, v)) for i, v in enumerate(every)}
 
@@ -82,7 +82,7 @@ class Protocol:
     statistics: Dict[str, int]
 
     def check(self, where: str) -> None:
-        """Raises UserError for what does not fit together."""
+        """Raise UserError for what does not fit together."""
 
         def require(ok: bool, what: str) -> None:
             if not ok:
@@ -128,7 +128,7 @@ class Protocol:
 
 
 def _make(cls: type, data: Any, where: str) -> Any:
-    """An instance of a dataclass from a mapping with exactly its keys."""
+    """Return an instance of a dataclass from a mapping with exactly its keys."""
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: a mapping (key: value lines) was expected")
     known = {f.name for f in fields(cls)}

@@ -25,7 +25,7 @@ CURVES = ("loss", "mos_loss", "token_loss", "token_acc", "srcc", "sys_srcc", "l1
 
 
 def configuration(protocol: Protocol, run: Run) -> Dict[str, Any]:
-    """What the run is trained with.
+    """Return what the run is trained with.
 
     Raises:
         UserError: tuning has not ended yet.
@@ -46,7 +46,7 @@ def configuration(protocol: Protocol, run: Run) -> Dict[str, Any]:
 
 
 def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
-    """Everything that the run's results depend on, as plain types."""
+    """Return everything that the run's results depend on, as plain types."""
     upstream = read_yaml(protocol.upstream)
     path = upstream.get("path_or_url")
     digests = {}
@@ -69,7 +69,7 @@ def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
 
 
 def is_done(place: Place, protocol: Protocol, run: Run) -> bool:
-    """Whether the run is whole and of this very request."""
+    """Tell whether the run is whole and of this very request."""
     if run.settings is None or not place.stamp(run).exists():
         return False
     return matches(place.stamp(run), request_of(protocol, run))
@@ -149,7 +149,7 @@ def freeze(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
 
 
 def estimate(place: Place, protocol: Protocol, runs: Sequence[Run]) -> Dict[str, Any]:
-    """Hours of one core that `runs` take: done, to do, and how that is known.
+    """Return hours of one core that `runs` take: done, to do, and how that is known.
 
     A run that is to do counts as the mean of those of its model that are done, and as
     the protocol's guess where there is none.

@@ -63,13 +63,13 @@ class Values:
         self.codes = np.unique(x, return_inverse=True)[1]
 
     def ranks(self, times: np.ndarray) -> np.ndarray:
-        """(N,) ranks, ties averaged, where value i stands `times[i]` times."""
+        """Return (N,) ranks, ties averaged, where value i stands `times[i]` times."""
         n = np.bincount(self.codes, times)
         return (np.cumsum(n) - (n - 1) / 2)[self.codes]
 
 
 def weighted_srcc(x: Values, y: Values, times: np.ndarray) -> float | None:
-    """Spearman correlation of x (N,) and y (N,), each pair counted `times` (N,).
+    """Return Spearman correlation of x (N,) and y (N,), each pair counted `times` (N,).
 
     None with fewer than two different pairs, or where x or y is constant.
     """
@@ -117,7 +117,7 @@ class Resampler:
     def srcc(
         self, values: Values, of_system: np.ndarray, of_prompt: np.ndarray
     ) -> float | None:
-        """SRCC of predictions (N,), systems and prompts counted so often."""
+        """Return SRCC of predictions (N,), systems and prompts counted so often."""
         by_prompt = of_prompt[self.prompt]
         if self.level == "utt":
             return weighted_srcc(
@@ -134,7 +134,7 @@ class Resampler:
         return weighted_srcc(x, y, of_system[there])
 
     def observed(self) -> dict[str, list[float | None]]:
-        """Model -> SRCC of each seed, on the set as it is."""
+        """Return model -> SRCC of each seed, on the set as it is."""
         ones = np.ones(self.n_systems, int), np.ones(self.n_prompts, int)
         return {
             m: [self.srcc(row, *ones) for row in rows]
@@ -142,7 +142,7 @@ class Resampler:
         }
 
     def samples(self, n_bootstrap: int, seed: int) -> dict[str, list[float | None]]:
-        """Model -> mean SRCC over drawn seeds in each resample.
+        """Return model -> mean SRCC over drawn seeds in each resample.
 
         Models share the draw of systems and prompts. Seeds are drawn for each model
         alone: nothing ties a seed of one model to the same seed of another. None
@@ -180,7 +180,7 @@ def compare_models(
     n_bootstrap: int = 10000,
     seed: int = 0,
 ) -> tuple[dict[str, Figure], list[PairedTest]]:
-    """SRCC of every model on a set, and paired tests of `pairs`.
+    """Return SRCC of every model on a set, and paired tests of `pairs`.
 
     Args:
         data: the set.
@@ -218,5 +218,5 @@ def compare_models(
 
 
 def corrected(tests: Sequence[PairedTest]) -> list[float | None]:
-    """p-values of all `tests`, by Holm's method."""
+    """Return p-values of all `tests`, by Holm's method."""
     return holm([t.p for t in tests])

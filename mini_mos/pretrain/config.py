@@ -100,7 +100,7 @@ class SSLConfig:
     iterations: List[TrainConfig]
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain types."""
+        """Return plain types."""
         return asdict(self)
 
 

@@ -85,7 +85,7 @@ def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
 
 
 def make_item(item: Item, seed: int) -> tuple[np.ndarray | None, dict]:
-    """Samples (T,) int16 and what is known of them, or None and the reason."""
+    """Return samples (T,) int16 and what is known of them, or None and the reason."""
     try:
         x = read_clean(item.prompt.path)
         rng = generator(seed, "ssl", "clip", item.name)
@@ -224,7 +224,7 @@ class SSLCorpus:
     """
 
     def __init__(self, folder: PathLike) -> None:
-        """Raises UserError where stage 1 has not ended."""
+        """Raise UserError where stage 1 has not ended."""
         folder = Path(folder)
         if not (folder / "provenance.yaml").exists():
             raise UserError(f"{folder}: no provenance.yaml; run stage 1 first")
@@ -237,7 +237,7 @@ class SSLCorpus:
         self.identity = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
 
     def part(self, name: str, min_samples: int = 0) -> list[int]:
-        """Clips of a part that have at least `min_samples`.
+        """Return clips of a part that have at least `min_samples`.
 
         Raises:
             UserError: there is none.
@@ -253,14 +253,14 @@ class SSLCorpus:
         return found
 
     def clip(self, i: int) -> np.ndarray:
-        """Samples (T,) float32, |x| <= 1."""
+        """Return samples (T,) float32, |x| <= 1."""
         start, n = int(self.rows[i]["start"]), int(self.rows[i]["samples"])
         return self._samples[start : start + n].astype(np.float32) / SCALE
 
     def crops(
         self, clips: Sequence[int], batch: int, length: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """(batch, length) float32: random clips, cut or repeated to `length`."""
+        """Return (batch, length) float32: random clips, cut or repeated to `length`."""
         out = np.empty((batch, length), np.float32)
         for row in out:
             x = self.clip(clips[int(rng.integers(len(clips)))])

@@ -44,13 +44,13 @@ class ProbeClip:
 
 
 def language_of(speaker: str) -> str:
-    """`fr` of `fr`, `cs` of `fillets_cs_m`."""
+    """Return `fr` of `fr`, `cs` of `fillets_cs_m`."""
     parts = speaker.split("_")
     return parts[-2] if len(parts) > 2 else parts[0]
 
 
 def probe_prompts(speech: Speech, config: CorpusConfig, seed: int) -> list[Prompt]:
-    """Recordings of the corpus' `valid` part and of mini_mos' `valid`, once each.
+    """Return recordings of `valid`, of the corpus and of mini_mos, once each.
 
     Recordings whose speaker is unknown (`..._other`) are left out.
     """
@@ -91,7 +91,7 @@ def _make(item: tuple[Prompt, str], seed: int) -> ProbeClip | str:
 def make_probe_clips(
     prompts: Sequence[Prompt], versions: int, seed: int, nj: int
 ) -> tuple[list[ProbeClip], list[str]]:
-    """Each recording clean, and `versions` times with one family of degradations.
+    """Return each recording clean, and `versions` times with one degradation.
 
     Returns:
         The clips, and why recordings were left out.

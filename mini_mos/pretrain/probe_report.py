@@ -31,7 +31,7 @@ def _cell(value: float | None) -> str:
 
 
 def probe_table(results: Mapping) -> str:
-    """Markdown: a row a layer, a column a probe."""
+    """Return Markdown: a row a layer, a column a probe."""
     names = [*PROBES, PURITY]
     rows = [["guessing", "", *(_cell(results["chance"][n]) for n in names)]]
     for model, layers in results["figures"].items():

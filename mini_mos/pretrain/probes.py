@@ -55,7 +55,7 @@ def _scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def probe(
     features: np.ndarray, values: Sequence[object], folds: np.ndarray
 ) -> float | None:
-    """Cross-validated balanced accuracy of classes, or correlation of numbers.
+    """Cross-validate: balanced accuracy of classes, or correlation of numbers.
 
     Args:
         features: (n, D).
@@ -96,7 +96,7 @@ def token_purity(
     folds: np.ndarray,
     seed: int,
 ) -> float:
-    """Share of frames whose class is the one that their token mostly stands for.
+    """Return the share of frames whose class is what their token mostly stands for.
 
     Tokens and their classes are learned on all folds but 0 and counted on fold 0.
 
@@ -132,14 +132,14 @@ def token_purity(
 
 
 def _statistics(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, 2D): mean and standard deviation over time of each clip's (T, D)."""
+    """Return (n, 2D): mean and standard deviation over time of each clip's (T, D)."""
     return np.stack([np.concatenate([f.mean(0), f.std(0)]) for f in frames])
 
 
 def layer_frames(
     conf: UpstreamConfig, clips: Sequence[ProbeClip]
 ) -> dict[str, list[np.ndarray]]:
-    """`layer <i>` -> frames (T, D) of each clip, in evaluation mode on the CPU."""
+    """Return `layer <i>` -> frames (T, D) of each clip, in eval mode on the CPU."""
     upstream = build_upstream(conf).eval()
     layers = {f"layer {i}": [] for i in upstream.layers}
     for clip in clips:
@@ -154,7 +154,7 @@ def layer_frames(
 def run_probes(
     upstreams: Mapping[str, UpstreamConfig], clips: Sequence[ProbeClip], seed: int
 ) -> dict:
-    """All probes of all layers of all models, and of the plain log-mel spectrum.
+    """Run all probes of all layers of all models, and of the log-mel spectrum.
 
     Returns:
         `chance`: probe -> what guessing gives. `figures`: model -> layer -> probe ->

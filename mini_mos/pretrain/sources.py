@@ -50,7 +50,7 @@ class Exclusion:
     families: list[str]
 
     def to_dict(self) -> dict:
-        """Plain types for exclusion.yaml."""
+        """Return plain types for exclusion.yaml."""
         return {
             "note": "Nothing of this is in the pretraining corpus. No synthetic "
             "(TTS) voice is in it either.",
@@ -136,7 +136,7 @@ def fetch_speech(folder: Path) -> dict[str, dict]:
 
 
 def _fetched(folder: Path) -> bool:
-    """Whether `folder` was made by :func:`fetch_packages`, or was about to be."""
+    """Tell whether `folder` was made by :func:`fetch_packages`, or was about to be."""
     return (folder / "packages.yaml").exists() or any(folder.glob(".tmp*"))
 
 

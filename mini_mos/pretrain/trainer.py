@@ -31,7 +31,7 @@ Statistics = Dict[str, float]
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Of a step, counted from 0: linear warm-up, then a half cosine down."""
+    """Return the rate of a step, from 0: linear warm-up, then a half cosine down."""
     low = config.final_lr
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
     warm = min(1.0, (step + 1) / max(1, config.warmup))
@@ -45,7 +45,7 @@ def masked_loss(
     weights: List[float],
     unmasked_weight: float,
 ) -> Tuple[torch.Tensor, Statistics]:
-    """Cross-entropy on masked and on other frames, averaged over the code books.
+    """Return cross-entropy on masked and on other frames, averaged over the code books.
 
     Args:
         logits: of each code book (B, T, k).
@@ -127,7 +127,7 @@ class Pretrainer:
         return masked_loss(logits, labels, mask, self.weights, o.unmasked_weight)
 
     def update(self) -> Statistics:
-        """One step."""
+        """Take one step."""
         lr = learning_rate(self.options, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -147,7 +147,7 @@ class Pretrainer:
 
     @torch.no_grad()
     def validate(self) -> Statistics:
-        """Mean over the same crops and masks every time."""
+        """Return the mean over the same crops and masks every time."""
         self.model.eval()
         found = [self._batch("valid", i)[1] for i in range(self.options.valid_batches)]
         return _mean(found)

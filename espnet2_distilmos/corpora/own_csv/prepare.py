@@ -117,7 +117,7 @@ def _outputs(data_dir: Path) -> list[Path]:
 
 
 def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
-    """File -> ID: its path below `root` without suffix, `/` and the like as `_`.
+    """Return file -> ID: its path below `root` without suffix, `/` and the like as `_`.
 
     Where this is the same for two files, the later ones by name get `-2`, `-3`...
     """
@@ -136,7 +136,7 @@ def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
 
 
 def _word(text: str) -> str:
-    """`text` as one word of letters, digits, `_`, `.` and `-`."""
+    """Return `text` as one word of letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "_", text).strip("_") or "_"
 
 
@@ -201,7 +201,7 @@ def _told(
     scale: tuple[float, float],
     split: Split,
 ) -> list[str]:
-    """What was done, a sentence a line."""
+    """Return what was done, a sentence a line."""
     scores = [r.mos for r in table.rows]
     told = [
         f"{csv_file}: {len(table.rows)} clips, {sum(seconds.values()) / 60:.1f} min, "

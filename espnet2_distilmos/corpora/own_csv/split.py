@@ -92,7 +92,7 @@ def split_rows(
 def _draw_systems(
     rows: Sequence[Row], target: int, rng: np.random.Generator
 ) -> list[Row]:
-    """All clips of two systems or more, about `target` clips if systems allow it."""
+    """Draw all clips of two systems or more, about `target` clips if they allow it."""
     groups = group_by_system([r.system or "" for r in rows])
     names = list(groups)
     chosen: list[str] = []
@@ -114,7 +114,7 @@ def _draw_systems(
 def _draw_clips(
     rows: Sequence[Row], target: int, rng: np.random.Generator
 ) -> list[Row]:
-    """`target` clips, one of each of as many neighbourhoods in (system, score)."""
+    """Draw `target` clips, one from each of as many groups in (system, score)."""
     ties = rng.permutation(len(rows))
     order = sorted(
         range(len(rows)), key=lambda i: (rows[i].system or "", rows[i].mos, ties[i])

@@ -141,7 +141,7 @@ def _text(path: Path) -> str:
 
 
 def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and stripped fields of each line that is not blank."""
+    """Yield number and stripped fields of each line that is not blank."""
     header = next((x for x in text.splitlines() if x.strip()), "")
     delimiter = max(_DELIMITERS, key=header.count)
     reader = csv.reader(
@@ -163,7 +163,7 @@ def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
-    """Column -> its place."""
+    """Return column -> its place."""
     lower = [name.lower() for name in names]
     missing = [name for name in REQUIRED if name not in lower]
     if missing:
@@ -187,7 +187,7 @@ def _row(
     folder: Path,
     scale: tuple[float, float],
 ) -> Row:
-    """One row, or ValueError with the reason."""
+    """Return one row, or ValueError with the reason."""
     while len(fields) > n_columns and not fields[-1]:
         fields.pop()
     if len(fields) != n_columns:

@@ -71,7 +71,7 @@ class UpstreamAdapter(torch.nn.Module):
         return self.downsample / SAMPLE_RATE
 
     def train(self, mode: bool = True) -> "UpstreamAdapter":
-        """A frozen upstream stays in eval mode: no dropout."""
+        """Set the mode; a frozen upstream stays in eval mode, without dropout."""
         return super().train(mode and not self.conf.freeze)
 
     def forward(
@@ -98,12 +98,12 @@ class UpstreamAdapter(torch.nn.Module):
     def _forward_clips(
         self, clips: List[torch.Tensor]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        """(N_b,) waveforms -> one (B, T, D) an active layer, and (B,) frame counts."""
+        """Map (N_b,) waveforms -> a (B, T, D) an active layer, (B,) frame counts."""
         raise NotImplementedError
 
 
 def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tensor:
-    """(B,) lengths -> (B, size) bool, True where a frame is real."""
+    """Map (B,) lengths -> (B, size) bool, True where a frame is real."""
     size = int(lengths.max()) if size is None else size
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
@@ -161,7 +161,7 @@ class ClipwiseAdapter(UpstreamAdapter):
         )
 
     def _mark_untrained(self, states: List[torch.Tensor]) -> None:
-        """Parameters that get no gradient would stop DDP."""
+        """Mark parameters that get no gradient: they would stop DDP."""
         parameters = [p for p in self.expert.parameters() if p.requires_grad]
         total = torch.stack(
             [states[i - 1].float().square().sum() for i in self.layers]
@@ -173,7 +173,7 @@ class ClipwiseAdapter(UpstreamAdapter):
             parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        """(N,) -> one (T, D) a layer."""
+        """Map (N,) -> one (T, D) a layer."""
         if self._outputs is not None:
             self._outputs.clear()
         states = [s[0] for s in self.expert([clip])["hidden_states"]]
@@ -215,7 +215,7 @@ class ClipwiseAdapter(UpstreamAdapter):
 
 
 def _trial_clip(expert: torch.nn.Module) -> torch.Tensor:
-    """One second of noise on the expert's device; the caller's generator is kept."""
+    """Return a second of noise on the expert's device; no generator is changed."""
     device = next((p.device for p in expert.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     return torch.randn(SAMPLE_RATE, generator=generator).to(device)

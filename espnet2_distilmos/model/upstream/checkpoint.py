@@ -90,7 +90,7 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
 
 
 def weights_sha256(module: torch.nn.Module) -> str:
-    """SHA-256 over names, types, shapes and bytes of a module's state, by name.
+    """Return SHA-256 over names, types, shapes and bytes of a module's state, by name.
 
     The same for the same weights whatever file they came from.
     """
@@ -102,7 +102,7 @@ def weights_sha256(module: torch.nn.Module) -> str:
 
 
 def fingerprint(conf: UpstreamConfig, expert: torch.nn.Module) -> Dict[str, Any]:
-    """What identifies the features of a pretrained upstream, as plain types.
+    """Return what identifies the features of a pretrained upstream, as plain types.
 
     Args:
         conf: its configuration.

@@ -138,5 +138,5 @@ class UpstreamConfig:
         return self
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain types, for config.yaml and provenance files."""
+        """Return plain types, for config.yaml and provenance files."""
         return asdict(self)

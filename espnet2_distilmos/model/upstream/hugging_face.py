@@ -36,7 +36,7 @@ _UNUSED = "masked_spec_embed"
 
 @contextlib.contextmanager
 def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
-    """Inside, models of transformers load whole or not at all, and without waiting.
+    """Load models of transformers whole or not at all, and without waiting.
 
     A folder is loaded without the network. A name is asked of the Hub once; where it
     does not answer, or must not be asked, the cache has to hold the model.
@@ -53,7 +53,7 @@ def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_weights() -> Iterator[None]:
-    """Inside, `from_pretrained` refuses files that lack weights.
+    """Make `from_pretrained` refuse files that lack weights.
 
     transformers fills them with random ones and tells it in its log alone.
 
@@ -137,7 +137,7 @@ def check_hugging_face(
 
 
 def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:
-    """WavLM as S3PRL loads its other models of transformers (it has no entry for it).
+    """Load WavLM as S3PRL, which has no entry for it, loads others.
 
     Args:
         ckpt: folder that `save_pretrained` wrote, or name of a repository on the hub.
@@ -163,7 +163,7 @@ class HuggingFaceAdapter(TransformerAdapter):
 
     @classmethod
     def supports(cls, model):
-        """Not with a BatchNorm before the positional convolution: it sees padding."""
+        """Refuse a BatchNorm before the positional convolution: it sees padding."""
         return getattr(model.encoder.pos_conv_embed, "batch_norm", None) is None
 
     def pretraining(self, expert, cfg):
@@ -209,7 +209,7 @@ class HuggingFaceAdapter(TransformerAdapter):
         return self.encoder.dropout(x)
 
     def _padding(self, x, mask):
-        """(B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""
+        """Return (B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""
         return super()._padding(x, mask)[:, None, None]
 
     def _block(self, block, x, padding, shared):
@@ -229,7 +229,7 @@ class HuggingFaceWavLMAdapter(HuggingFaceAdapter):
         warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
 
     def _padding(self, x, mask):
-        """(B, T), 1 where a frame is true."""
+        """Return (B, T), 1 where a frame is true."""
         return mask.long()
 
     def _block(self, block, x, padding, shared):

@@ -71,7 +71,7 @@ _TAKE_A_PATH = ("_local", "_url", "_custom")
 
 
 def find_entry(name: str, path_or_url: Optional[str] = None) -> Any:
-    """S3PRL's function that builds the upstream `name`.
+    """Return S3PRL's function that builds the upstream `name`.
 
     Args:
         name: S3PRL's name, or `hf_wavlm_custom`, which S3PRL lacks.

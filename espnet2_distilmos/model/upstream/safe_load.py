@@ -47,7 +47,7 @@ class LoadedFiles:
 
 @contextlib.contextmanager
 def safe_loading() -> Iterator[LoadedFiles]:
-    """Inside, torch.load takes weights and plain types, and no text that eval() runs.
+    """Make torch.load refuse all but weights, plain types and harmless text.
 
     It is torch.load itself that is guarded, since S3PRL downloads, reads and evaluates
     in one call. Not for use in several threads at once.

@@ -69,14 +69,14 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     @classmethod
     def fits(cls, expert: Any) -> bool:
-        """Whether S3PRL's module holds a model of this family."""
+        """Tell whether S3PRL's module holds a model of this family."""
         model = type(getattr(expert, "model", None))
         name = f"{model.__module__}.{model.__qualname__}"
         return name in cls.models and cls.supports(expert.model)
 
     @classmethod
     def supports(cls, model: torch.nn.Module) -> bool:
-        """Whether a model of the family is built as usual; else it runs clipwise."""
+        """Tell whether the model is built as usual; else it runs clip by clip."""
         return True
 
     def __init__(
@@ -117,7 +117,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     @abstractmethod
     def pretraining(self, expert: torch.nn.Module, cfg: Mapping) -> Pretraining:
-        """What the checkpoint says."""
+        """Return what the checkpoint says."""
 
     @property
     @abstractmethod
@@ -131,28 +131,28 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     @abstractmethod
     def _convolve(self, speech: torch.Tensor) -> torch.Tensor:
-        """(B, N) waveforms -> (B, T, C) CNN features."""
+        """Map (B, N) waveforms -> (B, T, C) CNN features."""
 
     @abstractmethod
     def _input_modules(self) -> List[torch.nn.Module]:
-        """The modules between CNN and block 1 that take part."""
+        """Return the modules between CNN and block 1 that take part."""
 
     @abstractmethod
     def _project(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, T, C) -> (B, T, D)."""
+        """Map (B, T, C) -> (B, T, D)."""
 
     @abstractmethod
     def _enter(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) with zeros in padded frames -> input of block 1, (B, T, D)."""
+        """Map (B, T, D) with zeros in padded frames -> input of block 1, (B, T, D)."""
 
     @abstractmethod
     def _block(
         self, block: torch.nn.Module, x: torch.Tensor, padding: Any, shared: Any
     ) -> Tuple[torch.Tensor, Any]:
-        """(B, T, D) -> (B, T, D), and what the next block is to get as `shared`."""
+        """Map (B, T, D) -> (B, T, D), and what the next block is to get as `shared`."""
 
     def _padding(self, x: torch.Tensor, mask: torch.Tensor) -> Any:
-        """How blocks want the mask (B, T) of a padded batch.
+        """Return how blocks want the mask (B, T) of a padded batch.
 
         As floats to add, since torch wants one type for all that is added to scores.
         """
@@ -161,7 +161,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     # What is the same for all.
 
     def _mark_untrained(self) -> None:
-        """Parameters that can get no gradient would stop DDP."""
+        """Mark parameters that can get no gradient: they would stop DDP."""
         trained = [*self._input_modules(), *self.encoder.layers[: self.layers[-1]]]
         if self.feature_grad_mult > 0:
             trained.append(self.cnn)
@@ -171,7 +171,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
                 parameter.requires_grad_(False)
 
     def frame_count(self, n_samples: int) -> int:
-        """Frames that the CNN makes of a clip: 16000 samples give 49."""
+        """Return frames that the CNN makes of a clip: 16000 samples give 49."""
         return output_length(n_samples, self.convolutions)
 
     @property
@@ -182,7 +182,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     def _run_cnn(
         self, speech: torch.Tensor, lengths: Optional[torch.Tensor] = None
     ) -> torch.Tensor:
-        """(B, N) and (B,) true frames of the first convolution -> (B, T, C)."""
+        """Map (B, N) and (B,) true frames of the first convolution -> (B, T, C)."""
 
         # Lengths are set inside, for the second run that checkpointing makes.
         def run(speech: torch.Tensor) -> torch.Tensor:
@@ -195,7 +195,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         return run(speech)
 
     def _extract(self, clips: List[torch.Tensor], counts: List[int]) -> torch.Tensor:
-        """(N_b,) waveforms -> (B, T, C) CNN features."""
+        """Map (N_b,) waveforms -> (B, T, C) CNN features."""
         if self.waveform_eps is not None:
             clips = [F.layer_norm(c, c.shape, eps=self.waveform_eps) for c in clips]
         trained = torch.is_grad_enabled() and self.feature_grad_mult > 0

@@ -108,7 +108,7 @@ class FFmpegSound:
 
 
 def changes(rate: int, channels: int, other) -> str:
-    """The complaint of a file whose parts cannot be one clip."""
+    """Return the complaint of a file whose parts cannot be one clip."""
     return (
         f"holds sounds of {rate} Hz, {channels} channels and of {other.sample_rate} Hz,"
         f" {other.layout.nb_channels} channels; write each to a file of its own"
@@ -120,7 +120,7 @@ def _reason(error: Exception) -> str:
 
 
 def _samples(frame) -> np.ndarray:
-    """(n, channels) float32 in [-1, 1] of a decoded frame."""
+    """Return (n, channels) float32 in [-1, 1] of a decoded frame."""
     channels = frame.layout.nb_channels
     array = frame.to_ndarray()
     # Packed formats come as (1, n * channels), planar ones as (channels, n).

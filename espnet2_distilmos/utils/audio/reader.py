@@ -196,7 +196,7 @@ class AudioReader:
 
 
 def _layout(fd: int, size: int) -> Layout:
-    """Where the sounds of a file lie; one that fills it, if its format is not known."""
+    """Return where the sounds of a file lie; in all of it, for unknown formats."""
     read = Bytes(fd, size)
     head = read(0, 16)
     found: Optional[Layout] = None

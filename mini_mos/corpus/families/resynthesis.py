@@ -18,7 +18,7 @@ from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
 def resynthesis(
     x, rng, *, phase_error: float, blur: float, window_ms: float, bands: int
 ) -> np.ndarray:
-    """Analysis and synthesis with wrong phases and magnitudes blurred into `bands`.
+    """Resynthesise with wrong phases and magnitudes blurred into `bands`.
 
     `phase_error` 1 draws phases anew, `blur` 1 keeps only the mean log magnitude of
     each mel-spaced band, which is what a poor vocoder makes of speech.

@@ -26,7 +26,7 @@ def reverberation(
     gap_ms: float,
     damping: float,
 ) -> np.ndarray:
-    """Direct sound plus, `gap_ms` later, a tail of decaying low-passed noise.
+    """Add to the sound, `gap_ms` later, a tail of decaying low-passed noise.
 
     `rt60_s` is the time in which the tail falls by 60 dB.
     """

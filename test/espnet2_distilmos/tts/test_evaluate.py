@@ -218,7 +218,7 @@ def test_parts_that_do_not_belong_are_refused(
         (None, ["none"], "none: cannot be read"),
         (None, ["."], ".: holds no audio files"),
         ("a/x.wav b/x.wav", ["."], "both would be x; give a wav.scp"),
-        ("a/x y.wav|", ["."], "an ID has no blanks"),
+        ("a/x y.wav|", ["."], "an ID has no spaces"),
         ("x.wav", [".", "--train_config", "c.yaml"], "needs --model_file"),
         ("x.wav", [".", "--model_file", "m.pth"], "config.yaml: no such file"),
         (
