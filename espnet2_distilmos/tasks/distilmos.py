@@ -9,11 +9,9 @@ import torch
 import torch.distributed as dist
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
-from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
+from espnet2.torch_utils.initialize import initialize
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.get_default_kwargs import get_default_kwargs
-from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from typeguard import typechecked
 
@@ -25,7 +23,7 @@ from espnet2_distilmos.model.network import (
     from_options,
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
-from espnet2_distilmos.tasks import from_data
+from espnet2_distilmos.tasks import from_data, options
 from espnet2_distilmos.tokens.provenance import (
     n_codebooks_of,
     read_provenance,
@@ -64,106 +62,7 @@ class DistilMOSTask(AbsTask):
     @typechecked
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
         """Add the options beside those of every ESPnet task."""
-        # ESPnet's own default, folded, cannot do without --fold_length.
-        parser.set_defaults(batch_type="numel")
-        group = parser.add_argument_group(description="Task related")
-        group.add_argument(
-            "--upstream_config",
-            type=str_or_none,
-            default=None,
-            help="conf/upstream/NAME.yaml; copied into upstream_conf",
-        )
-        group.add_argument(
-            "--upstream_conf",
-            action=NestedDictAction,
-            default=dict(),
-            help="Keys that override those of upstream_config",
-        )
-        group.add_argument(
-            "--token_provenance",
-            type=str_or_none,
-            default=None,
-            help="provenance.yaml of the k-means; needed for the token loss",
-        )
-        group.add_argument(
-            "--token_conf",
-            action=NestedDictAction,
-            default=dict(),
-            help="Content of token_provenance; filled in by the task",
-        )
-        group.add_argument(
-            "--label_conf",
-            type=str_or_none,
-            default=None,
-            help="labels.yaml of the training set: what the labels are. Its content is "
-            "copied into config.yaml; it decides no weight",
-        )
-        group.add_argument(
-            "--corpus_offset",
-            type=str2bool,
-            default=False,
-            help="Learn an offset a corpus; needs `corpus` data (utt2corpus)",
-        )
-        group.add_argument(
-            "--corpora",
-            nargs="*",
-            default=None,
-            help="Names of the corpora in the order of their numbers; filled in by the "
-            "task from the `corpus` data of the training set",
-        )
-        group.add_argument(
-            "--listeners",
-            type=str2bool,
-            default=False,
-            help="Model single listeners; needs `ratings` data (utt2ratings). The "
-            "names go into predictor_conf",
-        )
-        from_data.add_arguments(group)
-        group.add_argument(
-            "--upstream_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the upstream (default: that of optim_conf)",
-        )
-        group.add_argument(
-            "--cnn_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the upstream's CNN (default: upstream_lr)",
-        )
-        group.add_argument(
-            "--freeze_upstream_steps",
-            type=int,
-            default=0,
-            help="Leave the upstream as it is for so many steps",
-        )
-        group.add_argument(
-            "--layer_logits_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the layer weighting's logits (default: likewise)",
-        )
-        group.add_argument(
-            "--num_threads",
-            type=int,
-            default=1,
-            help="On the CPU, a process; 1 is reproducible",
-        )
-        group.add_argument(
-            "--init",
-            type=lambda x: str_or_none(x.lower()),
-            default=None,
-            choices=[*INITIALIZATIONS, None],
-            help="Initialisation of the predictor (not of the upstream)",
-        )
-        group.add_argument(
-            "--model_conf",
-            action=NestedDictAction,
-            default={"extract_feats_in_collect_stats": False},
-            help="The keyword arguments for the model class",
-        )
-        for class_choices in cls.class_choices_list:
-            class_choices.add_arguments(group)
+        options.add_arguments(parser, cls.class_choices_list)
 
     @classmethod
     def get_default_config(cls) -> Dict[str, Any]:
