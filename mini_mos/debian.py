@@ -3,17 +3,18 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import List
 
 from espnet2_distilmos.utils.errors import UserError
 
 
-def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
+def run(command: List[str], cwd: Path) -> subprocess.CompletedProcess:
     """Run a program with its messages in English, since they are read and shown."""
     env = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
-def _private_apt(folder: Path) -> list[str]:
+def _private_apt(folder: Path) -> List[str]:
     """Return options that keep apt's state in `folder`: any user may update it."""
     lists, cache = folder / "lists", folder / "cache"
     for made in (lists / "partial", cache / "archives" / "partial"):
@@ -21,7 +22,7 @@ def _private_apt(folder: Path) -> list[str]:
     return ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
 
 
-def _needed(options: list[str], names: list[str], folder: Path) -> tuple:
+def _needed(options: List[str], names: List[str], folder: Path) -> tuple:
     """Return `names` and what they need and the machine lacks, and apt's answer."""
     simulate = ["-s", "-o", "Debug::NoLocking=true", "--no-install-recommends"]
     done = run(["apt-get", *options, *simulate, "install", *names], folder)
@@ -30,7 +31,7 @@ def _needed(options: list[str], names: list[str], folder: Path) -> tuple:
 
 
 def download(
-    names: list[str], folder: Path, what: str, remedy: str, dependencies: bool = False
+    names: List[str], folder: Path, what: str, remedy: str, dependencies: bool = False
 ) -> None:
     """Bring the newest `names` into `folder`; apt checks the signatures.
 
@@ -46,7 +47,7 @@ def download(
     """
     # First as the machine is; its package lists may be missing or too old (containers
     # have none), then with lists of our own.
-    options: list[str] = []
+    options: List[str] = []
     for options in ([], _private_apt(folder / "apt")):
         said = ""
         if options:

@@ -7,6 +7,7 @@ the correlations lie in [-1, 1]. Source: the evaluation of the VoiceMOS Challeng
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
@@ -20,7 +21,7 @@ MIN_CLIPS_WITHIN = 3
 # numbers can come out different in the last bit, and ranks would tell them apart.
 MEAN_DECIMALS = 9
 
-Values = dict[str, float | None]
+Values = Dict[str, Optional[float]]
 
 
 def is_constant(x: np.ndarray) -> bool:
@@ -29,7 +30,7 @@ def is_constant(x: np.ndarray) -> bool:
     return high - low <= 1e-12 * max(abs(low), abs(high))
 
 
-def mse(ref: np.ndarray, hyp: np.ndarray) -> float | None:
+def mse(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
     """Return the mean squared error of two arrays (N,); None if N is 0."""
     if len(ref) == 0:
         return None
@@ -52,7 +53,7 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.clip((_unit(x) * _unit(y)).sum(), -1.0, 1.0))
 
 
-def lcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
+def lcc(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
     """Return the linear (Pearson) correlation of two arrays (N,).
 
     None if N < 2 or one of them is constant.
@@ -60,7 +61,7 @@ def lcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
     return _pearson(ref, hyp) if _correlatable(ref, hyp) else None
 
 
-def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
+def srcc(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
     """Return Spearman's rank correlation of two arrays (N,); ties share mean ranks.
 
     None if N < 2 or one of them is constant.
@@ -70,7 +71,7 @@ def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
     return _pearson(rankdata(ref), rankdata(hyp))
 
 
-def ktau(ref: np.ndarray, hyp: np.ndarray) -> float | None:
+def ktau(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
     """Return Kendall's tau-b (corrected for ties) of two arrays (N,).
 
     None if N < 2 or one of them is constant.
@@ -82,7 +83,7 @@ def ktau(ref: np.ndarray, hyp: np.ndarray) -> float | None:
     return float(kendalltau(ref, hyp, method=method).statistic)
 
 
-METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
+METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], Optional[float]]] = {
     "mse": mse,
     "lcc": lcc,
     "srcc": srcc,
@@ -95,7 +96,7 @@ def all_metrics(ref: np.ndarray, hyp: np.ndarray) -> Values:
     return {name: metric(ref, hyp) for name, metric in METRICS.items()}
 
 
-def group_by_system(systems: Sequence[str]) -> dict[str, np.ndarray]:
+def group_by_system(systems: Sequence[str]) -> Dict[str, np.ndarray]:
     """Group clips by system.
 
     Args:
@@ -104,7 +105,7 @@ def group_by_system(systems: Sequence[str]) -> dict[str, np.ndarray]:
     Returns:
         System -> positions of its clips, sorted by the bytes of the system's name.
     """
-    groups: dict[str, list[int]] = {}
+    groups: Dict[str, List[int]] = {}
     for i, system in enumerate(systems):
         groups.setdefault(system, []).append(i)
     return {s: np.array(groups[s]) for s in sorted(groups, key=str.encode)}
@@ -121,7 +122,7 @@ def system_means(x: np.ndarray, groups: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def per_system(
     ref: np.ndarray, hyp: np.ndarray, groups: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Tuple[np.ndarray, np.ndarray]:
     """Return each system's metrics, in preparation of :func:`average_systems`.
 
     Before, each system's own mean is taken off its labels and off its predictions.

@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Optional, Set, Union
+from typing import Any, Dict, Iterator, Optional, Set, Union
 
 import numpy as np
 import yaml
@@ -223,7 +223,7 @@ def read_yaml(path: PathLike) -> dict:
     return data
 
 
-def _n_values(data: Any, known: dict[int, float]) -> float:
+def _n_values(data: Any, known: Dict[int, float]) -> float:
     """Count the values of a document, aliases written out; inf if one holds itself."""
     if not isinstance(data, (dict, list)):
         return 1

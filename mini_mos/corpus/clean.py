@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 import soundfile
@@ -43,7 +43,7 @@ def write_clean_set(
     name: str,
     data_dir: PathLike,
     audio_dir: PathLike,
-    speech_dir: PathLike | None = None,
+    speech_dir: Optional[PathLike] = None,
 ) -> None:
     """Write data directory `name`: the recordings that its source's clips are made of.
 
@@ -66,7 +66,7 @@ def write_clean_set(
     """
     data_dir, audio_dir = Path(data_dir), Path(audio_dir)
     source = data_dir / source_of(name) / "wav.scp"
-    clips: Dict[str, tuple[str, str]] = {}
+    clips: Dict[str, Tuple[str, str]] = {}
     for utt in read_wav_scp(source):
         speaker, *system, prompt = utt.split("-")
         if len(system) != 1:

@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict, List, Set, Tuple
 
 import av
 import numpy as np
@@ -105,7 +106,7 @@ def _key(path: Path) -> str:
 
 def find_speech(
     folder: PathLike, long_ones: bool = True
-) -> tuple[list[Prompt], list[tuple[str, str]]]:
+) -> Tuple[List[Prompt], List[Tuple[str, str]]]:
     """List the usable clips below `folder`, sorted by path.
 
     A speaker is a first-level folder; files directly in `folder` are `spk0`. Clips of
@@ -125,10 +126,10 @@ def find_speech(
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --speech_dir needs clean speech")
-    prompts: list[Prompt] = []
-    skipped: list[tuple[str, str]] = []
-    owner: dict[str, Path] = {}
-    names: set[tuple[str, str]] = set()
+    prompts: List[Prompt] = []
+    skipped: List[Tuple[str, str]] = []
+    owner: Dict[str, Path] = {}
+    names: Set[Tuple[str, str]] = set()
     # Debian's packages have links, of which every name would be another prompt.
     search = find_audio(folder, AUDIO_SUFFIXES, links=long_ones)
     search.tell()

@@ -7,6 +7,7 @@ severity is found by bisection on a few pilot clips.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import List, Tuple
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class System:
     severity: float
     target_mos: float
     pilot_mos: float
-    chain: tuple[Link, ...]
+    chain: Tuple[Link, ...]
 
     def degrade(self, x: np.ndarray, *seed: object) -> np.ndarray:
         """Degrade `x` (T,) at -26 dB: (T,), |y| < 1; `seed` names the clip."""
@@ -92,12 +93,12 @@ class System:
         return cls(**{**plain, "chain": chain})
 
 
-def family_names(held_out: bool) -> list[str]:
+def family_names(held_out: bool) -> List[str]:
     """Return families of the training systems, or those held out for `test_system`."""
     return sorted(n for n, f in FAMILIES.items() if f.held_out == held_out)
 
 
-def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
+def draw_chain(rng: np.random.Generator, lead: str) -> Tuple[Link, ...]:
     """Return `lead` alone, or with a second family of its kind before or behind it."""
     chosen, weights = [lead], [1.0]
     if rng.random() < PAIRED:
@@ -157,7 +158,7 @@ def make_system(
 
 def draw_goals(
     names: Sequence[str], held_out: bool, seed: int
-) -> list[tuple[str, str, float]]:
+) -> List[Tuple[str, str, float]]:
     """Return (system, lead family, target MOS) of each system.
 
     Targets: one in each of equal slices of the scale, shuffled. Families lead equally

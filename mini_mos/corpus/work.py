@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import soundfile
@@ -27,7 +28,7 @@ class Result:
     """What became of one clip: a label (MOS), or the reason why there is none."""
 
     utt: str
-    mos: float | None
+    mos: Optional[float]
     reason: str = ""
 
 
@@ -51,7 +52,7 @@ def make_clip(clip: Clip, system: System, folder: Path, seed: int) -> Result:
     return Result(clip.utt, mos)
 
 
-def _read_shard(path: Path) -> list[Result]:
+def _read_shard(path: Path) -> List[Result]:
     results = []
     for line in path.read_text(encoding="utf-8").splitlines():
         utt, mos, reason = line.split("\t", 2)
@@ -60,11 +61,11 @@ def _read_shard(path: Path) -> list[Result]:
 
 
 def make_chunk(
-    job: tuple[str, Sequence[Clip]],
-    systems: dict[str, System],
+    job: Tuple[str, Sequence[Clip]],
+    systems: Dict[str, System],
     audio_dir: Path,
     seed: int,
-) -> list[Result]:
+) -> List[Result]:
     """Make the clips of one chunk, or read its labels if they are all made.
 
     Args:
@@ -91,7 +92,7 @@ def make_chunk(
     return results
 
 
-def chunks(clips: Sequence[Clip]) -> list[tuple[str, Sequence[Clip]]]:
+def chunks(clips: Sequence[Clip]) -> List[Tuple[str, Sequence[Clip]]]:
     """Cut the clips of one set into named chunks of 30."""
     return [
         (f"{clips[0].set_name}.{i // CHUNK:04d}", clips[i : i + CHUNK])

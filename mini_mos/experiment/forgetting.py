@@ -50,7 +50,7 @@ def readable_share(
         n_tokens: clusters.
     """
 
-    def part(test: bool) -> tuple[np.ndarray, np.ndarray]:
+    def part(test: bool) -> Tuple[np.ndarray, np.ndarray]:
         chosen = [i for i, fold in enumerate(folds) if (fold == 0) == test]
         return (
             np.concatenate([frames[i] for i in chosen]).astype(np.float64),

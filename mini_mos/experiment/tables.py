@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ SPECTRAL = "spectral statistics"  # among the frozen features
 _DEVELOPMENT = (TUNE_VALID, *DEV_SETS)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def _number(value: Optional[float], digits: int = 3) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
@@ -237,7 +237,7 @@ def ablation_table(scores: Scores, protocol: Protocol) -> str:
     return page + (", ".join(clear) or "none") + ".\n"
 
 
-def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
+def features_table(found: Mapping[str, Mapping[str, Optional[float]]]) -> str:
     """Return utterance SRCC of trees on frozen features, fitted to `tune_train`."""
     rows = [
         [name, *(_number(values[s]) for s in _DEVELOPMENT)]
@@ -246,7 +246,9 @@ def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
     return markdown_table(["features", *_DEVELOPMENT], rows)
 
 
-def mean_forgetting(measured: Mapping) -> Dict[str, Dict[str, Dict[str, float | None]]]:
+def mean_forgetting(
+    measured: Mapping,
+) -> Dict[str, Dict[str, Dict[str, Optional[float]]]]:
     """Return model -> layer -> measure -> mean over its runs (`<model>-...` names)."""
     groups: Dict[str, List[Mapping]] = {}
     for name, layers in measured.items():

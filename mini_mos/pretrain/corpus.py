@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -57,10 +58,10 @@ class Item:
     name: str
     part: str
     prompt: Prompt
-    lead: str | None
+    lead: Optional[str]
 
 
-def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
+def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> List[Item]:
     """Decide part and degradation of every clip; sorted by name.
 
     All recordings of a prompt name are in the same part, translations included.
@@ -84,7 +85,7 @@ def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
     return sorted(items, key=lambda item: item.name)
 
 
-def make_item(item: Item, seed: int) -> tuple[np.ndarray | None, dict]:
+def make_item(item: Item, seed: int) -> Tuple[Optional[np.ndarray], dict]:
     """Return samples (T,) int16 and what is known of them, or None and the reason."""
     try:
         x = read_clean(item.prompt.path)
@@ -183,8 +184,8 @@ def prepare_corpus(
 
 
 def _table(
-    items: Sequence[Item], made: Sequence[tuple[np.ndarray | None, dict]]
-) -> tuple[list[dict], list[np.ndarray], list[str]]:
+    items: Sequence[Item], made: Sequence[Tuple[Optional[np.ndarray], dict]]
+) -> Tuple[List[dict], List[np.ndarray], List[str]]:
     rows, samples, skipped, start = [], [], [], 0
     for item, (x, known) in zip(items, made, strict=True):
         if x is None:
@@ -236,7 +237,7 @@ class SSLCorpus:
         stamp = [text, (folder / "provenance.yaml").read_text(encoding="utf-8")]
         self.identity = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
 
-    def part(self, name: str, min_samples: int = 0) -> list[int]:
+    def part(self, name: str, min_samples: int = 0) -> List[int]:
         """Return clips of a part that have at least `min_samples`.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional
 
 from espnet2_distilmos.report.canvas import (
     BLUE,
@@ -26,7 +27,7 @@ clusters a layer) mostly stands for, on held-out prompts.
 """
 
 
-def _cell(value: float | None) -> str:
+def _cell(value: Optional[float]) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import soundfile
@@ -105,7 +105,7 @@ def _prompts(wavs: Path, root: Path, count: int, seed: int, packages: dict) -> N
         logging.info(f"{wavs}: {count} prompts")
 
 
-def _packages(folder: Path) -> tuple[Path, Dict[str, str]]:
+def _packages(folder: Path) -> Tuple[Path, Dict[str, str]]:
     """Return the folder with the unpacked packages, and the version of each."""
     root, record = folder / "root", folder / "packages.yaml"
     if record.exists():

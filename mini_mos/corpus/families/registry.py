@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Dict, Tuple
 
 import numpy as np
 
 # (value at severity 0, value at severity 1, spacing)
-Range = tuple[float, float, str]
+Range = Tuple[float, float, str]
 
 
 def linear(easy: float, hard: float) -> Range:
@@ -53,7 +54,7 @@ class Family:
         return values
 
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: Dict[str, Family] = {}
 
 
 def family(
