@@ -15,7 +15,7 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     checkpoint_sha256,
     ensure_checkpoint,
 )
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
 from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
@@ -67,10 +67,7 @@ def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarra
 
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """What the hidden states depend on, without loading the upstream."""
-    keys = (
-        *("upstream", "path_or_url", "extra_conf", "layers"),
-        *("normalize", "normalize_waveform"),
-    )
+    keys = (*STATE_KEYS, "path_or_url", "layers")
     request = {key: value for key, value in conf.to_dict().items() if key in keys}
     return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 

@@ -6,7 +6,11 @@ Imports neither torch nor ESPnet: the recipe asks often whether a training is wh
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import (
+    NO_WEIGHTS_KEYS,
+    UpstreamConfig,
+    without_freeze_cnn,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file
 from espnet2_distilmos.utils.stamp import (
@@ -62,8 +66,6 @@ _CALLED = {
 }
 # ESPnet looks for it beside the first data file, and makes other batches of it.
 _CATEGORIES = "utt2category"
-# Of an upstream's configuration: the gradients are the same with and without.
-_UPSTREAM_NOT_DECIDING = ("path_or_url", "random_init", "gradient_checkpointing")
 
 
 def training_request(
@@ -169,7 +171,7 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     if weights is None and full["random_init"] is not None:
         weights = full["random_init"]
     return {
-        **{k: plain(v) for k, v in full.items() if k not in _UPSTREAM_NOT_DECIDING},
+        **{k: plain(v) for k, v in full.items() if k not in NO_WEIGHTS_KEYS},
         "layers": full["layers"],
         "weights": path if weights is None else weights,
     }
@@ -261,13 +263,14 @@ def request_differences(
         new: likewise.
         defaults: of all options: one that was not there yet had no other value.
     """
+    upstream = without_freeze_cnn(old.get("upstream", {}), "the training's record")
     old_options = {
         **{k: plain(defaults[k]) for k in new["options"] if k in defaults},
         **old.get("options", {}),
     }
     return [
         *differences(old.get("data", {}), new["data"]),
-        *differences(old.get("upstream", {}), new["upstream"], "upstream"),
+        *differences(upstream, new["upstream"], "upstream"),
         *differences(old.get("tokens", {}), new["tokens"], "tokens"),
         *differences(old_options, new["options"]),
     ]
