@@ -60,7 +60,7 @@ cluster_sets=         # Further sets, folders of data/, whose frames k-means see
                       # those of train_set; no labels needed (doc/training.md).
 kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
 batch_seconds=        # Audio a batch in stages 2 and 3 (default: clip by clip; GPU: 100).
-use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
+use_tokens=auto       # true, false or auto: false where the training has token_weight 0.
 
 # Training
 train_config=conf/train_distilmos.yaml  # Config for training.
@@ -148,10 +148,8 @@ upstream_opts=(--upstream_config "${upstream}" --ngpu "${token_ngpu}")
 
 upstream_name=$(basename "${upstream}" .yaml)
 if [ "${use_tokens}" = auto ]; then
-    use_tokens=true
-    if grep -Eq '^ *token_weight: *0(\.0*)? *(#.*)?$' "${train_config}"; then
-        use_tokens=false
-    fi
+    use_tokens=$(${python} -m espnet2_distilmos.bin.uses_tokens \
+        -- --config "${train_config}" "${train_arg_list[@]}")
 fi
 # Tokens of a joint training do not take the place of the recipe's own.
 ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
@@ -261,7 +259,7 @@ if ! "${skip_data_prep}"; then
                 --output_dir "${frames_dir}" \
                 --max_frames "${max_frames}" --seed "${seed}" "${upstream_opts[@]}"
         else
-            log "Stage 2: skipped, ${train_config} uses no tokens"
+            log "Stage 2: skipped, this training uses no tokens"
         fi
     fi
 
@@ -279,7 +277,7 @@ if ! "${skip_data_prep}"; then
                 --kmeans_dir "${kmeans_dir}" "${upstream_opts[@]}"
             log "Perplexity and inertia a layer: ${kmeans_dir}/clusters.png"
         else
-            log "Stage 3: skipped, ${train_config} uses no tokens"
+            log "Stage 3: skipped, this training uses no tokens"
         fi
     fi
 
