@@ -189,7 +189,7 @@ def data_request(
     found: Dict[str, str] = {}
     for part, (triples, shapes) in parts.items():
         for path, name, kind in triples:
-            found[f"{_CALLED.get(name, name)} of {part}"] = _content(path, kind)
+            found[f"{_CALLED.get(name, name)} of {part}"] = content(path, kind)
         if triples:
             categories = Path(triples[0][0]).parent / _CATEGORIES
             if categories.is_file():
@@ -199,7 +199,13 @@ def data_request(
     return found
 
 
-def _content(path: str, kind: str) -> str:
+def content(path: str, kind: str) -> str:
+    """Return a digest of what a data file holds or names, wherever that lies.
+
+    Args:
+        path: `wav.scp`, `tokens.scp`, `utt2mos`...
+        kind: how ESPnet reads it: `sound`, `kaldi_ark`, `text_float`...
+    """
     if kind == "sound":
         return _audio(path)
     if kind == "kaldi_ark":
