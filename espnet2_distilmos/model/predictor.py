@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -116,7 +116,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         """
 
     def layer_weights(self) -> Optional[torch.Tensor]:
-        """(L,) weights of the layers, or None where they are not learned."""
+        """Return (L,) weights of the layers, or None where they are not learned."""
         return None
 
     @torch.no_grad()
@@ -142,7 +142,7 @@ class AbsPredictor(torch.nn.Module, ABC):
 
 def for_pairs(
     pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
-) -> List[Optional[torch.Tensor]]:
+) -> List[Any]:
     """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
     if pairs is None:
         return list(values)
@@ -234,7 +234,7 @@ class DistilMOSPredictor(AbsPredictor):
         self._rescale_offset(slope)
 
     def layer_weights(self) -> torch.Tensor:
-        """(L,) weights; they sum to 1."""
+        """Return (L,) weights; they sum to 1."""
         return self.weighting.weights()
 
 

@@ -4,7 +4,7 @@ In a training step a look at values would make the processor wait for the GPU.
 """
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Tuple
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def check_tokens(tokens_scp: PathLike, data_dir: PathLike, digest: str) -> None:
 
 
 def _require_tokens(
-    tokens: np.ndarray, n_frames: int, shape: tuple[int, int], n_clusters: int
+    tokens: np.ndarray, n_frames: int, shape: Tuple[int, int], n_clusters: int
 ) -> None:
     """Raise UserError with what is wrong with the (T, M) tokens of a clip."""
     n_layers, n_codebooks = shape

@@ -170,7 +170,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def _targets(
         self, names: Sequence[str], tokens: torch.Tensor, prediction: Prediction
     ) -> torch.Tensor:
-        """(B, T, L x C) tokens -> (B, T', M), those that the heads predict.
+        """Map (B, T, L x C) tokens to (B, T', M), those that the heads predict.
 
         Only shapes are looked at: values would have to be waited for, and stage 4 has
         looked at them.
