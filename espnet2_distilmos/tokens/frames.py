@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from espnet2_distilmos.tokens.shards import (
     Shard,
     cut,
     pending,
+    read_clips,
     require_whole,
 )
 from espnet2_distilmos.tokens.states import (
@@ -30,11 +31,6 @@ from espnet2_distilmos.tokens.states import (
     cut_batches,
     load_frozen,
     read_batches,
-)
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -115,11 +111,11 @@ class FrameDump:
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
-        self.wavs, self.lengths = _read_set(data_dir)
+        self.wavs, self.lengths = read_clips(data_dir)
         # Set -> its clips in self.wavs.
         self.sets = {data_dir.name: list(self.wavs)}
         for folder in map(Path, more_data_dirs):
-            wavs, lengths = _read_set(folder)
+            wavs, lengths = read_clips(folder)
             # A set may have the IDs of another one, as the same clips undegraded do.
             names = {utt: f"{folder.name}/{utt}" for utt in wavs}
             if folder.name in self.sets or any(n in self.wavs for n in names.values()):
@@ -269,14 +265,6 @@ class FrameDump:
                             array[rows] = state
             for array in arrays:
                 array.flush()
-
-
-def _read_set(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
-    """Path and number of samples of each clip."""
-    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-    wavs, lengths = read_wav_scp(scp), read_floats(samples)
-    require_same_ids({str(scp): wavs, str(samples): lengths})
-    return wavs, lengths
 
 
 def _raw(shard: Shard) -> Path:

@@ -11,14 +11,8 @@ from typing import Any, Dict, List
 import kaldiio
 import numpy as np
 
-from espnet2_distilmos.tokens.shards import Shard, cut, require_whole
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_lines,
-    read_wav_scp,
-    require_same_ids,
-    write_lines,
-)
+from espnet2_distilmos.tokens.shards import Shard, cut, read_clips, require_whole
+from espnet2_distilmos.utils.datadir import read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
@@ -52,9 +46,7 @@ class TokenSet:
 
     def __init__(self, data_dir: PathLike, kmeans_dir: PathLike, shard_seconds: float):
         data_dir, kmeans_dir = Path(data_dir), Path(kmeans_dir)
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, self.lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): self.lengths})
+        self.wavs, self.lengths = read_clips(data_dir)
         self.folder = kmeans_dir / data_dir.name
         self.stamp = self.folder / STAMP
         self.request = token_request(data_dir, kmeans_dir)
