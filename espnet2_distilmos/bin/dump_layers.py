@@ -4,13 +4,8 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
-from espnet2_distilmos.bin.upstream_options import (
-    add_batch_options,
-    add_upstream_options,
-    choose_device,
-    read_upstream,
-)
+from espnet2_distilmos.bin.job_options import run_jobs
+from espnet2_distilmos.bin.upstream_options import add_pass_options, pass_arguments
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -38,9 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="Frames to keep a layer",
     )
     parser.add_argument("--seed", type=takes.seed, default=0)
-    add_batch_options(parser)
-    add_job_options(parser)
-    add_upstream_options(parser)
+    add_pass_options(parser)
     return parser
 
 
@@ -52,14 +45,11 @@ def main(cmd=None) -> None:
 
     dump = FrameDump(
         args.data_dir,
-        read_upstream(args),
-        args.output_dir,
+        output_dir=args.output_dir,
         max_frames=args.max_frames,
         seed=args.seed,
-        device=choose_device(args),
-        batch_seconds=args.batch_seconds,
-        shard_seconds=args.shard_seconds,
         more_data_dirs=args.more_data_dirs,
+        **pass_arguments(args),
     )
     run_jobs(dump, args)
 

@@ -27,6 +27,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "cluster-layers": ("cluster_layers", "stage 3: k-means of every layer"),
     "tokenize-layers": ("tokenize_layers", "stage 3: tokens of every frame"),
     "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
+    "uses-tokens": ("uses_tokens", "stages 2 to 5: whether a training uses tokens"),
     "training-stamp": ("training_stamp", "stage 5: whole, or weights of another?"),
     "why-failed": ("why_failed", "the reason in a job's log, in one line"),
     "plot-training": ("plot_training", "curves and layer weights of an experiment"),
@@ -54,6 +55,7 @@ _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
     "versa": ["versa"],
     "train": ["espnet2", "typeguard", "kaldiio", "tensorboard"],
+    "uses-tokens": ["espnet2"],
     "training-stamp": ["espnet2", "typeguard", "kaldiio"],
     "inference": ["kaldiio"],
     "cluster-layers": _TREES,

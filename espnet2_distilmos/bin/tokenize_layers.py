@@ -4,13 +4,8 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
-from espnet2_distilmos.bin.upstream_options import (
-    add_batch_options,
-    add_upstream_options,
-    choose_device,
-    read_upstream,
-)
+from espnet2_distilmos.bin.job_options import run_jobs
+from espnet2_distilmos.bin.upstream_options import add_pass_options, pass_arguments
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -33,9 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="Formatted sets to label",
     )
-    add_batch_options(parser)
-    add_job_options(parser)
-    add_upstream_options(parser)
+    add_pass_options(parser)
     return parser
 
 
@@ -46,12 +39,7 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.tokens.labels import Labelling
 
     labelling = Labelling(
-        args.data_dirs,
-        read_upstream(args),
-        args.kmeans_dir,
-        device=choose_device(args),
-        batch_seconds=args.batch_seconds,
-        shard_seconds=args.shard_seconds,
+        args.data_dirs, kmeans_dir=args.kmeans_dir, **pass_arguments(args)
     )
     run_jobs(labelling, args)
 

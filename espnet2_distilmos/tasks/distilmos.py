@@ -32,6 +32,7 @@ from espnet2_distilmos.tokens.provenance import (
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.train.optimizer import build_optimizer
+from espnet2_distilmos.train.options import require_numbers
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
 from espnet2_distilmos.train.raters import name_raters, path_of
 from espnet2_distilmos.train.record import confirm_weights
@@ -150,7 +151,7 @@ class DistilMOSTask(AbsTask):
         for name in ("upstream", "token", "predictor", "loss", "model"):
             if getattr(args, f"{name}_conf") is None:  # an empty key of a YAML file
                 setattr(args, f"{name}_conf", {})
-        require_numbers(args)
+        require_numbers(vars(args))
         cls._read_labels(args)
         where = "--upstream_conf"
         if args.upstream_config is not None:
@@ -271,31 +272,6 @@ class DistilMOSTask(AbsTask):
         except (TypeError, ValueError) as e:
             raise UserError(bad_options("optim_conf", args.optim_conf, e)) from e
         return [optimizer]
-
-
-def require_numbers(args: argparse.Namespace) -> None:
-    """Refuse numbers that YAML reads as text (`1e-3`) in the options' mappings.
-
-    Raises:
-        UserError: names the option.
-    """
-    for name, conf in vars(args).items():
-        if not name.endswith("_conf") or not isinstance(conf, dict):
-            continue
-        for key, value in conf.items():
-            if isinstance(value, str) and _is_number(value):
-                raise UserError(
-                    f"{name} {key}: {value!r} is text to YAML; write it as in 0.001 or "
-                    "1.0e-3"
-                )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ from espnet2_distilmos.model.upstream.checkpoint import (
     checkpoint_sha256,
     ensure_checkpoint,
 )
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
 from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
     cut,
     pending,
+    read_clips,
     require_whole,
 )
 from espnet2_distilmos.tokens.states import (
@@ -30,11 +31,6 @@ from espnet2_distilmos.tokens.states import (
     cut_batches,
     load_frozen,
     read_batches,
-)
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -67,10 +63,7 @@ def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarra
 
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """Return what the hidden states depend on, without loading the upstream."""
-    keys = (
-        *("upstream", "path_or_url", "extra_conf", "layers"),
-        *("normalize", "normalize_waveform"),
-    )
+    keys = (*STATE_KEYS, "path_or_url", "layers")
     request = {key: value for key, value in conf.to_dict().items() if key in keys}
     return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 
@@ -118,11 +111,11 @@ class FrameDump:
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
-        self.wavs, self.lengths = _read_set(data_dir)
+        self.wavs, self.lengths = read_clips(data_dir)
         # Set -> its clips in self.wavs.
         self.sets = {data_dir.name: list(self.wavs)}
         for folder in map(Path, more_data_dirs):
-            wavs, lengths = _read_set(folder)
+            wavs, lengths = read_clips(folder)
             # A set may have the IDs of another one, as the same clips undegraded do.
             names = {utt: f"{folder.name}/{utt}" for utt in wavs}
             if folder.name in self.sets or any(n in self.wavs for n in names.values()):
@@ -275,14 +268,6 @@ class FrameDump:
                             array[rows] = state
             for array in arrays:
                 array.flush()
-
-
-def _read_set(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
-    """Return path and number of samples of each clip."""
-    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-    wavs, lengths = read_wav_scp(scp), read_floats(samples)
-    require_same_ids({str(scp): wavs, str(samples): lengths})
-    return wavs, lengths
 
 
 def _raw(shard: Shard) -> Path:

@@ -27,7 +27,7 @@ from espnet2_distilmos.tokens.states import (
     load_frozen,
     read_batches,
 )
-from espnet2_distilmos.tokens.token_set import TokenSet, ark_of, write_ark
+from espnet2_distilmos.tokens.token_set import FRAMES, TokenSet, ark_of, write_ark
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -217,6 +217,8 @@ class Labelling:
                 if is_whole(dset.stamp, dset.request, dset.files):
                     # Left where a run was killed after the stamp was written.
                     shutil.rmtree(dset.folder / "shards", ignore_errors=True)
+                    if not (dset.folder / FRAMES).exists():  # of an earlier version
+                        dset.note_frames()
                 else:
                     dset.combine()
 

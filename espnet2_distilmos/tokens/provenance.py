@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Mapping
 
-from espnet2_distilmos.model.upstream.checkpoint import (
+from espnet2_distilmos.model.upstream.config import (
     FINGERPRINT_DEFAULTS,
     FINGERPRINT_KEYS,
 )

@@ -8,9 +8,14 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_wav_scp,
+    require_same_ids,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import folder_lock, read_yaml
 from espnet2_distilmos.utils.stamp import matches, write_stamp
@@ -57,6 +62,18 @@ class Shard:
     def read_stamp(self) -> Dict[str, Any]:
         """Return what :meth:`making` has written."""
         return read_yaml(self.stamp)
+
+
+def read_clips(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
+    """Read path and number of samples of each clip of a formatted set.
+
+    Raises:
+        UserError: a file that is missing or malformed, or IDs that differ.
+    """
+    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
+    wavs, lengths = read_wav_scp(scp), read_floats(samples)
+    require_same_ids({str(scp): wavs, str(samples): lengths})
+    return wavs, lengths
 
 
 def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:

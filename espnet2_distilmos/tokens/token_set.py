@@ -2,22 +2,37 @@
 
 import hashlib
 import logging
+import os
 import shutil
+import struct
 from pathlib import Path
 from typing import Any, Dict, List
 
 import kaldiio
 import numpy as np
 
-from espnet2_distilmos.tokens.shards import Shard, cut, require_whole
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
-    write_lines,
-)
+from espnet2_distilmos.tokens.shards import Shard, cut, read_clips, require_whole
+from espnet2_distilmos.utils.datadir import read_lines, write_lines
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
+
+STAMP = "tokens.yaml"
+FRAMES = "utt2num_frames"
+# `FM `, a matrix of float32: rows and columns, each after the size of its number.
+_HEADER = struct.Struct("<5sbibi")
+_FLOAT_MATRIX = b"\0BFM "
+
+
+def token_request(data_dir: PathLike, kmeans_dir: PathLike) -> Dict[str, Any]:
+    """Return what the tokens of a set depend on.
+
+    Args:
+        data_dir: the formatted set.
+        kmeans_dir: folder of the centroids.
+    """
+    provenance = Path(kmeans_dir) / "provenance.yaml"
+    return {"provenance_sha256": sha256_file(provenance), **audio_request(data_dir)}
 
 
 class TokenSet:
@@ -31,15 +46,10 @@ class TokenSet:
 
     def __init__(self, data_dir: PathLike, kmeans_dir: PathLike, shard_seconds: float):
         data_dir, kmeans_dir = Path(data_dir), Path(kmeans_dir)
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, self.lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): self.lengths})
+        self.wavs, self.lengths = read_clips(data_dir)
         self.folder = kmeans_dir / data_dir.name
-        self.stamp = self.folder / "tokens.yaml"
-        self.request = {
-            "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
-            **audio_request(data_dir),
-        }
+        self.stamp = self.folder / STAMP
+        self.request = token_request(data_dir, kmeans_dir)
         self.shards = [
             self._shard(number, utts)
             for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
@@ -78,6 +88,7 @@ class TokenSet:
                 n_frames += stamp["n_frames"]
                 n_alone += stamp["n_clips_again_alone"]
         write_lines(self.folder / "tokens.scp", places)
+        self.note_frames()
         write_stamp(
             self.stamp, self.request, n_frames=n_frames, n_clips_again_alone=n_alone
         )
@@ -86,6 +97,12 @@ class TokenSet:
             f"{self.folder}: {len(places)} clips, {n_frames} frames labelled; "
             f"{n_alone} clips again alone"
         )
+
+    def note_frames(self) -> None:
+        """Write how many frames the upstream has made of each clip."""
+        places = read_lines(self.folder / "tokens.scp", str)
+        frames = {utt: len(read_matrix(place)) for utt, place in places.items()}
+        write_lines(self.folder / FRAMES, frames)
 
 
 def ark_of(shard: Shard) -> Path:
@@ -102,3 +119,34 @@ def write_ark(path: Path, tokens: Dict[str, np.ndarray]) -> Dict[str, int]:
             offsets[utt] = writer.fark.tell() + len(utt.encode()) + 1
             writer(utt, matrix)
     return offsets
+
+
+def read_matrix(place: str) -> np.ndarray:
+    """Read one (T, M) float32 matrix of a Kaldi ark.
+
+    Nothing else that kaldiio would read, pickles and commands among them.
+
+    Args:
+        place: `FILE:OFFSET`, as in `tokens.scp`.
+
+    Raises:
+        UserError: another place, no such file, or something else in it.
+    """
+    file, _, offset = place.rpartition(":")
+    if not offset.isdecimal():
+        raise UserError(f"{place}: FILE:OFFSET was expected")
+    try:
+        with open(file, "rb") as f:
+            left = os.fstat(f.fileno()).st_size - int(offset) - _HEADER.size
+            f.seek(int(offset))
+            header = f.read(_HEADER.size)
+            kind, *numbers = _HEADER.unpack(header) if left >= 0 else (b"", 0, 0, 0, 0)
+            _, rows, _, columns = numbers
+            if kind != _FLOAT_MATRIX or rows < 1 or columns < 1:
+                raise UserError(f"{place}: no matrix of float32 begins there")
+            if left < 4 * rows * columns:
+                raise UserError(f"{file}: is cut off")
+            values = np.frombuffer(f.read(4 * rows * columns), "<f4")
+    except OSError as e:
+        raise UserError(f"{file}: cannot be read ({e.strerror})") from e
+    return values.reshape(rows, columns)

@@ -6,7 +6,11 @@ Imports neither torch nor ESPnet: the recipe asks often whether a training is wh
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import (
+    NO_WEIGHTS_KEYS,
+    UpstreamConfig,
+    without_freeze_cnn,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file
 from espnet2_distilmos.utils.stamp import (
@@ -62,8 +66,6 @@ _CALLED = {
 }
 # ESPnet looks for it beside the first data file, and makes other batches of it.
 _CATEGORIES = "utt2category"
-# Of an upstream's configuration: the gradients are the same with and without.
-_UPSTREAM_NOT_DECIDING = ("path_or_url", "random_init", "gradient_checkpointing")
 
 
 def training_request(
@@ -169,7 +171,7 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     if weights is None and full["random_init"] is not None:
         weights = full["random_init"]
     return {
-        **{k: plain(v) for k, v in full.items() if k not in _UPSTREAM_NOT_DECIDING},
+        **{k: plain(v) for k, v in full.items() if k not in NO_WEIGHTS_KEYS},
         "layers": full["layers"],
         "weights": path if weights is None else weights,
     }
@@ -187,7 +189,7 @@ def data_request(
     found: Dict[str, str] = {}
     for part, (triples, shapes) in parts.items():
         for path, name, kind in triples:
-            found[f"{_CALLED.get(name, name)} of {part}"] = _content(path, kind)
+            found[f"{_CALLED.get(name, name)} of {part}"] = content(path, kind)
         if triples:
             categories = Path(triples[0][0]).parent / _CATEGORIES
             if categories.is_file():
@@ -197,7 +199,13 @@ def data_request(
     return found
 
 
-def _content(path: str, kind: str) -> str:
+def content(path: str, kind: str) -> str:
+    """Return a digest of what a data file holds or names, wherever that lies.
+
+    Args:
+        path: `wav.scp`, `tokens.scp`, `utt2mos`...
+        kind: how ESPnet reads it: `sound`, `kaldi_ark`, `text_float`...
+    """
     if kind == "sound":
         return _audio(path)
     if kind == "kaldi_ark":
@@ -261,13 +269,14 @@ def request_differences(
         new: likewise.
         defaults: of all options: one that was not there yet had no other value.
     """
+    upstream = without_freeze_cnn(old.get("upstream", {}), "the training's record")
     old_options = {
         **{k: plain(defaults[k]) for k in new["options"] if k in defaults},
         **old.get("options", {}),
     }
     return [
         *differences(old.get("data", {}), new["data"]),
-        *differences(old.get("upstream", {}), new["upstream"], "upstream"),
+        *differences(upstream, new["upstream"], "upstream"),
         *differences(old.get("tokens", {}), new["tokens"], "tokens"),
         *differences(old_options, new["options"]),
     ]

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from espnet2_distilmos.tokens.check import check_tokens
+from espnet2_distilmos.train.identity import content
 from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
@@ -30,7 +32,8 @@ def collect_stats(
         tokens_scp: tokens of the set, if tokens are used.
 
     Raises:
-        UserError: a file that is missing or malformed, or IDs that differ.
+        UserError: a file that is missing or malformed, IDs that differ, or tokens that
+            training cannot use.
     """
     data_dir, output_dir = Path(data_dir), Path(output_dir)
     lengths = read_floats(data_dir / "utt2num_samples")
@@ -57,6 +60,9 @@ def collect_stats(
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)
+    if tokens_scp is not None:
+        digest = content(str(tokens_scp), "kaldi_ark")
+        check_tokens(tokens_scp, data_dir, digest)
     write_lines(
         output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
     )

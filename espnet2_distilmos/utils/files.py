@@ -9,12 +9,14 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Set, Union
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Set, Union
 
-import numpy as np
 import yaml
 
 from espnet2_distilmos.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
@@ -250,12 +252,14 @@ def sha256_file(path: PathLike) -> str:
     return digest.hexdigest()
 
 
-def read_array(path: PathLike, ndim: int = 2) -> np.ndarray:
+def read_array(path: PathLike, ndim: int = 2) -> "np.ndarray":
     """Read a `.npy` of finite floats; nothing in it can run code.
 
     Raises:
         UserError: no such file, cut off, or something else.
     """
+    import numpy as np  # here, since commands that read none should start at once
+
     try:
         array = np.load(path, allow_pickle=False)
     except OSError as e:

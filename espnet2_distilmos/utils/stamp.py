@@ -4,6 +4,7 @@ A stamp names by content whatever decides a result, and nothing else: no dates, 
 places. Dates are a first look only (:func:`quick_look`), where content takes long.
 """
 
+import functools
 import hashlib
 import logging
 import os
@@ -137,19 +138,20 @@ def quick_look(files: Mapping[str, str]) -> str:
     The same hash: nothing has been written (no copy keeps the time of change that the
     system notes). Another one says nothing; content has to be looked at.
     """
-
-    def state(path: str) -> str:
-        try:
-            stat = os.stat(path)
-        # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
-        except (OSError, ValueError):
-            return "missing"
-        return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
-
     return digest_of(
-        f"{utt} {os.path.abspath(path)} {state(path)}"
+        f"{utt} {os.path.abspath(path)} {_state(path)}"
         for utt, path in sorted(files.items())
     )
+
+
+def _state(path: PathLike) -> str:
+    """Size, times and number of a file, which change whenever it is written."""
+    try:
+        stat = os.stat(path)
+    # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
+    except (OSError, ValueError):
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
@@ -195,7 +197,7 @@ def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
     """
     path = Path(path_or_url) if path_or_url else None
     if path is not None and path.is_file():
-        return sha256_file(path)
+        return _sha256_once(str(path.absolute()), _state(path))
     if path is None or not path.is_dir():
         return None
     digest = hashlib.sha256()
@@ -203,3 +205,9 @@ def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
         if file.suffix in (".json", ".safetensors", ".bin"):
             digest.update(f"{file.name} {sha256_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_once(path: str, state: str) -> str:
+    """SHA-256 of a file that is asked for again and again, and may hold gigabytes."""
+    return sha256_file(path)

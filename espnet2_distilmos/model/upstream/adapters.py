@@ -125,9 +125,8 @@ class ClipwiseAdapter(UpstreamAdapter):
         for name in ("feature_grad_mult", "layerdrop"):
             if getattr(conf, name) is not None:
                 self._refuse(name)
-        for name in ("freeze_cnn", "gradient_checkpointing"):
-            if getattr(conf, name):
-                self._refuse(name)
+        if conf.gradient_checkpointing:
+            self._refuse("gradient_checkpointing")
         if conf.normalize_waveform != "checkpoint":
             self._refuse("normalize_waveform")
         self.expert = expert

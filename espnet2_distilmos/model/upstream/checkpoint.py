@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator
 
 import torch
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
 from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -108,26 +108,12 @@ def fingerprint(conf: UpstreamConfig, expert: torch.nn.Module) -> Dict[str, Any]
         conf: its configuration.
         expert: S3PRL's module with the pretrained weights, before any training.
     """
+    known = conf.to_dict()
     return {
-        "upstream": conf.upstream,
+        **{key: known[key] for key in STATE_KEYS},
         "path_or_url": conf.path_or_url,
         "checkpoint_sha256": checkpoint_sha256(conf.path_or_url),
         "weights_sha256": weights_sha256(expert),
-        "normalize": conf.normalize,
-        "extra_conf": conf.extra_conf,
-        "normalize_waveform": conf.normalize_waveform,
         "s3prl_version": importlib.metadata.version("espnet-s3prl"),
         "transformers_version": importlib.metadata.version("transformers"),
     }
-
-
-# The keys on which tokens and training must agree; versions and paths may differ.
-FINGERPRINT_KEYS = (
-    "upstream",
-    "weights_sha256",
-    "normalize",
-    "extra_conf",
-    "normalize_waveform",
-)
-# For files from before a key was there.
-FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}

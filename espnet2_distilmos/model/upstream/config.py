@@ -8,6 +8,16 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 _UNSAFE = {"hooks", "hook_postprocess", "legacy", "fairseq", "model_config"}
 
+# What identifies an upstream, for every stamp and check. Hidden states depend on these
+# keys and on the weights, which are known by their content...
+STATE_KEYS = ("upstream", "normalize", "extra_conf", "normalize_waveform")
+# ...so tokens and training must agree on these (versions and paths may differ)...
+FINGERPRINT_KEYS = (*STATE_KEYS, "weights_sha256")
+# ...for files from before a key was there...
+FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}
+# ...and a training depends on all keys but these, with which gradients are the same.
+NO_WEIGHTS_KEYS = ("path_or_url", "random_init", "gradient_checkpointing")
+
 
 @dataclass
 class UpstreamConfig:
@@ -30,7 +40,6 @@ class UpstreamConfig:
         layerdrop: probability of skipping a block in training; None = what the
             checkpoint was pretrained with. (S3PRL's own setting is 0 for this and
             the one above.)
-        freeze_cnn: the CNN stays as pretrained; the same as feature_grad_mult 0.
         gradient_checkpointing: in training keep only what goes into the CNN and into
             each block, and compute the rest again in the backward pass: less memory,
             more time, the same gradients.
@@ -48,7 +57,6 @@ class UpstreamConfig:
     freeze: bool = False
     feature_grad_mult: Optional[float] = None
     layerdrop: Optional[float] = None
-    freeze_cnn: bool = False
     gradient_checkpointing: bool = False
     normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
@@ -65,6 +73,7 @@ class UpstreamConfig:
         Raises:
             UserError: unknown or missing key, or a value of the wrong type.
         """
+        conf = without_freeze_cnn(conf, where)
         known = {f.name: f for f in fields(cls)}
         unknown = sorted(str(key) for key in set(conf) - set(known))
         if unknown:
@@ -86,7 +95,7 @@ class UpstreamConfig:
 
         path = self.path_or_url
         require("path_or_url", path is None or isinstance(path, str), "text")
-        for name in ("normalize", "freeze", "freeze_cnn", "gradient_checkpointing"):
+        for name in ("normalize", "freeze", "gradient_checkpointing"):
             require(name, isinstance(getattr(self, name), bool), "true or false")
         require("extra_conf", isinstance(self.extra_conf, dict), "a mapping")
         # S3PRL evaluates or unpickles what they hold; a downloaded model has them too.
@@ -116,11 +125,6 @@ class UpstreamConfig:
             "a number in [0, 1), or null",
         )
         require(
-            "freeze_cnn",
-            not (self.freeze_cnn and mult),
-            "false where feature_grad_mult is more than 0",
-        )
-        require(
             "normalize_waveform",
             self.normalize_waveform in ("checkpoint", True, False),
             "checkpoint, true or false",
@@ -140,3 +144,29 @@ class UpstreamConfig:
     def to_dict(self) -> Dict[str, Any]:
         """Return plain types, for config.yaml and provenance files."""
         return asdict(self)
+
+
+def without_freeze_cnn(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
+    """Return a configuration without `freeze_cnn`, which older files have.
+
+    `freeze_cnn: true` is `feature_grad_mult: 0`.
+
+    Args:
+        conf: of an upstream.
+        where: names its source in errors.
+
+    Raises:
+        UserError: `freeze_cnn` is neither true nor false, or contradicts the other key.
+    """
+    now = dict(conf)
+    frozen = now.pop("freeze_cnn", False)
+    if not isinstance(frozen, bool):
+        raise UserError(f"{where}: freeze_cnn must be true or false, not {frozen!r}")
+    if not frozen:
+        return now
+    if now.get("feature_grad_mult"):
+        raise UserError(
+            f"{where}: freeze_cnn is an older name of feature_grad_mult: 0, and "
+            f"feature_grad_mult is {now['feature_grad_mult']}; leave one of them out"
+        )
+    return {**now, "feature_grad_mult": 0.0}

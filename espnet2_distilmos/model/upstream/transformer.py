@@ -97,7 +97,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         elif conf.normalize_waveform is True and self.waveform_eps is None:
             self.waveform_eps = WAVEFORM_EPS
         self.feature_grad_mult = _choose(
-            0.0 if conf.freeze_cnn else conf.feature_grad_mult, known.feature_grad_mult
+            conf.feature_grad_mult, known.feature_grad_mult
         )
         self.layerdrop = _choose(conf.layerdrop, known.layerdrop)
         self.n_blocks = len(self.encoder.layers)

@@ -13,7 +13,6 @@ import torch
 import yaml
 
 from espnet2_distilmos.bin.main import cli
-from espnet2_distilmos.utils.errors import UserError
 
 
 class Harm:
@@ -478,34 +477,28 @@ def test_tokens(corpus, tmp_path, refused, name):
 @pytest.mark.parametrize(
     "spoil, word",
     [
-        (lambda x: x[:-1], "frames of tokens, but the upstream makes"),
-        (lambda x: np.where(x == x.max(), 8, x), "token 8, but there are 8 clusters"),
-        (lambda x: x - 9, "tokens below 0"),
+        (lambda x: x[:-1], "frames, but the upstream makes"),
+        (lambda x: np.where(x == x.max(), 8, x), "token 8, but they go from 0 to 7"),
+        (lambda x: x - 9, ", but they go from 0 to 7"),
         (lambda x: x + 0.5, "tokens that are no whole numbers"),
         (lambda x: x * np.nan, "tokens that are no whole numbers"),
     ],
 )
-def test_tokens_in_training_name_the_clip(corpus, spoil, word):
-    from espnet2_distilmos.model.loss import DistilMOSLoss
-    from espnet2_distilmos.model.network import build_network
-    from espnet2_distilmos.train.collate import DistilMOSCollateFn
-    from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
+def test_tokens_in_stage_4(corpus, tmp_path, refused, spoil, word):
+    from espnet2_distilmos.tokens.token_set import write_ark
+    from espnet2_distilmos.utils.datadir import write_lines
 
-    network = build_network(corpus.conf, "distilmos", {"hidden_size": 8}, 8)
-    model = ESPnetDistilMOSModel(network, DistilMOSLoss(), 8, [0, 1, 2])
-    good = kaldiio.load_scp(str(corpus.kmeans / "train/tokens.scp"))
-    batch = []
-    for utt in ("train00", "train01"):
-        path = corpus.raw.parent / f"data/train/{utt}.wav"
-        tokens = np.array(good[utt])
-        if utt == "train01":
-            tokens = spoil(tokens).astype(np.float32)
-        speech = soundfile.read(path, dtype="float32")[0]
-        mos = np.array([3.0], np.float32)
-        batch.append((utt, {"speech": speech, "mos": mos, "tokens": tokens}))
-    with pytest.raises(UserError, match=f"train01: .*{word}|train01: {word}"):
-        names, data = DistilMOSCollateFn()(batch)
-        model(**data, utt_id=names)
+    folder = tmp_path / "kmeans/train"
+    shutil.copytree(corpus.kmeans, tmp_path / "kmeans")
+    shutil.copytree(corpus.raw / "train", tmp_path / "raw/train")
+    tokens = dict(kaldiio.load_scp(str(corpus.kmeans / "train/tokens.scp")))
+    tokens["train01"] = spoil(tokens["train01"]).astype(np.float32)
+    ark = folder / "tokens.ark"
+    offsets = write_ark(ark, tokens)
+    write_lines(folder / "tokens.scp", {u: f"{ark}:{n}" for u, n in offsets.items()})
+    command = ["collect-stats", "--data_dir", "raw/train", "--output_dir", "stats"]
+    told = [*command, "--tokens_scp", "kmeans/train/tokens.scp"]
+    refused(told, "tokens of 1 of 12 clips", "train01", word)
 
 
 # --- training's configuration

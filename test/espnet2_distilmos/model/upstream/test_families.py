@@ -50,7 +50,7 @@ def gradients(upstream, seed=0):
 OPTIONS = (
     {"layerdrop": 0.0},
     {"layerdrop": 0.0, "feature_grad_mult": 0.0},
-    {"layerdrop": 0.0, "freeze_cnn": True, "layers": [2]},
+    {"layerdrop": 0.0, "feature_grad_mult": 0, "layers": [2]},
     {"layerdrop": 0.0, "gradient_checkpointing": True},
 )
 
@@ -65,7 +65,7 @@ def test_parameters_without_gradient_are_marked(family, style, options, load):
     found = {name for name, grad in gradients(upstream).items() if grad is None}
     assert marked == found
     cnn = {name for name in marked if "feature_extractor" in name}
-    assert bool(cnn) == ("freeze_cnn" in options or "feature_grad_mult" in options)
+    assert bool(cnn) == ("feature_grad_mult" in options)
     assert any(".layers.2." in name for name in marked) == ("layers" in options)
 
 
@@ -244,7 +244,6 @@ def test_a_batch_norm_before_positions_runs_clip_by_clip():
     [
         {"feature_grad_mult": 0.1},
         {"layerdrop": 0.0},
-        {"freeze_cnn": True},
         {"gradient_checkpointing": True},
     ],
 )

@@ -66,7 +66,7 @@ def test_builds_and_trains(name, tmp_path):
         size = prediction.token_logits[0].size(1)
         tokens = torch.arange(size)[None, :, None] % 5
         tokens = tokens.expand(3, size, len(network.upstream.layers)).clone()
-        for i, n in enumerate(prediction.upstream_lengths.tolist()):
+        for i, n in enumerate(prediction.lengths.tolist()):
             tokens[i, n:] = -1
         loss, _ = loss_function(prediction.mos, mos, prediction.token_logits, tokens)
         optimizer.zero_grad()
