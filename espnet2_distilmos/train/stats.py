@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Optional
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
@@ -60,7 +61,7 @@ def collect_stats(
     write_lines(
         output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
     )
-    seconds = [n / 16000 for n in lengths.values()]
+    seconds = [n / SAMPLE_RATE for n in lengths.values()]
     summary = {
         "n_clips": len(lengths),
         "n_systems": None if systems is None else len(set(systems.values())),
