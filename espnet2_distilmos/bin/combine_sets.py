@@ -14,10 +14,13 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=takes.HelpFormatter
     )
     parser.add_argument(
-        "--sets",
-        nargs="+",
+        "--set",
+        nargs=3,
+        action="append",
         required=True,
-        help="SET of this recipe or CORPUS/SET of the recipe ../../CORPUS",
+        metavar=("CORPUS", "DATA_DIR", "AUDIO_ROOT"),
+        help="Name of a corpus, data directory of its set, folder where relative "
+        "paths in it start; once a set",
     )
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="Data directory to write"
@@ -29,9 +32,9 @@ def main(cmd=None) -> None:
     """Parse the options and combine."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.corpora.combine import combine_sets
+    from espnet2_distilmos.corpora.combine import Part, combine_sets
 
-    combine_sets(args.sets, args.output_dir)
+    combine_sets([Part(*given) for given in args.set], args.output_dir)
 
 
 if __name__ == "__main__":

@@ -41,12 +41,7 @@ COMMANDS: Dict[str, Sequence[str]] = {
     "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
     "download-model": ("download_model", "link a packed model into an experiment"),
     "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
-    "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),
-    "prepare-bc19": ("prepare_bc19", "stage 1 of BC19"),
-    "prepare-somos": ("prepare_somos", "stage 1 of SOMOS"),
-    "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
-    "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
-    "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
+    "prepare-corpus": ("prepare_corpus", "stage 1 of BVCC, SOMOS, NISQA..."),
 }
 
 

@@ -67,8 +67,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the draws")
     parser.add_argument(
         "--skip_bad",
-        choices=("true", "false"),
-        default="false",
+        type=takes.true_or_false,
+        default=False,
         help="Leave bad lines out and list them, instead of stopping",
     )
     return parser
@@ -91,7 +91,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         args.valid_fraction,
         args.test_fraction,
         args.seed,
-        args.skip_bad == "true",
+        args.skip_bad,
         labels,
     )
     for line in told:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from espnet2_distilmos.corpora.checks import SCALE, Entry, Finding, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.datadir import to_float
 from espnet2_distilmos.utils.files import PathLike
 
@@ -13,10 +13,8 @@ PUBLISHED = Published(clips={"train": 11644, "valid": 1293, "test": 1978})
 VALID_SHARE = 0.1
 
 
-def prepare_tmhint_qi(
-    corpus_dir: PathLike, data_dir: PathLike, seed: int = 0, strict: bool = False
-) -> None:
-    """Write data directories train, valid and test of TMHINT-QI.
+def read_tmhint_qi(corpus_dir: PathLike, seed: int = 0) -> Listing:
+    """Read the sets train, valid and test of TMHINT-QI.
 
     On disk, after `unzip TMHINTQI.zip`::
 
@@ -31,18 +29,17 @@ def prepare_tmhint_qi(
 
     Args:
         corpus_dir: folder that holds `raw_data.csv`, `train` and `test`.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
         seed: another seed, another validation set.
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     folder = find_folder(corpus_dir, (".", "TMHINTQI"), "raw_data.csv")
     # Some unpack only the audio into a folder of its own.
     audio = find_folder(folder, (".", "TMHINTQI"), "train")
     table = folder / "raw_data.csv"
-    listing = Listing(tables=[table], sets={"train": [], "valid": [], "test": []})
+    sets: dict[str, list[Entry]] = {"train": [], "valid": [], "test": []}
+    listing = Listing(PUBLISHED, sets, tables=[table])
     clips = _mean_ratings(table, listing.findings)
     in_train = {}
     for name, (where, system, mos) in clips.items():
@@ -70,15 +67,7 @@ def prepare_tmhint_qi(
     for dset in [s for s, entries in listing.sets.items() if not entries]:
         del listing.sets[dset]
         listing.absent[dset] = f"rated clip in {audio / dset}"
-    write_corpus(
-        "tmhint_qi",
-        listing,
-        data_dir,
-        PUBLISHED,
-        strict,
-        corpus_dir=str(corpus_dir),
-        seed=seed,
-    )
+    return listing
 
 
 def _mean_ratings(

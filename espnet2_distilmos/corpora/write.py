@@ -38,6 +38,7 @@ class Listing:
     """What was read from a corpus.
 
     Attributes:
+        published: counts to compare with; known exclusions count as found.
         sets: set -> its clips; training set first, test sets last.
         absent: set -> the table that is not there, for sets that cannot be made.
         tables: all tables read.
@@ -46,6 +47,7 @@ class Listing:
         ratings: set -> ratings of single listeners; empty where not asked for.
     """
 
+    published: Published
     sets: dict[str, list[Entry]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     tables: list[Path] = field(default_factory=list)
@@ -62,7 +64,6 @@ def write_corpus(
     name: str,
     listing: Listing,
     data_dir: PathLike,
-    published: Published,
     strict: bool = False,
     **provenance: Any,
 ) -> None:
@@ -81,7 +82,6 @@ def write_corpus(
         name: of the corpus.
         listing: what was read.
         data_dir: parent of the data directories.
-        published: counts to compare with; known exclusions count as found.
         strict: stop where a count differs, before any data directory is written.
         provenance: written to corpus.yaml.
 
@@ -99,7 +99,7 @@ def write_corpus(
     with folder_lock(data_dir):
         # Before anything can fail: it says why.
         _write_findings(data_dir, findings)
-        differences = _differences(listing, sets, findings, published)
+        differences = _differences(listing, sets, findings)
         if differences and strict:
             raise UserError(
                 f"{name}: {'; '.join(differences)} (--strict true; what was left out: "
@@ -126,7 +126,7 @@ def write_corpus(
                 "corpus": name,
                 **provenance,
                 "tables": {str(t): sha256_file(t) for t in listing.tables},
-                "sets": _counts(sets, published),
+                "sets": _counts(sets, listing.published),
                 "differences": differences,
                 "findings": count_kinds(findings),
             },
@@ -166,9 +166,9 @@ def _differences(
     listing: Listing,
     sets: Mapping[str, Sequence[Clip]],
     findings: Sequence[Finding],
-    published: Published,
 ) -> list[str]:
     """Return one text for each set that is not as published."""
+    published = listing.published
     found = [
         f"{dset}: no {table}, so no clip; {published.clips.get(dset, 'some')} are "
         "published"

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from espnet2_distilmos.report.constant import CONSTANT, constant
 from espnet2_distilmos.report.oracle import SYSTEM_MEAN, system_mean, why_no_oracle
 from espnet2_distilmos.report.rows import NOT_SHOWN
-from espnet2_distilmos.utils.audio import read_16k
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_16k
 from espnet2_distilmos.utils.datadir import (
     DataDir,
     set_name,
@@ -45,15 +45,15 @@ NOTES = {
     "modulation, and regression trees (scikit-learn) trained on the training set; "
     "no SSL model.",
 }
-RATE, WINDOW, HOP, BANDS = 16000, 512, 160, 24  # Hz, samples, samples, mel bands
+WINDOW, HOP, BANDS = 512, 160, 24  # samples, samples, mel bands
 _FLOOR = 1e-10
 _TREES = 400
 
 
 def _mel_matrix() -> np.ndarray:
     """Triangular filters (BANDS, WINDOW // 2 + 1), 60 Hz to 8 kHz."""
-    hz = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
-    ends = 2595 * np.log10(1 + np.array([60.0, RATE / 2]) / 700)
+    hz = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE / WINDOW
+    ends = 2595 * np.log10(1 + np.array([60.0, SAMPLE_RATE / 2]) / 700)
     edges = 700 * (10 ** (np.linspace(*ends, BANDS + 2) / 2595) - 1)
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (hz - low) / (middle - low), (high - hz) / (high - middle)
@@ -78,7 +78,7 @@ def _waveform(x: np.ndarray) -> list[float]:
     peak = float(np.max(np.abs(x)))
     crossings = float(np.mean(np.signbit(x[1:]) != np.signbit(x[:-1])))
     return [
-        len(x) / RATE,
+        len(x) / SAMPLE_RATE,
         float(_db(power)),
         float(_db(peak**2) - _db(power)),
         crossings,
@@ -91,7 +91,7 @@ def _waveform(x: np.ndarray) -> list[float]:
 def _modulation(envelope: np.ndarray) -> list[float]:
     """Shares of the power of the level contour (N,) in octaves from 1 to 50 Hz."""
     spectrum = np.abs(scipy.fft.rfft(envelope - envelope.mean(), 512)) ** 2
-    hz = scipy.fft.rfftfreq(512, HOP / RATE)
+    hz = scipy.fft.rfftfreq(512, HOP / SAMPLE_RATE)
     edges = [1, 2, 4, 8, 16, 32, 50]
     total = max(float(spectrum[hz >= 1].sum()), _FLOOR)
     return [
@@ -113,7 +113,7 @@ def spectral_statistics(x: np.ndarray) -> np.ndarray:
     window = scipy.signal.get_window("hann", WINDOW)
     power = np.abs(scipy.fft.rfft(view * window)) ** 2 + _FLOOR  # (N, bins)
     mel = _db(power @ _MEL.T)  # (N, BANDS)
-    hz = np.arange(power.shape[1]) * RATE / WINDOW
+    hz = np.arange(power.shape[1]) * SAMPLE_RATE / WINDOW
     total = power.sum(1)
     level = _db(total)
     share = np.cumsum(power, 1) / total[:, None]

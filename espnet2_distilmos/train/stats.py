@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 
 from espnet2_distilmos.tokens.check import check_tokens
 from espnet2_distilmos.train.identity import content
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
@@ -66,7 +67,7 @@ def collect_stats(
     write_lines(
         output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
     )
-    seconds = [n / 16000 for n in lengths.values()]
+    seconds = [n / SAMPLE_RATE for n in lengths.values()]
     summary: Dict[str, Any] = {
         "n_clips": len(lengths),
         "n_systems": None if systems is None else len(set(systems.values())),

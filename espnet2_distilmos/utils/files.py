@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Optional, Set, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Union
 
 import yaml
 

@@ -50,10 +50,7 @@ class Labels:
             return cls()
         if not isinstance(data, list):
             raise UserError(f"{where}: the labels must be a list, one item a corpus")
-        try:
-            return cls(tuple(map(LabelInfo.from_dict, data)))
-        except UserError as e:
-            raise UserError(f"{where}: labels: {e}") from e
+        return cls(tuple(LabelInfo.from_dict(x, f"{where}: labels") for x in data))
 
     @classmethod
     def read(cls, file: PathLike) -> "Labels":

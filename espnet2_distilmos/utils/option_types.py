@@ -110,6 +110,13 @@ def not_negative(text: str) -> float:
     return value
 
 
+def true_or_false(text: str) -> bool:
+    """Return what `true` or `false` says, as everywhere in ESPnet's shell scripts."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false, not {text!r}")
+    return text == "true"
+
+
 def path(text: str) -> str:
     """Take a name of a file or folder.
 

@@ -10,6 +10,7 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 import soundfile
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import DataDir, read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -20,7 +21,6 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
-from mini_mos.corpus.signal import SAMPLE_RATE
 from mini_mos.corpus.speech import find_speech, read_clean
 
 CLEAN = "clean"

@@ -3,7 +3,8 @@
 import numpy as np
 import pesq
 
-from mini_mos.corpus.signal import SAMPLE_RATE, Unusable
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from mini_mos.corpus.signal import Unusable
 
 LABEL_NAME = "PESQ MOS-LQO, objective"
 LABEL_NOTE = (

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
-SAMPLE_RATE = 16000  # Hz; wideband PESQ and the SSL upstreams both take this
 LEVEL_DB = -26.0  # dB re full scale, the usual level of speech test material
 _TINY = 1e-12
 

@@ -12,16 +12,12 @@ import numpy as np
 import soundfile
 import soxr
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.search import find_audio
 from mini_mos.corpus.families.codec import decode
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    Unusable,
-    rms,
-    set_level,
-)
+from mini_mos.corpus.signal import Unusable, rms, set_level
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".g722")
 MIN_SECONDS, MAX_SECONDS = 1.0, 6.0

@@ -12,11 +12,12 @@ import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.files import atomic_path, write_text
 from espnet2_distilmos.utils.progress import progress
 from mini_mos.corpus.label import pesq_mos
 from mini_mos.corpus.plan import Clip
-from mini_mos.corpus.signal import SAMPLE_RATE, Unusable
+from mini_mos.corpus.signal import Unusable
 from mini_mos.corpus.speech import read_clean
 from mini_mos.corpus.systems import System
 

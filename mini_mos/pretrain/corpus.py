@@ -12,6 +12,7 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -22,12 +23,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 from mini_mos.corpus.outputs import fingerprint_of
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    Unusable,
-    generator,
-    set_level,
-)
+from mini_mos.corpus.signal import Unusable, generator, set_level
 from mini_mos.corpus.speech import Prompt, read_clean
 from mini_mos.corpus.systems import (
     LEVEL_JITTER_DB,

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mini_mos.corpus.signal import SAMPLE_RATE
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.pretrain.targets import HOP, MELS, WINDOW, LogMel
 
 BANDS = 5

@@ -12,10 +12,11 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 import torch
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
-from mini_mos.corpus.signal import SAMPLE_RATE, generator
+from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.config import SSLConfig
 from mini_mos.pretrain.corpus import SSLCorpus
 from mini_mos.pretrain.model import build_wavlm, hidden_states

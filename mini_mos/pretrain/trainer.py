@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from torch.nn.functional import cross_entropy
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -20,7 +21,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     sha256_file,
 )
-from mini_mos.corpus.signal import SAMPLE_RATE, generator
+from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.config import SSLConfig, TrainConfig
 from mini_mos.pretrain.corpus import SSLCorpus
 from mini_mos.pretrain.curve import write_curve

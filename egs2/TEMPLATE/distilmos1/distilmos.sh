@@ -206,19 +206,8 @@ if ! "${skip_data_prep}"; then
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         DISTILMOS_CLUSTER_SETS=${cluster_sets} local/data.sh ${local_data_opts}
         record_own_labels
-        for dset in ${train_sets} ${valid_sets}; do
-            [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
-        done
-        if [ -n "${train_sets}" ]; then
-            # shellcheck disable=SC2086
-            ${python} -m espnet2_distilmos.bin.combine_sets \
-                --sets ${train_sets} --output_dir "data/${train_set}"
-        fi
-        if [ -n "${valid_sets}" ]; then
-            # shellcheck disable=SC2086
-            ${python} -m espnet2_distilmos.bin.combine_sets \
-                --sets ${valid_sets} --output_dir "data/${valid_set}"
-        fi
+        [ -z "${train_sets}" ] || combine "${train_set}" "${train_sets}"
+        [ -z "${valid_sets}" ] || combine "${valid_set}" "${valid_sets}"
         ${python} -m espnet2_distilmos.bin.format_audio \
             --data_dirs "data/${train_set}" "data/${valid_set}" \
             "${own_test_sets[@]/#/data/}" "${cluster_set_list[@]/#/data/}" \

@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
-
-SAMPLE_RATE = 16000
 
 
 class UpstreamAdapter(torch.nn.Module):

@@ -1,10 +1,11 @@
 """The upstream's configuration: one YAML file a model, `conf/upstream/NAME.yaml`."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.mapping import from_mapping, is_number
 
 _UNSAFE = {"hooks", "hook_postprocess", "legacy", "fairseq", "model_config"}
 
@@ -74,30 +75,17 @@ class UpstreamConfig:
             UserError: unknown or missing key, or a value of the wrong type.
         """
         conf = without_freeze_cnn(conf, where)
-        known = {f.name: f for f in fields(cls)}
-        unknown = sorted(str(key) for key in set(conf) - set(known))
-        if unknown:
-            raise UserError(
-                f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
-            )
-        if not isinstance(conf.get("upstream"), str):
-            raise UserError(f"{where}: `upstream: NAME` (an S3PRL name) is needed")
-        self = cls(**conf)
-        self.extra_conf = self.extra_conf or {}
+        if conf.get("extra_conf") is None:  # as ESPnet writes an empty one
+            conf = {key: value for key, value in conf.items() if key != "extra_conf"}
+        self = from_mapping(cls, conf, where)
 
         def require(name: str, ok: bool, what: str) -> None:
             if not ok:
                 value = getattr(self, name)
                 raise UserError(f"{where}: {name} must be {what}, not {value!r}")
 
-        def is_number(value: Any) -> bool:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-
         path = self.path_or_url
         require("path_or_url", path is None or isinstance(path, str), "text")
-        for name in ("normalize", "freeze", "gradient_checkpointing"):
-            require(name, isinstance(getattr(self, name), bool), "true or false")
-        require("extra_conf", isinstance(self.extra_conf, dict), "a mapping")
         # S3PRL evaluates or unpickles what they hold; a downloaded model has them too.
         unsafe = sorted(_UNSAFE.intersection(self.extra_conf))
         require("extra_conf", not unsafe, f"without {', '.join(unsafe)}")

@@ -14,6 +14,7 @@ from espnet2_distilmos.model.upstream.transformer import (
     TransformerAdapter,
 )
 from espnet2_distilmos.model.weights import name_some
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.network import (
     ConnectionRefused,
@@ -132,8 +133,8 @@ def check_hugging_face(
             if kind in ENTRIES
             else f"{path}: {kind} models are not supported; {', '.join(ENTRIES)} are"
         )
-    if rate != 16000:
-        raise UserError(f"{path}: a model for {rate} Hz; 16000 Hz is needed")
+    if rate != SAMPLE_RATE:
+        raise UserError(f"{path}: a model for {rate} Hz; {SAMPLE_RATE} Hz is needed")
 
 
 def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:

@@ -6,7 +6,7 @@ from typing import List, Optional
 
 import numpy as np
 
-SAMPLE_RATE = 16000
+SAMPLE_RATE = 16000  # Hz: what the upstreams take, and wideband PESQ
 # Samples of full scale: a peak below counts as silence (-60 dB), runs above as clipped.
 _SILENT = 0.001
 _FULL = 0.999

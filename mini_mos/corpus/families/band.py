@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.signal
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear, log
-from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
+from mini_mos.corpus.signal import istft, stft
 
 
 def _butterworth(x: np.ndarray, order: int, hz: float, kind: str) -> np.ndarray:

@@ -5,8 +5,9 @@ import io
 import av
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, log
-from mini_mos.corpus.signal import SAMPLE_RATE, align
+from mini_mos.corpus.signal import align
 
 # Bits a second that LAME takes at 16 kHz (MPEG-2 layer III).
 _MP3_RATES = np.array([8, 16, 24, 32, 40, 48, 56, 64])

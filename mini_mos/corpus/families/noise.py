@@ -3,12 +3,9 @@
 import numpy as np
 import scipy.fft
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    add_at_snr,
-    db_to_gain,
-)
+from mini_mos.corpus.signal import add_at_snr, db_to_gain
 
 
 def coloured(length: int, rng: np.random.Generator, slope: float) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear, log
-from mini_mos.corpus.signal import SAMPLE_RATE
 
 
 def _peak(x: np.ndarray) -> float:

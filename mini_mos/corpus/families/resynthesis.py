@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
+from mini_mos.corpus.signal import istft, stft
 
 
 @family(

@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.signal
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import SAMPLE_RATE, db_to_gain
+from mini_mos.corpus.signal import db_to_gain
 
 
 @family(

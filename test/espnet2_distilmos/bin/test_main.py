@@ -56,7 +56,6 @@ def test_no_command_is_forgotten():
     helpers = {
         "__init__",
         "main",
-        "corpus_options",
         "job_options",
         "upstream_options",
     }

@@ -23,8 +23,8 @@ def test_defaults_and_round_trip():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"upstream": None}, "upstream: NAME"),
-        ({"upstream": 3}, "upstream: NAME"),
+        ({"upstream": None}, "upstream must be text, not None"),
+        ({"upstream": 3}, "upstream must be text, not 3"),
         ({"layer": [1]}, "unknown key layer; known: upstream, path_or_url"),
         ({"path_or_url": 3}, "path_or_url must be text, not 3"),
         ({"normalize": "yes"}, "normalize must be true or false"),
