@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import add_scoring_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
@@ -18,8 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=takes.HelpFormatter,
     )
     parser.add_argument(
-        "models",
+        "--models",
         nargs="+",
+        required=True,
         metavar="MODEL",
         help="Folder, zip, checkpoint, Hub repository or model zoo tag; NAME=MODEL "
         "gives it a name",
@@ -55,25 +57,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=takes.seed, default=0, help="Seed of the resampling"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--batch_seconds",
-        type=takes.positive,
-        help="Seconds of audio a batch, with padding (default: as suits the device)",
-    )
-    parser.add_argument(
-        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
-    )
+    add_scoring_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
     """Parse the options and compare."""
-    args = get_parser().parse_args(cmd)
-    set_up_logging()
+    args = vars(get_parser().parse_args(cmd))
+    set_up_logging(args.pop("log_level"))
     from espnet2_distilmos.inference.benchmark import benchmark
 
-    show(benchmark(**vars(args)), end="")
+    show(benchmark(**args), end="")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=takes.HelpFormatter, description=__doc__
     )
     parser.add_argument(
-        "--model_tag",
+        "--model",
         required=True,
         help="Hub repository, ESPnet model zoo tag, zip or folder",
     )
@@ -28,7 +28,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.packs.publish import link_model
 
-    link_model(args.model_tag, args.output_dir)
+    link_model(args.model, args.output_dir)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import add_model_option
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import one_line, show
@@ -14,12 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter, description=__doc__
     )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help="As for `distilmos score --model` (default: the authors' weights)",
-    )
+    add_model_option(parser)
     return parser
 
 

@@ -28,7 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="Where the rows go"
     )
-    parser.add_argument("--n_jobs", type=takes.positive_int, default=2, help="Threads")
+    parser.add_argument(
+        "--nj", dest="n_jobs", type=takes.positive_int, default=2, help="Threads"
+    )
     parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the trees")
     return parser
 

@@ -4,6 +4,10 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import (
+    add_model_option,
+    add_scoring_options,
+)
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -19,13 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "paths", type=takes.path, nargs="+", metavar="PATH", help="What to score"
     )
-    parser.add_argument(
-        "--model",
-        type=takes.path,
-        help="Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag "
-        "(default: the WavLM weights that the method's authors released; theirs with "
-        "wav2vec 2.0: BaleYang/DistilMOS/w2v2)",
-    )
+    add_model_option(parser)
     parser.add_argument(
         "--output",
         type=takes.path,
@@ -51,21 +49,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
     parser.add_argument(
-        "--batch_seconds",
-        type=takes.positive,
-        help="Seconds of audio a batch, with padding (default: as suits the device)",
-    )
-    parser.add_argument(
-        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
-    )
-    parser.add_argument(
         "--corpus",
         metavar="NAME",
         help="Of a model with corpus offsets: score on the scale of this training "
         "corpus (default: the mean of all)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--log_level", default="INFO")
+    add_scoring_options(parser)
     return parser
 
 

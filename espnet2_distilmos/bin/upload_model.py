@@ -14,7 +14,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter, description=__doc__
     )
-    parser.add_argument("--packed_model", required=True, help="Zip of stage 7")
+    parser.add_argument("--model", required=True, help="Zip of stage 7")
     parser.add_argument("--hf_repo", required=True, help="OWNER/NAME")
     parser.add_argument("--private", action="store_true", help="If it is made now")
     return parser
@@ -26,7 +26,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from espnet2_distilmos.packs.publish import upload_model
 
-    show(upload_model(args.packed_model, args.hf_repo, args.private))
+    show(upload_model(args.model, args.hf_repo, args.private))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=takes.HelpFormatter
     )
-    parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
+    parser.add_argument(
+        "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
+    )
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")
-    parser.add_argument("--model", required=True, help="model.pt, last iteration")
+    parser.add_argument("--checkpoint", required=True, help="model.pt, last iteration")
     parser.add_argument(
         "--output", type=takes.path, required=True, help="File to write, NAME.pt"
     )
@@ -29,8 +31,8 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.config import read_config
     from mini_mos.pretrain.export import export_upstream
 
-    config = read_config(args.config)
-    export_upstream(args.model, config, args.corpus_dir, args.output)
+    config = read_config(args.pretrain_config)
+    export_upstream(args.checkpoint, config, args.corpus_dir, args.output)
 
 
 if __name__ == "__main__":

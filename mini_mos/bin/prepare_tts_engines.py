@@ -12,11 +12,13 @@ def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
         description="Fetch TTS engines and human prompts from Debian or Ubuntu (no "
-        "root needed) and write EXP_DIR/ENGINE/VOICE/sentences/wav/.",
+        "root needed) and write OUTPUT_DIR/ENGINE/VOICE/sentences/wav/.",
         formatter_class=takes.HelpFormatter,
     )
     parser.add_argument("--text", required=True, help="`ID SENTENCE` lines")
-    parser.add_argument("--exp_dir", default="exp", help="Decode folders")
+    parser.add_argument(
+        "--output_dir", type=takes.path, default="exp", help="For the decode folders"
+    )
     parser.add_argument("--download_dir", default="downloads", help="Packages")
     parser.add_argument(
         "--seed", type=takes.seed, default=0, help="Picks the human prompts"
@@ -30,7 +32,7 @@ def main(cmd=None) -> None:
     set_up_logging()
     from mini_mos.tts_engines.prepare import prepare_tts_engines
 
-    prepare_tts_engines(args.text, args.exp_dir, args.download_dir, args.seed)
+    prepare_tts_engines(args.text, args.output_dir, args.download_dir, args.seed)
 
 
 if __name__ == "__main__":

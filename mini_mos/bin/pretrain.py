@@ -15,7 +15,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=takes.HelpFormatter
     )
-    parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
+    parser.add_argument(
+        "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
+    )
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="Of this iteration"
@@ -39,7 +41,7 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.trainer import train_iteration
 
     device = choose_device(args)
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     targets = Path(args.output_dir) / "targets.pt"
     learn_targets(args.corpus_dir, config, targets, args.previous)
     train_iteration(

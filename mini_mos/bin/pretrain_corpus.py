@@ -14,7 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=takes.HelpFormatter
     )
-    parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
+    parser.add_argument(
+        "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
+    )
     parser.add_argument(
         "--speech_dir",
         default="downloads/speech",
@@ -38,7 +40,7 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.corpus import prepare_corpus
     from mini_mos.pretrain.sources import fetch_speech, find_sources
 
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     packages = fetch_speech(Path(args.speech_dir))
     speech = find_sources(Path(args.speech_dir))
     prepare_corpus(

@@ -23,7 +23,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="Name in the table, and conf/upstream/*.yaml or a WavLM checkpoint, .pt",
     )
     parser.add_argument(
-        "--config", required=True, help="conf/pretrain_NAME.yaml: what is held out"
+        "--pretrain_config",
+        required=True,
+        help="As in pretraining: what is held out",
     )
     parser.add_argument(
         "--speech_dir", default="downloads/speech", help="As in pretraining"
@@ -80,7 +82,7 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.sources import find_sources
 
     torch.set_num_threads(args.num_threads)
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     upstreams = read_upstreams(args.upstreams)
     speech = find_sources(Path(args.speech_dir))
     prompts = probe_prompts(speech, config.corpus, config.seed)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
-from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", type=takes.path, default="exp/experiment")
     parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
-        "--jobs",
+        "--nj",
         type=takes.positive_int,
         default=2,
         help="Runs at once, one thread each",
@@ -55,8 +54,6 @@ def main(cmd=None) -> None:
     from mini_mos.experiment.place import Place
     from mini_mos.experiment.protocol import read_protocol
 
-    if args.jobs < 1 or args.ngpu < 0:
-        raise UserError("--jobs must be 1 or more, --ngpu 0 or more")
     place = Place(
         recipe=Path("."),
         output=Path(args.output_dir),
@@ -66,9 +63,9 @@ def main(cmd=None) -> None:
     )
     protocol = read_protocol(args.protocol)
     if args.plan_only:
-        tell_time(place, protocol, plan_of(place, protocol), args.jobs)
+        tell_time(place, protocol, plan_of(place, protocol), args.nj)
     else:
-        conduct(place, protocol, args.phases, args.jobs)
+        conduct(place, protocol, args.phases, args.nj)
 
 
 if __name__ == "__main__":
