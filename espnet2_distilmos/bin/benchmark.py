@@ -11,12 +11,18 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos benchmark`."""
     parser = argparse.ArgumentParser(
         description="Score several sets with several models. Writes tables with 95 % "
         "intervals and, for each pair of models and each set, a paired bootstrap test: "
         "difference, interval, p, and p corrected for the number of tests (Holm).",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos benchmark --models exp/mos_a exp/mos_b --sets dump/raw/test",
+            "distilmos benchmark "
+            "--models ours=model.zip theirs=BaleYang/DistilMOS/wavlm "
+            "--sets bvcc=data/test --metrics srcc mse --device cuda",
+        ),
     )
     parser.add_argument(
         "--models",
@@ -62,7 +68,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and compare."""
+    """Score every set with every model and print the tables."""
     args = vars(get_parser().parse_args(cmd))
     set_up_logging(args.pop("log_level"))
     from espnet2_distilmos.inference.benchmark import benchmark

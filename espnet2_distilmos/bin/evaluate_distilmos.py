@@ -17,11 +17,16 @@ LEVELS = {0: logging.WARNING, 1: logging.INFO}
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos evaluate`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Predict the MOS of decoded speech. Writes utt2pmos and "
         "pmos_avg_result.txt.",
+        epilog=takes.examples(
+            "distilmos evaluate exp/tts_x/decode_y/dev/wav/wav.scp",
+            "distilmos evaluate my_wavs --model model.zip --device cpu "
+            "--outdir results --jsonl results/scores.jsonl",
+        ),
     )
     parser.add_argument(
         "gen_wavdir_or_wavscp", help="Folder of wavs, or wav.scp; any sampling rates"
@@ -60,7 +65,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and score."""
+    """Score decoded speech, or join what several jobs have scored."""
     args = get_parser().parse_args(cmd)
     set_up_logging(LEVELS.get(max(args.verbose, 0), logging.DEBUG))
     from espnet2_distilmos.tts.evaluate import evaluate

@@ -11,9 +11,17 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos pack-model`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos pack-model --train_config exp/mos_x/config.yaml "
+            "--model_file exp/mos_x/valid.srcc.best.pth --output model.zip",
+            "distilmos pack-model --train_config config.yaml --model_file model.pth "
+            "--output model.zip --licence CC-BY-4.0 --corpus bvcc "
+            "--label_kind human --label_name MOS",
+        ),
     )
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
@@ -36,7 +44,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and pack."""
+    """Pack the model and print where it is."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.pack import pack_model

@@ -13,12 +13,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos score`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Predict the MOS of speech: of files, of folders (recursively) or "
         "of a Kaldi wav.scp. A bad file does not stop the others, but makes the exit "
         "code 1.",
+        epilog=takes.examples(
+            "distilmos score clip.wav my_wavs/ --output mos.csv",
+            "distilmos score data/test/wav.scp "
+            "--model exp/mos_x/valid.srcc.best.pth --format kaldi --device cuda",
+        ),
     )
     parser.add_argument(
         "paths", type=takes.path, nargs="+", metavar="PATH", help="What to score"
@@ -59,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and score."""
+    """Score what the paths name and write the table."""
     args = get_parser().parse_args(cmd)
     set_up_logging(args.log_level)
     from espnet2_distilmos.inference.command import score_paths

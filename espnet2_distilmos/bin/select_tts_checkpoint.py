@@ -14,12 +14,17 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos select-tts`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Score the wavs that several TTS checkpoints decoded from the same "
         "texts; name the best, with the interval of the difference to the second. "
         "Folders that are scored already are not scored again.",
+        epilog=takes.examples(
+            "distilmos select-tts exp/tts_train_vits --set dev",
+            "distilmos select-tts exp/tts_a exp/tts_b --model model.zip "
+            "--output choice.json",
+        ),
     )
     parser.add_argument(
         "paths",
@@ -44,7 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options, score and choose."""
+    """Score what is not scored yet, compare, and name the best."""
     args = get_parser().parse_args(cmd)
     set_up_logging(args.log_level)
     from espnet2_distilmos.tts.select import select

@@ -63,7 +63,7 @@ def choose_device(args: argparse.Namespace) -> str:
 
 
 def read_upstream(args: argparse.Namespace):
-    """The :class:`UpstreamConfig` that the options name."""
+    """Read the :class:`UpstreamConfig` that the options name."""
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
 
     return UpstreamConfig.from_file(args.upstream_config)

@@ -63,7 +63,7 @@ class RawHelpFormatter(HelpFormatter, argparse.RawTextHelpFormatter):
 
 
 _EXAMPLES = "examples:"
-_LONGEST_LINE = 76
+_LONGEST_LINE = 71  # without indentation and backslash
 
 
 def examples(*commands: str) -> str:

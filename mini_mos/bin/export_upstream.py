@@ -9,9 +9,18 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.export_upstream`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.export_upstream "
+            "--pretrain_config conf/pretrain_mini.yaml --corpus_dir data/ssl "
+            "--checkpoint exp/pretrain_mini_it2/model.pt --output mini.pt",
+            "python -m mini_mos.bin.export_upstream --pretrain_config my.yaml "
+            "--corpus_dir data/ssl --checkpoint exp/my_it1/model.pt "
+            "--output exp/my/first.pt",
+        ),
     )
     parser.add_argument(
         "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
@@ -25,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and export."""
+    """Export the pretrained model and write its card beside it."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.pretrain.config import read_config

@@ -9,11 +9,16 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.prepare_tts_engines`."""
     parser = argparse.ArgumentParser(
         description="Fetch TTS engines and human prompts from Debian or Ubuntu (no "
         "root needed) and write OUTPUT_DIR/ENGINE/VOICE/sentences/wav/.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.prepare_tts_engines --text local/text",
+            "python -m mini_mos.bin.prepare_tts_engines --text local/text "
+            "--output_dir exp --seed 1",
+        ),
     )
     parser.add_argument("--text", required=True, help="`ID SENTENCE` lines")
     parser.add_argument(
@@ -27,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and make the folders."""
+    """Fetch the engines and the prompts, and write the decode folders."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.tts_engines.prepare import prepare_tts_engines

@@ -10,9 +10,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.pretrain_corpus`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.pretrain_corpus "
+            "--pretrain_config conf/pretrain_mini.yaml --output_dir data/ssl",
+            "python -m mini_mos.bin.pretrain_corpus "
+            "--pretrain_config conf/pretrain_mini.yaml --speech_dir my_speech "
+            "--output_dir data/ssl --nj 4",
+        ),
     )
     parser.add_argument(
         "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
@@ -33,7 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and make the corpus."""
+    """Fetch the speech that is missing, and write the degraded corpus."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.pretrain.config import read_config

@@ -13,9 +13,14 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.run_experiment`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.run_experiment --plan_only",
+            "python -m mini_mos.bin.run_experiment --phases tune main --nj 4",
+        ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
@@ -47,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and do the runs."""
+    """Do the runs that are not done yet, or only tell how long they take."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.experiment.conduct import conduct, plan_of, tell_time
