@@ -28,6 +28,16 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=takes.path, required=True, help="Zip to write")
     parser.add_argument("--results", help="RESULTS.md to put in, if there")
     parser.add_argument(
+        "--scores",
+        metavar="DIR",
+        help="Folder with <set>/scores.json to put in, if there: results of the card",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        help="Folder with <set>/labels.yaml, which says of what corpus a set is",
+    )
+    parser.add_argument(
         "--corpus", help="What it was trained on (default: as config.yaml records it)"
     )
     parser.add_argument(
@@ -55,6 +65,8 @@ def main(cmd=None) -> None:
         args.output,
         args.results,
         {"licence": args.licence or None},
+        scores=args.scores,
+        set_labels=args.labels,
         corpus=args.corpus,
         kind=args.label_kind,
         name=args.label_name,

@@ -324,7 +324,8 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
+        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}" \
+        --scores "${mos_exp}/${inference_tag}" --labels "${dumpdir}/raw"
 fi
 
 if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then

@@ -14,14 +14,11 @@ import yaml
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.packs.card import model_card
 from espnet2_distilmos.packs.folder import cache_dir, unpack
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.packs.pack import pack_model
-from espnet2_distilmos.packs.publish import (
-    link_model,
-    model_card,
-    upload_model,
-)
+from espnet2_distilmos.packs.publish import link_model, upload_model
 from espnet2_distilmos.utils import network
 from espnet2_distilmos.utils.errors import UserError
 
