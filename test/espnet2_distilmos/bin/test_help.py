@@ -77,6 +77,22 @@ def test_an_example_with_a_wrong_option_is_seen(capsys):
     assert "--wrong" in capsys.readouterr().err
 
 
+def commands_on_pages():
+    """Every `distilmos ...` in a shell block of README.md and doc/, as words."""
+    for page in (REPO / "README.md", *sorted((REPO / "doc").glob("*.md"))):
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("distilmos "):
+                    yield shlex.split(line, comments=True)[1:]
+
+
+def test_commands_on_pages_are_commands_that_the_parser_takes():
+    found = [x for x in commands_on_pages() if x[0] not in ("versa", "--help")]
+    assert len(found) > 10
+    for name, *words in found:
+        assert parser_of(CALLS[f"distilmos {name}"]).parse_args(words)
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_give_commands_options_that_they_have(script):
     text = re.sub(r"\\\n\s*", " ", script.read_text())
