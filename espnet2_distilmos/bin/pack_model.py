@@ -17,7 +17,8 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog=takes.examples(
             "distilmos pack-model --train_config exp/mos_x/config.yaml "
-            "--model_file exp/mos_x/valid.srcc.best.pth --output model.zip",
+            "--model_file exp/mos_x/valid.srcc.best.pth --output model.zip "
+            "--scores exp/mos_x/inference_valid.srcc.best --labels dump/raw",
             "distilmos pack-model --train_config config.yaml --model_file model.pth "
             "--output model.zip --licence CC-BY-4.0 --corpus bvcc "
             "--label_kind human --label_name MOS",
