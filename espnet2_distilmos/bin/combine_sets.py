@@ -9,9 +9,16 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos combine-sets`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos combine-sets --sets train bvcc/train somos/train "
+            "--output_dir data/train_joint",
+            "distilmos combine-sets --sets valid bvcc/valid "
+            "--output_dir data/valid_joint",
+        ),
     )
     parser.add_argument(
         "--set",
@@ -29,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and combine."""
+    """Write one data directory of several sets."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.corpora.combine import Part, combine_sets

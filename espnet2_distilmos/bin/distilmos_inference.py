@@ -27,9 +27,18 @@ def _triple(text: str):
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos inference`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos inference --model_file exp/mos_x/valid.srcc.best.pth "
+            "--data_path_and_name_and_type dump/raw/test/wav.scp,speech,sound "
+            "--output_dir exp/mos_x/inference/test",
+            "distilmos inference --model_file model.pth "
+            "--data_path_and_name_and_type wav.scp,speech,sound --output_dir scored "
+            "--ngpu 1 --batch_seconds 400",
+        ),
     )
     parser.add_argument("--output_dir", type=takes.path, required=True)
     parser.add_argument(
@@ -63,7 +72,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and score."""
+    """Score the clips of a wav.scp, unless that is done already."""
     args = parse_with_config(get_parser(), cmd)
     set_up_logging(args.log_level)
     from pathlib import Path

@@ -11,9 +11,18 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos dump-layers`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos dump-layers --data_dir dump/raw/train "
+            "--upstream_config conf/upstream/mini.yaml "
+            "--output_dir dump/ssl/mini/frames",
+            "distilmos dump-layers --data_dir dump/raw/train "
+            "--upstream_config conf/upstream/wavlm_base.yaml "
+            "--output_dir dump/ssl/wavlm_base/frames --ngpu 1 --max_frames 500000",
+        ),
     )
     parser.add_argument(
         "--data_dir", type=takes.path, required=True, help="Formatted training set"
@@ -38,7 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and dump."""
+    """Keep a sample of frames of every layer of the upstream."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.tokens.frames import FrameDump

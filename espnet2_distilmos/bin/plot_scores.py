@@ -10,9 +10,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos plot-scores`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos plot-scores --ref_dirs dump/raw/test "
+            "--hyp_dir exp/mos_x/inference",
+            "distilmos plot-scores --ref_dirs dump/raw/test dump/raw/somos/test "
+            "--root dump/raw --hyp_dir exp/mos_x/inference "
+            "--train_config exp/mos_x/config.yaml",
+        ),
     )
     parser.add_argument(
         "--ref_dirs", required=True, nargs="+", help="Sets with utt2mos and utt2sys"
@@ -32,7 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and draw."""
+    """Draw the predictions of every set over its labels."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.report.plots import plot_scatter

@@ -21,13 +21,18 @@ def _scale(text: str) -> tuple[float, float]:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos prepare-csv`."""
     parser = argparse.ArgumentParser(
         description="Check a CSV with the columns wav,mos and, if there are any, "
         "system,split; write DATA_DIR/{train,valid,test}. Paths are relative to the "
         "CSV. Without a column split, sets are drawn by system where there are 8 or "
         "more, else by clip.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos prepare-csv --csv my_test/scores.csv",
+            "distilmos prepare-csv --csv scores.csv --label_kind human "
+            "--label_name MOS --scale 1,5 --test_fraction 0.2 --seed 1",
+        ),
     )
     parser.add_argument("--csv", required=True, help="The table")
     parser.add_argument(
@@ -75,7 +80,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Prepare."""
+    """Check the table, write the data directories and log what was done."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv

@@ -10,13 +10,20 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos reference-rows`."""
     parser = argparse.ArgumentParser(
         description="Write OUTPUT_DIR/<row>/<set>/utt2mos and <row>/NOTE.txt for three "
         "rows: constant, the mean label of TRAIN_DIR, system_mean, an oracle, and "
         "spectral_statistics, simple statistics with regression trees trained on "
         "TRAIN_DIR.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos reference-rows --train_dir dump/raw/train "
+            "--test_dirs dump/raw/test --output_dir exp/reference_rows",
+            "distilmos reference-rows --train_dir dump/raw/train "
+            "--test_dirs dump/raw/test dump/raw/somos/test --root dump/raw "
+            "--output_dir exp/reference_rows --nj 4",
+        ),
     )
     parser.add_argument("--train_dir", required=True, help="Data dir with labels")
     parser.add_argument(
@@ -28,13 +35,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="Where the rows go"
     )
-    parser.add_argument("--n_jobs", type=takes.positive_int, default=2, help="Threads")
+    parser.add_argument(
+        "--nj", dest="n_jobs", type=takes.positive_int, default=2, help="Threads"
+    )
     parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the trees")
     return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Write the rows."""
+    """Predict every test set by every reference and write the rows."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.report.reference import write_reference_rows

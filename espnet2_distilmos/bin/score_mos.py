@@ -13,12 +13,18 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos score-mos`."""
     parser = argparse.ArgumentParser(
         description="Score predicted MOS against labels by utterance, by system and "
         "within systems, with 95 % bootstrap intervals. Files have one `ID VALUE` "
         "line an utterance, sorted with LC_ALL=C.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos score-mos --ref_utt2mos data/test/utt2mos --hyp_utt2mos utt2mos",
+            "distilmos score-mos --ref_utt2mos data/test/utt2mos "
+            "--hyp_utt2mos utt2mos --utt2sys data/test/utt2sys --output scores.json "
+            "--table scores.txt",
+        ),
     )
     parser.add_argument("--ref_utt2mos", required=True, help="Labels: `ID MOS`")
     parser.add_argument("--hyp_utt2mos", required=True, help="Predictions: `ID MOS`")
@@ -49,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Score, print and write."""
+    """Compare predictions with labels, print the table or write both files."""
     parser = get_parser()
     args = parser.parse_args(cmd)
     inputs = {

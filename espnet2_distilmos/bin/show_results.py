@@ -12,11 +12,17 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos results`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Write RESULTS.md: environment and one table a test set. "
         "The tables are printed, too.",
+        epilog=takes.examples(
+            "distilmos results --exp exp/mos_x --output RESULTS.md",
+            "distilmos results --exp exp/mos_a exp/mos_b "
+            "--reference exp/reference_rows --labels dump/raw "
+            "--sets test somos/test --output exp/RESULTS.md",
+        ),
     )
     parser.add_argument(
         "--exp",
@@ -78,7 +84,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Gather, write and print."""
+    """Gather the scores, write the page and print its tables."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     args.out_of_domain = dict(args.out_of_domain)

@@ -11,9 +11,18 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos tokenize-layers`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos tokenize-layers --kmeans_dir dump/ssl/mini/kmeans_200 "
+            "--data_dirs dump/raw/train dump/raw/valid "
+            "--upstream_config conf/upstream/mini.yaml",
+            "distilmos tokenize-layers --kmeans_dir dump/ssl/mini/kmeans_200 "
+            "--data_dirs dump/raw/train --upstream_config conf/upstream/mini.yaml "
+            "--ngpu 1 --job 2 --nj 8",
+        ),
     )
     parser.add_argument(
         "--kmeans_dir",
@@ -33,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and label."""
+    """Label every frame of the sets, or the part of one job."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.tokens.labels import Labelling

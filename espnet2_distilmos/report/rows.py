@@ -71,8 +71,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir())
 
 
-def _sets(folder: Path) -> dict[str, Path]:
-    """Folders `<set>` with a `scores.json` in a folder: set -> folder.
+def scored_sets(folder: Path) -> dict[str, Path]:
+    """Find folders `<set>` with a `scores.json` in a folder: set -> folder.
 
     A set of another corpus is one folder deeper: `<corpus>/<set>`.
     """
@@ -136,7 +136,7 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
                 f"{seen[exp.name]} and {given} have the same name; rename one of them"
             )
         seen[exp.name] = given
-        tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
+        tags = {tag.name: scored_sets(tag) for tag in _subfolders(exp)}
         found = [
             _row(exp.name, folders, tag, _note(exp / tag))
             for tag, folders in tags.items()
@@ -165,7 +165,7 @@ def reference_rows(folder: PathLike) -> list[Row]:
     rows = []
     for row in _subfolders(Path(folder)):
         reasons = row / NOT_SHOWN
-        found = _row(row.name, _sets(row), note=_note(row))
+        found = _row(row.name, scored_sets(row), note=_note(row))
         found.not_shown = read_set_notes(reasons) if reasons.is_file() else {}
         if found.scores or found.not_shown:
             rows.append(found)

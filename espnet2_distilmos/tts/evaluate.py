@@ -113,7 +113,8 @@ class Evaluator:
         model_file: a checkpoint, instead of `model_tag`.
         device: as for the engine; where there is no CUDA, the CPU is taken instead, as
             ESPnet's script does.
-        batch_size: clips a batch; None = as suits the device. Changes no score.
+        batch_seconds, batch_size: audio or clips a batch; None = as suits the device.
+            Neither changes a score.
         num_workers: threads that read audio.
 
     Raises:
@@ -128,13 +129,14 @@ class Evaluator:
         device: str = "auto",
         batch_size: Optional[int] = None,
         num_workers: int = 2,
+        batch_seconds: Optional[float] = None,
     ):
         if model_file is None:
             if train_config is not None:
-                raise UserError("--train_config needs --model_file")
+                raise UserError("train_config needs model_file")
             self.model = locate_model(model_tag)
         elif model_tag is not None:
-            raise UserError("--model_tag and --model_file: only one of them, please")
+            raise UserError("model_tag and model_file: only one of them, please")
         else:
             config = train_config or Path(model_file).parent / "config.yaml"
             self.model = Path(config), Path(model_file)
@@ -147,7 +149,8 @@ class Evaluator:
             "config_sha256": sha256_file(self.model[0]),
             "model_sha256": sha256_file(self.model[1]),
         }
-        self.device, self.batch_size, self.num_workers = device, batch_size, num_workers
+        self.device, self.num_workers = device, num_workers
+        self.batch = {"batch_seconds": batch_seconds, "batch_size": batch_size}
         self._engine: Optional[DistilMOSInference] = None
 
     def __call__(
@@ -211,7 +214,7 @@ class Evaluator:
                 logging.warning(f"{self.device}: no usable GPU here, using the CPU")
                 self.device = "cpu"
             self._engine = DistilMOSInference(
-                *self.model, device=self.device, batch_size=self.batch_size
+                *self.model, device=self.device, **self.batch
             )
         return self._engine
 

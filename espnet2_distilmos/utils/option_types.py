@@ -51,9 +51,36 @@ class HelpFormatter(argparse.HelpFormatter):
             action.help = USUAL.get(action.dest)
         return super()._format_action(action)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if not text.startswith(_EXAMPLES):
+            return super()._fill_text(text, width, indent)
+        # Commands are copied: their lines stay as they are.
+        return "\n".join(indent + line for line in text.splitlines())
+
 
 class RawHelpFormatter(HelpFormatter, argparse.RawTextHelpFormatter):
     """The same, for texts whose lines stay as they are (ESPnet's)."""
+
+
+_EXAMPLES = "examples:"
+_LONGEST_LINE = 71  # without indentation and backslash
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command's parser: commands as a user would type them.
+
+    Long ones are broken in front of options, with a backslash, as a shell reads them.
+    """
+    lines = [_EXAMPLES]
+    for command in commands:
+        rows: list[str] = []
+        for part in re.split(r" (?=--)", command):
+            if rows and len(rows[-1]) + len(part) < _LONGEST_LINE:
+                rows[-1] += f" {part}"
+            else:
+                rows.append(part)
+        lines.append("  " + " \\\n      ".join(rows))
+    return "\n".join(lines)
 
 
 LARGEST_SEED = 2**32 - 1  # scikit-learn's, and that of numpy's older generators

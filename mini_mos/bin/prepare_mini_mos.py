@@ -20,12 +20,17 @@ SIZES = {
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `python -m mini_mos.bin.prepare_mini_mos`."""
     parser = argparse.ArgumentParser(
         description="Degrade clean speech by known systems and label each clip with "
         "wideband PESQ MOS-LQO against the original: objective labels, not human "
         "ratings. Run it again after an interruption; it goes on where it was.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.prepare_mini_mos",
+            "python -m mini_mos.bin.prepare_mini_mos --speech_dir my_speech "
+            "--n_train 300 --data_dir data --nj 4",
+        ),
     )
     parser.add_argument(
         "--speech_dir",
@@ -61,7 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Make the corpus."""
+    """Make the corpus and the sets of undegraded recordings that are asked for."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
     from mini_mos.corpus.clean import write_clean_set

@@ -49,7 +49,7 @@ def tell_time(
     logging.info(
         f"{known['runs_done']} of {known['runs']} runs done in "
         f"{known['hours_done']:.1f} h of runs; left: {known['hours_left']:.1f} h of "
-        f"runs, {known['hours_left'] / jobs:.1f} h with --jobs {jobs}{guessed}"
+        f"runs, {known['hours_left'] / jobs:.1f} h with --nj {jobs}{guessed}"
     )
     return known
 

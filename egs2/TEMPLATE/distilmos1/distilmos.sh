@@ -233,7 +233,7 @@ if ! "${skip_eval}"; then
         if [ -n "${download_model}" ]; then
             log "Use ${download_model} for scoring"
             ${python} -m espnet2_distilmos.bin.download_model \
-                --model_tag "${download_model}" --output_dir "${mos_exp}"
+                --model "${download_model}" --output_dir "${mos_exp}"
         fi
         need "${mos_exp}/${uncalibrated_model}" 5
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
@@ -247,13 +247,14 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
+        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}" \
+        --scores "${mos_exp}/${inference_tag}" --labels "${dumpdir}/raw"
 fi
 
 if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then
     log "Stage 8: Upload: ${packed_model} -> ${hf_repo}"
     ${python} -m espnet2_distilmos.bin.upload_model \
-        --packed_model "${packed_model}" --hf_repo "${hf_repo}"
+        --model "${packed_model}" --hf_repo "${hf_repo}"
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

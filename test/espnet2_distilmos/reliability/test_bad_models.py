@@ -253,7 +253,7 @@ def test_models(tiny_model, upstream, tmp_path, refused, name):
     command = ["score", upstream / "a.wav", "--model", tmp_path / "model"]
     refused([*command, "--output", "out.csv", "--device", "cpu"], word)
     # Without a network, `info` cannot see every fault; none may end in a traceback.
-    assert cli(["info", str(tmp_path / "model")]) in (0, 1)
+    assert cli(["info", "--model", str(tmp_path / "model")]) in (0, 1)
 
 
 def test_options_of_the_scorer(tiny_model, upstream, refused):
@@ -351,7 +351,7 @@ def test_archives(tiny_model, tmp_path, refused, name):
             z.write(tiny_model / file, file)
     spoil, word = ARCHIVES[name]
     spoil(archive)
-    refused(["info", archive], word)
+    refused(["info", "--model", archive], word)
     assert not list(tmp_path.parent.glob("harm"))
 
 
@@ -361,7 +361,7 @@ def test_an_archive_that_no_disk_holds(tiny_model, tmp_path, refused, monkeypatc
         z.write(tiny_model / "model.pth", "model.pth")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    refused(["info", archive], "model.zip: unpacks to", "DISTILMOS_CACHE")
+    refused(["info", "--model", archive], "model.zip: unpacks to", "DISTILMOS_CACHE")
 
 
 # --- the authors' checkpoints

@@ -109,7 +109,7 @@ score_test_sets() {
         ${python} -m espnet2_distilmos.bin.reference_rows \
             --train_dir "${dumpdir}/raw/${train_set}" \
             --test_dirs "${test_set_list[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
-            --output_dir "${rows}" --n_jobs "${nj}"
+            --output_dir "${rows}" --nj "${nj}"
         [ -z "${shipped_rows}" ] || add_shipped_rows "${rows}"
         for dset in "${test_set_list[@]}"; do
             for dir in "${rows}"/*/"${dset}"; do
