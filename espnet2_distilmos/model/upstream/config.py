@@ -23,7 +23,7 @@ class UpstreamConfig:
         normalize: layer-normalise every hidden state over its channels.
         extra_conf: further arguments of the S3PRL entry.
         layers: the layers to use, counted from 1 (layer i = raw output of block i);
-            None = all.
+            0 = the input of block 1; None = all from 1.
         freeze: the whole upstream stays as pretrained (no gradient, eval mode).
         feature_grad_mult: factor on the gradient that reaches the CNN; 0 freezes
             it; None = what the checkpoint was pretrained with.
@@ -98,10 +98,10 @@ class UpstreamConfig:
             or (
                 isinstance(self.layers, list)
                 and len(self.layers) > 0
-                and all(type(x) is int and x > 0 for x in self.layers)
+                and all(type(x) is int and x >= 0 for x in self.layers)
                 and self.layers == sorted(set(self.layers))
             ),
-            "a rising list of layer numbers from 1, or null for all",
+            "a rising list of layer numbers (0: the input of block 1), or null for all",
         )
         mult = self.feature_grad_mult
         require(
