@@ -39,7 +39,7 @@ def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
         UserError: a family of which no file can be made.
     """
     folder = Path(folder)
-    conf = {**adapter.conf.to_dict(), "random_init": None}
+    conf = {**adapter.conf.to_dict(), "random_init": None, "release": None}
     if not adapter.state_dict():  # filter banks
         return conf
     model = adapter.model if hasattr(adapter, "model") else adapter.expert.model

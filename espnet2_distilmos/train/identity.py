@@ -63,7 +63,10 @@ _CALLED = {
 # ESPnet looks for it beside the first data file, and makes other batches of it.
 _CATEGORIES = "utt2category"
 # Of an upstream's configuration: the gradients are the same with and without.
-_UPSTREAM_NOT_DECIDING = ("path_or_url", "random_init", "gradient_checkpointing")
+_UPSTREAM_NOT_DECIDING = (
+    *("path_or_url", "random_init", "release"),
+    "gradient_checkpointing",
+)
 
 
 def training_request(
@@ -165,9 +168,9 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     full = UpstreamConfig.from_dict(conf, where).to_dict()
     path = full["path_or_url"]
     weights = checkpoint_sha256(path)
-    # A random one is written at its first use; until then its recipe stands for it.
-    if weights is None and full["random_init"] is not None:
-        weights = full["random_init"]
+    # These are written at their first use; until then a recipe or name stands for them.
+    if weights is None:
+        weights = full["random_init"] or full["release"]
     return {
         **{k: plain(v) for k, v in full.items() if k not in _UPSTREAM_NOT_DECIDING},
         "layers": full["layers"],

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional, Union
 
+from espnet2_distilmos.model.upstream.releases import RELEASES
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
@@ -38,6 +39,8 @@ class UpstreamConfig:
             `checkpoint` = if the checkpoint's own configuration says so.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
+        release: name of weights (:mod:`.releases`) that are written to `path_or_url`
+            if that folder is not there yet.
     """
 
     upstream: str
@@ -52,6 +55,7 @@ class UpstreamConfig:
     gradient_checkpointing: bool = False
     normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
+    release: Optional[str] = None
 
     @classmethod
     def from_file(cls, path: PathLike) -> "UpstreamConfig":
@@ -134,6 +138,19 @@ class UpstreamConfig:
                 and self.path_or_url is not None
             ),
             "{seed, config} beside a path_or_url",
+        )
+        release = self.release
+        require(
+            "release",
+            release is None
+            or (
+                isinstance(release, str)
+                and release in RELEASES
+                and RELEASES[release].upstream == self.upstream
+                and self.path_or_url is not None
+                and self.random_init is None
+            ),
+            f"{' or '.join(RELEASES)}, beside a path_or_url and the upstream's name",
         )
         return self
 
