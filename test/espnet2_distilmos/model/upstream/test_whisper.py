@@ -116,6 +116,25 @@ def test_frame_counts(conf):
         )
 
 
+def test_the_convolutions_have_a_rate_of_their_own(conf):
+    from espnet2_distilmos.train.optimizer import build_optimizer
+
+    model = torch.nn.Module()
+    model.network = torch.nn.Module()
+    model.network.upstream = upstream = build(conf)
+    rates = {"upstream_lr": 0.01, "cnn_lr": 0.001}
+    optimizer = build_optimizer(model, torch.optim.SGD, {"lr": 1.0}, **rates)
+    found = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    names = {name: found.get(id(p)) for name, p in upstream.named_parameters()}
+    of_cnn = {name for name, rate in names.items() if rate == 0.001}
+    assert of_cnn == {f"model.conv{i}.{p}" for i in (1, 2) for p in ("weight", "bias")}
+    untrained = {name for name, rate in names.items() if rate is None}
+    assert untrained == {
+        *("model.embed_positions.weight", "model.layer_norm.weight"),
+        "model.layer_norm.bias",
+    }
+
+
 def test_too_short_and_too_long_are_one_line(conf):
     upstream = build(conf).eval()
     with pytest.raises(UserError, match="200 samples is too short"):
