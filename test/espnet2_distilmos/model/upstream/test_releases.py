@@ -11,6 +11,7 @@ import pytest
 import tiny_ctranslate2 as ct2
 import tiny_upstreams as tiny
 import torch
+import yaml
 
 from espnet2_distilmos.model.upstream import releases
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
@@ -128,6 +129,30 @@ def test_written_once_and_the_same_bytes_every_time(package, tmp_path):
         ).read_bytes()
     path.unlink()  # what is there is used
     build_upstream(conf_of(tmp_path / "a", release=NAME))
+
+
+def test_a_model_whose_folder_is_gone_leaves_nothing_behind(
+    package, tmp_path, tools, monkeypatch
+):
+    """Scoring writes the release for a moment, wherever a model says that it lies."""
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+    from espnet2_distilmos.model.network import build_network
+
+    package()
+    exp, here = tmp_path / "exp", tmp_path / "here"
+    exp.mkdir(), here.mkdir()
+    monkeypatch.chdir(here)
+    conf = conf_of("up", release=NAME).to_dict()
+    network = build_network(conf, "sslmos", {})
+    states = {f"network.{k}": v for k, v in network.state_dict().items()}
+    torch.save(states, exp / "model.pth")
+    config = {"upstream_conf": conf, "predictor": "sslmos"}
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    expected = DistilMOSInference(None, exp / "model.pth")(tools.speech(0.5))
+    shutil.rmtree(here / "up")
+    again = DistilMOSInference(None, exp / "model.pth")(tools.speech(0.5))
+    assert again["mos"] == pytest.approx(expected["mos"], abs=1e-6)
+    assert list(here.iterdir()) == []
 
 
 def test_half_precision_is_read_to_the_bit(states, tmp_path):
