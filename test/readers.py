@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from tiny_ctranslate2 import model_bin
 
 from espnet2_distilmos.utils.errors import UserError
 
@@ -101,6 +102,7 @@ def targets() -> dict:
     """Return name -> target; importing none of them needs torch."""
     from espnet2_distilmos.corpora import tables
     from espnet2_distilmos.corpora.own_csv.table import read_table
+    from espnet2_distilmos.model.upstream.ctranslate2 import read_ctranslate2
     from espnet2_distilmos.packs.folder import model_in
     from espnet2_distilmos.tokens.provenance import read_provenance
     from espnet2_distilmos.tts.evaluate import read_stamp
@@ -162,6 +164,10 @@ def targets() -> dict:
         "scores": Target(_score_sets, [scores]),
         "npy": Target(_array, [npy.getvalue()]),
         "zip": Target(_unpack, [archive.getvalue()]),
+        "ctranslate2": Target(
+            lambda path: read_ctranslate2(path, "WhisperSpec", "encoder/"),
+            [model_bin({"encoder/a": np.ones((2, 3), "f2"), "b": np.int8(1)})],
+        ),
         "audio": Target(_audio, sounds),
     }
 

@@ -10,6 +10,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
+from espnet2_distilmos.utils.folders import settle
 
 # config.yaml and checkpoint.
 Model = Tuple[Path, Path]
@@ -168,12 +169,3 @@ def _walk(folder: Path) -> Iterator[Tuple[str, List[str], List[str]]]:
             if not deep and name != "__MACOSX" and not name.startswith(".")
         ]
         yield root, folders, files
-
-
-def settle(tmp: Path, folder: Path) -> None:
-    """Rename a whole folder; another process that was faster has made the same."""
-    try:
-        tmp.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise

@@ -181,8 +181,8 @@ def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str,
     if found is not None:
         conf["path_or_url"] = str(found)
         yield conf
-    elif conf.get("random_init") is not None:
-        # Its random weights are replaced anyway: leave nothing behind.
+    elif conf.get("random_init") is not None or conf.get("release") is not None:
+        # The weights that are written are replaced anyway: leave nothing behind.
         with tempfile.TemporaryDirectory() as tmp:
             conf["path_or_url"] = str(Path(tmp) / "upstream.pt")
             yield conf

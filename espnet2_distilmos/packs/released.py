@@ -2,14 +2,13 @@
 
 import logging
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Dict, Tuple
 
-from espnet2_distilmos.packs.folder import OTHER_WAYS, cache_dir, model_in, settle
+from espnet2_distilmos.packs.folder import OTHER_WAYS, cache_dir, model_in
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import sha256_file
+from espnet2_distilmos.utils.folders import atomic_folder
 from espnet2_distilmos.utils.network import brief, hub_or_cache
 
 # Their model repository on the Hugging Face Hub: one folder a backbone, each with
@@ -46,15 +45,10 @@ def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
     if not folder.exists():
         from espnet2_distilmos.packs.official import import_official
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        tmp = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".importing."))
-        try:
+        with atomic_folder(folder) as tmp:
             source = f"https://huggingface.co/{REPOSITORY} ({backbone})"
             for line in import_official(_download(backbone), tmp, source):
                 logging.info(line)
-            settle(tmp, folder)
-        finally:
-            shutil.rmtree(tmp, ignore_errors=True)
     return model_in(folder)
 
 

@@ -13,6 +13,7 @@ from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.downloads import s3prl_downloads
+from espnet2_distilmos.model.upstream.hugging_face import extractor_class
 from espnet2_distilmos.model.upstream.loader import find_entry
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -38,7 +39,7 @@ def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
         UserError: a family of which no file can be made.
     """
     folder = Path(folder)
-    conf = {**adapter.conf.to_dict(), "random_init": None}
+    conf = {**adapter.conf.to_dict(), "random_init": None, "release": None}
     if not adapter.state_dict():  # filter banks
         return conf
     holder: Any = adapter if hasattr(adapter, "model") else adapter.expert
@@ -117,13 +118,14 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
 def _save_hugging_face(
     conf: UpstreamConfig, model: Any, folder: Path
 ) -> Dict[str, Any]:
-    from transformers import Wav2Vec2FeatureExtractor
-
-    model.save_pretrained(folder / "upstream")
+    # Whisper's encoder comes out of files of whole models, to whose names transformers
+    # would go back.
+    names = {"save_original_format": False} if "whisper" in conf.upstream else {}
+    model.save_pretrained(folder / "upstream", **names)
     name = str(conf.path_or_url)  # checked when it was loaded
     # What was loaded a moment ago is in the cache: nothing is asked of the Hub again.
     with hub_offline() if not Path(name).is_dir() else contextlib.nullcontext():
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(name)
+        extractor = extractor_class(conf.upstream).from_pretrained(name)
     extractor.save_pretrained(folder / "upstream")
     return {"path_or_url": "upstream"}
 

@@ -16,8 +16,12 @@ def is_count(value: Any) -> bool:
 
 
 def are_layers(value: Any) -> bool:
-    """Tell whether `value` is a list of layer numbers."""
-    return isinstance(value, list) and len(value) > 0 and all(map(is_count, value))
+    """Tell whether `value` is a list of layer numbers; 0 is the input of block 1."""
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(type(layer) is int and layer >= 0 for layer in value)
+    )
 
 
 def read_provenance(path: PathLike) -> Dict[str, Any]:

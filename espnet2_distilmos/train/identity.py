@@ -167,9 +167,9 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     full = UpstreamConfig.from_dict(conf, where).to_dict()
     path = full["path_or_url"]
     weights = checkpoint_sha256(path)
-    # A random one is written at its first use; until then its recipe stands for it.
-    if weights is None and full["random_init"] is not None:
-        weights = full["random_init"]
+    # These are written at their first use; until then a recipe or name stands for them.
+    if weights is None:
+        weights = full["random_init"] or full["release"]
     return {
         **{k: plain(v) for k, v in full.items() if k not in NO_WEIGHTS_KEYS},
         "layers": full["layers"],

@@ -150,7 +150,10 @@ class Evaluator:
             "model_sha256": sha256_file(self.model[1]),
         }
         self.device, self.num_workers = device, num_workers
-        self.batch = {"batch_seconds": batch_seconds, "batch_size": batch_size}
+        self.batch: Dict[str, Any] = {
+            "batch_seconds": batch_seconds,
+            "batch_size": batch_size,
+        }
         self._engine: Optional[DistilMOSInference] = None
 
     def __call__(

@@ -11,7 +11,12 @@ from typing import Any, Dict
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_json, write_yaml
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import (
+    checkpoint_sha256,
+    is_whole,
+    matches,
+    write_stamp,
+)
 from mini_mos.experiment import network, universa
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.plan import MAIN, Run
@@ -56,14 +61,14 @@ def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
             if not source.exists():
                 raise UserError(f"{source}: no such file; make the data sets first")
             digests[f"{name}/{file}"] = sha256_file(source)
-    # A random model is written at its first use, from the seed in `upstream`.
-    made = path is None or "random_init" in upstream
+    # These are written at their first use, from the seed or the name in `upstream`.
+    made = path is None or "random_init" in upstream or "release" in upstream
     return {
         "run": run.to_dict(),
         "configuration": configuration(protocol, run),
         "max_frames": protocol.max_frames,
         "upstream": upstream,
-        "upstream_sha256": None if made else sha256_file(path),
+        "upstream_sha256": None if made else checkpoint_sha256(path),
         "data": digests,
     }
 

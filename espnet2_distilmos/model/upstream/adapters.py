@@ -17,7 +17,9 @@ class UpstreamAdapter(torch.nn.Module):
     A subclass sets what is below in `__init__`, then calls :meth:`_select_layers`.
 
     Attributes:
-        layers: numbers of the layers that were chosen, counted from 1.
+        layers: numbers of the layers that were chosen, counted from 1; 0 is the input
+            of block 1.
+        has_input_state: whether there is a layer 0.
         n_blocks: number of layers that the model has.
         hidden_size: channels of a hidden state (D).
         downsample: samples a frame (320 at 16 kHz: 20 ms).
@@ -25,6 +27,7 @@ class UpstreamAdapter(torch.nn.Module):
     """
 
     layers: Tuple[int, ...]
+    has_input_state: bool = False
     n_blocks: int
     hidden_size: int
     downsample: int
@@ -41,6 +44,11 @@ class UpstreamAdapter(torch.nn.Module):
             raise UserError(
                 f"layer {self.layers[-1]} was asked of {self.conf.upstream}, which has "
                 f"{self.n_blocks} layers"
+            )
+        if self.layers[0] == 0 and not self.has_input_state:
+            raise UserError(
+                f"layer 0, the input of block 1, was asked of {self.conf.upstream}, "
+                "which does not give it"
             )
         if self.conf.freeze:
             self.requires_grad_(False)
@@ -110,8 +118,9 @@ def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tenso
 class ClipwiseAdapter(UpstreamAdapter):
     """Any S3PRL upstream, one clip at a time: slow, but exact for every model.
 
-    In a transformer encoder layer i is the raw output of block i. Else it is the i-th
-    of S3PRL's hidden states, as many as S3PRL gives.
+    In a transformer encoder layer i is the raw output of block i, and layer 0 the input
+    of block 1. Else layer i is the i-th of S3PRL's hidden states, as many as S3PRL
+    gives.
 
     What trains is found by a trial: parameters that get no gradient are marked so.
     """
@@ -143,7 +152,8 @@ class ClipwiseAdapter(UpstreamAdapter):
             self._watch_blocks(len(self._run(clip)))
             states = self._run(clip)
         expert.train(was_training)
-        self.n_blocks = len(states)
+        # What S3PRL gives from layer 0 on, or from layer 1.
+        self.n_blocks = len(states) - self.has_input_state
         self.hidden_size = states[0].size(-1)
         if any(s.shape != states[0].shape for s in states):
             raise UserError(
@@ -162,7 +172,10 @@ class ClipwiseAdapter(UpstreamAdapter):
         """Mark parameters that get no gradient: they would stop DDP."""
         parameters = [p for p in self.expert.parameters() if p.requires_grad]
         total = torch.stack(
-            [states[i - 1].float().square().sum() for i in self.layers]
+            [
+                states[i - (not self.has_input_state)].float().square().sum()
+                for i in self.layers
+            ]
         ).sum()
         gradients: Tuple = (None,) * len(parameters)
         if parameters and total.requires_grad:
@@ -171,13 +184,14 @@ class ClipwiseAdapter(UpstreamAdapter):
             parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        """Map (N,) -> one (T, D) a layer."""
+        """Map (N,) -> one (T, D) a layer, layer 0 first if there is one."""
         if self._outputs is not None:
             self._outputs.clear()
         states = [s[0] for s in self.expert([clip])["hidden_states"]]
         if self._outputs:
             # Some of S3PRL's encoders pad by a frame inside.
-            states = [out[: len(states[0])] for out in self._outputs]
+            outputs = [out[: len(states[0])] for out in self._outputs]
+            states = states[:1] + outputs
             self._outputs.clear()
         return states
 
@@ -187,10 +201,12 @@ class ClipwiseAdapter(UpstreamAdapter):
         That is, if its hidden states are one more than its blocks: S3PRL's first is
         what block 1 gets, and its last may come after a norm that follows the blocks.
         """
-        encoder = getattr(getattr(self.expert, "model", None), "encoder", None)
+        model = getattr(self.expert, "model", None)
+        encoder = getattr(model, "encoder", model)
         blocks = getattr(encoder, "layers", None)
         if not isinstance(blocks, torch.nn.ModuleList) or n_states != len(blocks) + 1:
             return
+        self.has_input_state = True
         self._outputs = noted = []
 
         def note(_: torch.nn.Module, __: Any, output: Any) -> None:
@@ -207,8 +223,8 @@ class ClipwiseAdapter(UpstreamAdapter):
             [states[0].size(0) for states in all_states], device=clips[0].device
         )
         return [
-            pad_sequence([states[i - 1] for states in all_states], batch_first=True)
-            for i in self.active_layers
+            pad_sequence([states[i] for states in all_states], batch_first=True)
+            for i in (n - (not self.has_input_state) for n in self.active_layers)
         ], frame_lengths
 
 

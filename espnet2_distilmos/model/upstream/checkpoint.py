@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator
 import torch
 
 from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
+from espnet2_distilmos.model.upstream.releases import write_release
 from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -71,10 +72,11 @@ def write_random_wavlm(path: PathLike, seed: int, config: Dict[str, Any]) -> Non
 
 
 def ensure_checkpoint(conf: UpstreamConfig) -> None:
-    """Make the checkpoint of a `random_init` upstream; check that a local one is there.
+    """Make the checkpoint of a `random_init` upstream or of a `release`.
 
     Raises:
-        UserError: `path_or_url` is a path and no such file.
+        UserError: `path_or_url` is a path and no such file, or a release cannot be had
+            (:func:`~.releases.write_release`).
     """
     if conf.path_or_url is None or "://" in conf.path_or_url:
         return
@@ -82,6 +84,8 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
     if not path.exists() and conf.random_init is not None:
         write_random_wavlm(path, **conf.random_init)
         logging.info(f"{path}: written with random weights, {conf.random_init}")
+    if not path.exists() and conf.release is not None:
+        write_release(conf.release, path)
     # The entries of transformers also take names of repositories on the hub.
     if not path.exists() and not conf.upstream.startswith("hf_"):
         raise UserError(

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Union
 
+from espnet2_distilmos.model.upstream.releases import RELEASES
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
@@ -17,7 +18,10 @@ FINGERPRINT_KEYS = (*STATE_KEYS, "weights_sha256")
 # ...for files from before a key was there...
 FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}
 # ...and a training depends on all keys but these, with which gradients are the same.
-NO_WEIGHTS_KEYS = ("path_or_url", "random_init", "gradient_checkpointing")
+NO_WEIGHTS_KEYS = (
+    *("path_or_url", "random_init", "release"),
+    "gradient_checkpointing",
+)
 
 
 @dataclass
@@ -34,7 +38,7 @@ class UpstreamConfig:
         normalize: layer-normalise every hidden state over its channels.
         extra_conf: further arguments of the S3PRL entry.
         layers: the layers to use, counted from 1 (layer i = raw output of block i);
-            None = all.
+            0 = the input of block 1; None = all from 1.
         freeze: the whole upstream stays as pretrained (no gradient, eval mode).
         feature_grad_mult: factor on the gradient that reaches the CNN; 0 freezes
             it; None = what the checkpoint was pretrained with.
@@ -48,6 +52,8 @@ class UpstreamConfig:
             `checkpoint` = if the checkpoint's own configuration says so.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
+        release: name of weights (:mod:`.releases`) that are written to `path_or_url`
+            if that folder is not there yet.
     """
 
     upstream: str
@@ -61,6 +67,7 @@ class UpstreamConfig:
     gradient_checkpointing: bool = False
     normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
+    release: Optional[str] = None
 
     @classmethod
     def from_file(cls, path: PathLike) -> "UpstreamConfig":
@@ -95,10 +102,10 @@ class UpstreamConfig:
             or (
                 isinstance(self.layers, list)
                 and len(self.layers) > 0
-                and all(type(x) is int and x > 0 for x in self.layers)
+                and all(type(x) is int and x >= 0 for x in self.layers)
                 and self.layers == sorted(set(self.layers))
             ),
-            "a rising list of layer numbers from 1, or null for all",
+            "a rising list of layer numbers (0: the input of block 1), or null for all",
         )
         mult = self.feature_grad_mult
         require(
@@ -126,6 +133,19 @@ class UpstreamConfig:
                 and self.path_or_url is not None
             ),
             "{seed, config} beside a path_or_url",
+        )
+        release = self.release
+        require(
+            "release",
+            release is None
+            or (
+                isinstance(release, str)
+                and release in RELEASES
+                and RELEASES[release].upstream == self.upstream
+                and self.path_or_url is not None
+                and self.random_init is None
+            ),
+            f"{' or '.join(RELEASES)}, beside a path_or_url and the upstream's name",
         )
         return self
 

@@ -1,9 +1,9 @@
-"""Models of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM."""
+"""Models of Hugging Face's transformers: files of all, wav2vec 2.0, HuBERT, WavLM."""
 
 import contextlib
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 from unittest import mock
 
 import torch
@@ -30,7 +30,10 @@ ENTRIES = {
     "wav2vec2": "hf_wav2vec2_custom",
     "hubert": "hf_hubert_custom",
     "wavlm": "hf_wavlm_custom",
+    "whisper": "hf_whisper_custom",
 }
+# What the front end of every Whisper has; files of others are damaged, or a trap.
+_FRONT_END = {"n_fft": 400, "hop_length": 160, "dither": 0.0}
 # What a file may lack: it takes the place of masked frames in pretraining alone.
 _UNUSED = "masked_spec_embed"
 
@@ -48,8 +51,27 @@ def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
     name = None if path is None or Path(path).is_dir() else path
     with hub_or_cache(name) if name else contextlib.nullcontext() as silent:
         check_hugging_face(entry, path, silent)
-        with whole_weights():
+        with whole_weights(), _quiet_transformers():
             yield
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers from drawing bars, and from listing the weights not needed.
+
+    Those are heads and decoders; what is missing is an error here.
+    """
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager
@@ -109,14 +131,14 @@ def check_hugging_face(
     folder = Path(path)
     if folder.is_dir() and not (folder / "preprocessor_config.json").is_file():
         raise UserError(
-            f"{path}: no preprocessor_config.json, which says whether the waveform is "
-            "to be normalised (do_normalize); take it from where the model comes from"
+            f"{path}: no preprocessor_config.json, which says how the waveform is "
+            "prepared (do_normalize...); take it from where the model comes from"
         )
-    from transformers import PretrainedConfig, Wav2Vec2FeatureExtractor
+    from transformers import FeatureExtractionMixin, PretrainedConfig
 
     try:
-        kind = str(PretrainedConfig.get_config_dict(path)[0].get("model_type"))
-        rate = Wav2Vec2FeatureExtractor.from_pretrained(path).sampling_rate
+        config = PretrainedConfig.get_config_dict(path)[0]
+        front_end = FeatureExtractionMixin.get_feature_extractor_dict(path)[0]
     except (OSError, ValueError) as e:
         if silent is not None and refused_hosts() is not None:
             raise ConnectionRefused(not_here(entry, path)) from e
@@ -127,6 +149,7 @@ def check_hugging_face(
                 "network, or name a folder that save_pretrained wrote"
             ) from e
         raise UserError(f"{path}: not a model of transformers ({e})") from e
+    kind, rate = str(config.get("model_type")), front_end.get("sampling_rate", 16000)
     if ENTRIES.get(kind) != entry:
         raise UserError(
             f"{path}: a {kind} model; use `upstream: {ENTRIES[kind]}`"
@@ -135,6 +158,28 @@ def check_hugging_face(
         )
     if rate != SAMPLE_RATE:
         raise UserError(f"{path}: a model for {rate} Hz; {SAMPLE_RATE} Hz is needed")
+    if kind == "whisper":
+        _check_front_end(path, front_end, config.get("num_mel_bins", 80))
+
+
+def _check_front_end(path: str, front_end: Mapping[str, Any], bands: Any) -> None:
+    """Refuse a Whisper's `preprocessor_config.json` that is not one of a Whisper."""
+    expected = {**_FRONT_END, "feature_size": bands}
+    for key, value in expected.items():
+        if front_end.get(key, value) != value:
+            raise UserError(
+                f"{path}: preprocessor_config.json says {key} {front_end[key]!r}; "
+                f"{value} belongs to this Whisper"
+            )
+
+
+def extractor_class(entry: str) -> Any:
+    """Return transformers' class for `preprocessor_config.json`."""
+    import transformers
+
+    if entry == "hf_whisper_custom":
+        return transformers.WhisperFeatureExtractor
+    return transformers.Wav2Vec2FeatureExtractor
 
 
 def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:

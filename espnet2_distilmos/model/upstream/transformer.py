@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +45,8 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     The CNN runs clip by clip or, on a GPU and where it is trained, on the batch with a
     masked GroupNorm; the transformer runs on the padded batch with the true mask. Layer
     i is the raw output of block i, also in pre-norm models, whose final LayerNorm is
-    not applied. Nothing is masked as in SpecAugment, whatever the checkpoint says.
+    not applied; layer 0 is the input of block 1. Nothing is masked as in SpecAugment,
+    whatever the checkpoint says.
 
     A family says in a subclass how its modules are called.
 
@@ -65,6 +66,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     model: Any
     models: Tuple[str, ...] = ()
     first_block_runs: bool = False
+    has_input_state = True
     cnn_on_batch: Optional[bool] = None
 
     @classmethod
@@ -129,9 +131,9 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     def encoder(self) -> Any:
         """The module with the blocks (`layers`) and a LayerNorm (`layer_norm`)."""
 
-    @abstractmethod
     def _convolve(self, speech: torch.Tensor) -> torch.Tensor:
-        """Map (B, N) waveforms -> (B, T, C) CNN features."""
+        """Map (B, N) waveforms -> (B, T, C), for a CNN that takes the waveform."""
+        raise NotImplementedError
 
     @abstractmethod
     def _input_modules(self) -> List[torch.nn.Module]:
@@ -179,6 +181,13 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         training = self.training and torch.is_grad_enabled()
         return self.conf.gradient_checkpointing and training
 
+    def _keep_or_repeat(self, function: Callable, *args: Any) -> Any:
+        """Call, keeping what the backward pass needs or only what goes in."""
+        # A frozen CNN has no backward pass, and just runs.
+        if self._checkpointing:
+            return checkpoint(function, *args, use_reentrant=False)
+        return function(*args)
+
     def _run_cnn(
         self, speech: torch.Tensor, lengths: Optional[torch.Tensor] = None
     ) -> torch.Tensor:
@@ -190,46 +199,53 @@ class TransformerAdapter(UpstreamAdapter, ABC):
                 norm.lengths = lengths
             return self._convolve(speech)
 
-        if self._checkpointing:  # which needs gradients: a frozen CNN just runs
-            return checkpoint(run, speech, use_reentrant=False)
-        return run(speech)
+        return self._keep_or_repeat(run, speech)
 
     def _extract(self, clips: List[torch.Tensor], counts: List[int]) -> torch.Tensor:
         """Map (N_b,) waveforms -> (B, T, C) CNN features."""
         if self.waveform_eps is not None:
             clips = [F.layer_norm(c, c.shape, eps=self.waveform_eps) for c in clips]
         trained = torch.is_grad_enabled() and self.feature_grad_mult > 0
+        with torch.set_grad_enabled(trained):
+            features = self._features(clips, counts, trained)
+        if features.requires_grad and self.feature_grad_mult != 1:
+            features.register_hook(lambda grad: grad * self.feature_grad_mult)
+        return features
+
+    def _features(
+        self, clips: List[torch.Tensor], counts: List[int], trained: bool
+    ) -> torch.Tensor:
+        """(N_b,) waveforms -> (B, T, C), anything behind the end of a clip."""
         on_batch = self.cnn_on_batch
         if on_batch is None:
             # oneDNN compiles kernels for every length that it has not seen, which costs
             # more than padding where there is a backward pass, too: 1.4 times the step
             # of mini, 1.2 of a base model.
             on_batch = clips[0].is_cuda or trained
-        with torch.set_grad_enabled(trained):
-            if on_batch and len(set(counts)) > 1:
-                first = [output_length(len(c), self.convolutions[:1]) for c in clips]
-                features = self._run_cnn(
-                    pad_sequence(clips, batch_first=True),
-                    torch.tensor(first, device=clips[0].device),
-                )
-            else:
-                features = pad_sequence(
-                    [self._run_cnn(clip.unsqueeze(0))[0] for clip in clips],
-                    batch_first=True,
-                )
-        if features.requires_grad and self.feature_grad_mult != 1:
-            features.register_hook(lambda grad: grad * self.feature_grad_mult)
-        return features
+        if on_batch and len(set(counts)) > 1:
+            first = [output_length(len(c), self.convolutions[:1]) for c in clips]
+            return self._run_cnn(
+                pad_sequence(clips, batch_first=True),
+                torch.tensor(first, device=clips[0].device),
+            )
+        return pad_sequence(
+            [self._run_cnn(clip.unsqueeze(0))[0] for clip in clips],
+            batch_first=True,
+        )
 
-    def _forward_clips(
-        self, clips: List[torch.Tensor]
-    ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        counts = [self.frame_count(len(clip)) for clip in clips]
+    def _require_lengths(self, clips: List[torch.Tensor], counts: List[int]) -> None:
+        """Refuse clips that the model cannot take; `counts` are their frames."""
         if min(counts) < 1:
             raise UserError(
                 f"a clip of {len(clips[counts.index(min(counts))])} samples is too "
                 "short for the upstream's CNN (less than one frame)"
             )
+
+    def _forward_clips(
+        self, clips: List[torch.Tensor]
+    ) -> Tuple[List[torch.Tensor], torch.Tensor]:
+        counts = [self.frame_count(len(clip)) for clip in clips]
+        self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
         x = self._project(self._extract(clips, counts))
@@ -237,17 +253,12 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         x = x * mask.unsqueeze(-1)
         padding = self._padding(x, mask) if min(counts) < max(counts) else None
         x = self._enter(x, mask)
-        states, shared = {}, None
+        states, shared = {0: x}, None
         wanted = self.active_layers
         for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
             skipped = self.training and torch.rand(()).item() < self.layerdrop
             if not skipped or (number == 1 and self.first_block_runs):
-                if self._checkpointing:
-                    x, shared = checkpoint(
-                        self._block, block, x, padding, shared, use_reentrant=False
-                    )
-                else:
-                    x, shared = self._block(block, x, padding, shared)
+                x, shared = self._keep_or_repeat(self._block, block, x, padding, shared)
             states[number] = x
         return [states[i] for i in wanted], lengths
 

@@ -32,7 +32,7 @@ def test_defaults_and_round_trip():
         ({"extra_conf": [1]}, "extra_conf must be a mapping"),
         ({"layers": 3}, "layers must be a rising list"),
         ({"layers": []}, "layers must be a rising list"),
-        ({"layers": [0, 1]}, "layers must be a rising list"),
+        ({"layers": [-1, 1]}, "layers must be a rising list"),
         ({"layers": [2, 1]}, "layers must be a rising list"),
         ({"layers": [1, 1]}, "layers must be a rising list"),
         ({"layers": [True]}, "layers must be a rising list"),
