@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Score the clips of a wav.scp with a trained model, with ESPnet's habits."""
+"""Score the clips of sets or of a wav.scp with a trained model, as ESPnet does."""
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Dict, Optional
 
+from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import parse_with_config, run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
@@ -41,11 +44,22 @@ def get_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument("--output_dir", type=takes.path, required=True)
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--data_path_and_name_and_type",
         type=_triple,
-        required=True,
-        help="wav.scp,speech,sound",
+        help="wav.scp,speech,sound: its clips, in this process",
+    )
+    what.add_argument(
+        "--data_dirs",
+        type=takes.path,
+        nargs="+",
+        help="Formatted sets, each into <output_dir>/<set>",
+    )
+    parser.add_argument(
+        "--root",
+        type=takes.path,
+        help="Sets are called by their path below this folder",
     )
     parser.add_argument("--key_file", help="Score only the IDs in this file")
     parser.add_argument("--train_config", help="Default: config.yaml of the model")
@@ -59,6 +73,12 @@ def get_parser() -> argparse.ArgumentParser:
         help="Seconds of audio a batch, with padding (default: clip by clip; GPU 400)",
     )
     parser.add_argument(
+        "--shard_seconds",
+        type=takes.positive,
+        default=300.0,
+        help="Of sets: audio a shard, what a killed job has to do again at most",
+    )
+    parser.add_argument(
         "--corpus",
         metavar="NAME",
         help="Of a model with corpus offsets: score on the scale of this training "
@@ -68,26 +88,83 @@ def get_parser() -> argparse.ArgumentParser:
         "--num_threads", type=takes.positive_int, default=1, help="On the CPU"
     )
     parser.add_argument("--log_level", default="INFO")
+    add_job_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
-    """Score the clips of a wav.scp, unless that is done already."""
-    args = parse_with_config(get_parser(), cmd)
+    """Score the clips of sets or of a wav.scp, unless that is done already."""
+    parser = get_parser()
+    args = parse_with_config(parser, cmd)
+    if args.data_dirs and args.key_file:
+        parser.error("--key_file goes with --data_path_and_name_and_type")
+    if args.data_path_and_name_and_type and (args.job or args.nj > 1 or args.combine):
+        parser.error("--job, --nj and --combine go with --data_dirs")
     set_up_logging(args.log_level)
-    from pathlib import Path
+    if args.train_config is None:
+        args.train_config = str(Path(args.model_file).parent / "config.yaml")
+    if args.data_dirs:
+        _score_sets(args)
+    else:
+        _score_list(args)
 
+
+def _digests(*files: Optional[str]) -> Dict[str, str]:
+    """File -> SHA-256 of its bytes, of those that are given."""
     from espnet2_distilmos.utils.files import sha256_file
+
+    named = [name for name in files if name]
+    for name in named:
+        if not Path(name).is_file():
+            raise UserError(f"{name}: no such file")
+    return {name: sha256_file(name) for name in named}
+
+
+def _load_model(args: argparse.Namespace):
+    from espnet2_distilmos.bin.upstream_options import choose_device
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+    # One thread: jobs run side by side, and sums do not depend on a thread count.
+    device = choose_device(args)
+    # Clip by clip on a CPU: which clips share a batch depends on how they are cut into
+    # parts, and the last bits of their scores on the batch.
+    alone = args.ngpu == 0 and args.batch_seconds is None
+    return DistilMOSInference(
+        args.train_config,
+        args.model_file,
+        device,
+        batch_seconds=args.batch_seconds,
+        batch_size=1 if alone else None,
+        corpus=args.corpus,
+    )
+
+
+def _score_sets(args: argparse.Namespace) -> None:
+    from espnet2_distilmos.inference.predictions import Predictions
+    from espnet2_distilmos.utils.datadir import set_name
+
+    model = _digests(args.model_file, args.train_config)
+    # By what they are: an experiment may be moved.
+    request: Dict[str, str] = dict(
+        zip(("model_sha256", "config_sha256"), model.values())
+    )
+    if args.corpus is not None:
+        request["corpus"] = args.corpus
+    predictions = Predictions(
+        {set_name(folder, args.root): folder for folder in args.data_dirs},
+        args.output_dir,
+        request,
+        lambda: _load_model(args),
+        args.shard_seconds,
+    )
+    run_jobs(predictions, args)
+
+
+def _score_list(args: argparse.Namespace) -> None:
     from espnet2_distilmos.utils.stamp import audio_request, is_whole
 
     wav_scp = args.data_path_and_name_and_type[0]
-    if args.train_config is None:
-        args.train_config = str(Path(args.model_file).parent / "config.yaml")
-    files = (wav_scp, args.key_file, args.model_file, args.train_config)
-    for name in filter(None, files):
-        if not Path(name).is_file():
-            raise UserError(f"{name}: no such file")
-    request = {name: sha256_file(name) for name in filter(None, files)}
+    request = _digests(wav_scp, args.key_file, args.model_file, args.train_config)
     if Path(wav_scp).name == "wav.scp":
         audio = audio_request(Path(wav_scp).parent)
         if "wav_scp_sha256" not in audio:  # its paths do not matter
@@ -101,25 +178,9 @@ def main(cmd=None) -> None:
         output / "inference.yaml", request, lambda _: [output / n for n in names]
     ):
         return
-
-    import torch
-
-    from espnet2_distilmos.inference.engine import DistilMOSInference
+    model = _load_model(args)
     from espnet2_distilmos.inference.scp import score_scp
 
-    # One thread: jobs run side by side, and sums do not depend on a thread count.
-    torch.set_num_threads(args.num_threads)
-    # Clip by clip on a CPU: which clips share a batch depends on the number of jobs,
-    # and the last bits of their scores on the batch.
-    alone = args.ngpu == 0 and args.batch_seconds is None
-    model = DistilMOSInference(
-        args.train_config,
-        args.model_file,
-        "cuda" if args.ngpu > 0 else "cpu",
-        batch_seconds=args.batch_seconds,
-        batch_size=1 if alone else None,
-        corpus=args.corpus,
-    )
     score_scp(model, wav_scp, args.output_dir, request, args.key_file)
 
 

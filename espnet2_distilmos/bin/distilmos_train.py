@@ -47,7 +47,6 @@ def main(cmd=None) -> None:
     """Train, go on, or refuse a folder that holds another training's weights.
 
     Example:
-
         % python -m espnet2_distilmos.bin.distilmos_train --print_config
         % python -m espnet2_distilmos.bin.distilmos_train \
             --config conf/train_distilmos.yaml \

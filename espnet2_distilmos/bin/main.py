@@ -46,9 +46,8 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
         "uses-tokens": ("uses_tokens", "stages 2 to 5: whether a training has them"),
         "training-stamp": ("training_stamp", "stage 5: whole, or weights of another?"),
         "plot-training": ("plot_training", "stage 5: curves and layer weights"),
-        "inference": ("distilmos_inference", "stage 6: score a wav.scp"),
-        "reference-rows": ("reference_rows", "stage 6: baselines without SSL"),
-        "plot-scores": ("plot_scores", "stage 6: scatter plots of predictions"),
+        "inference": ("distilmos_inference", "stage 6: predictions of sets"),
+        "score-sets": ("score_sets", "stage 6: figures, plots, rows to compare with"),
         "results": ("show_results", "stage 6: RESULTS.md of several experiments"),
         "profile-training": ("profile_training", "where the time of a training went"),
         "why-failed": ("why_failed", "the reason in a job's log, in one line"),
@@ -69,7 +68,7 @@ NEEDS: Dict[str, Sequence[str]] = {
     "inference": ["kaldiio"],
     "cluster-layers": _TREES,
     "tokenize-layers": ["kaldiio"],
-    "reference-rows": _TREES,
+    "score-sets": _TREES,
 }
 
 

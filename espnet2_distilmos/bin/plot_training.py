@@ -4,6 +4,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Tuple
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
@@ -27,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def criterion_of(exp: Path) -> tuple[str, str]:
+def criterion_of(exp: Path) -> Tuple[str, str]:
     """Return the validation statistic that chose the best epoch, and `min` or `max`.
 
     The first of best_model_criterion in config.yaml; srcc where there is none.

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.corpora.prepare import READERS, prepare_corpus
 from espnet2_distilmos.utils import option_types as takes
@@ -50,7 +51,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Read the corpus and write."""
     args = vars(get_parser().parse_args(cmd))
     set_up_logging()

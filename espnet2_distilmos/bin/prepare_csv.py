@@ -6,13 +6,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional, Tuple
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.label_info import KINDS, NOT_STATED, LabelInfo
 
 
-def _scale(text: str) -> tuple[float, float]:
+def _scale(text: str) -> Tuple[float, float]:
     try:
         low, high = map(float, text.split(","))
     except ValueError as e:
@@ -79,7 +80,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Check the table, write the data directories and log what was done."""
     args = get_parser().parse_args(cmd)
     set_up_logging()

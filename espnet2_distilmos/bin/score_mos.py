@@ -4,11 +4,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
+from espnet2_distilmos.report.scored import write_scores
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
-from espnet2_distilmos.utils.files import require_output, sha256_file, write_text
-from espnet2_distilmos.utils.stamp import matches, write_stamp
 from espnet2_distilmos.utils.terminal import show
 
 
@@ -54,40 +54,15 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Compare predictions with labels, print the table or write both files."""
     parser = get_parser()
     args = parser.parse_args(cmd)
-    inputs = {
-        "ref_utt2mos": args.ref_utt2mos,
-        "hyp_utt2mos": args.hyp_utt2mos,
-        "utt2sys": args.utt2sys,
-    }
     if args.table is not None and args.output is None:
         parser.error("--table goes with --output")
-    for output in filter(None, (args.output, args.table)):
-        require_output(output, *inputs.values())
-    request = {
-        **{k: None if v is None else sha256_file(v) for k, v in inputs.items()},
-        "n_bootstrap": args.n_bootstrap,
-        "seed": args.seed,
-    }
-    if args.table is not None and matches(args.output, request, lambda _: [args.table]):
-        return
-    # Here: where nothing has changed, numpy would be most of the time.
-    from espnet2_distilmos.report.tables import scores_table
-    from espnet2_distilmos.scoring.score import score_files
-
-    scores = score_files(
-        args.ref_utt2mos, args.hyp_utt2mos, args.utt2sys, args.n_bootstrap, args.seed
-    )
-    table = scores_table(scores)
-    if args.table is None:
+    table = write_scores(**vars(args))
+    if table is not None and args.table is None:
         show(table, end="")
-    else:
-        write_text(args.table, table)
-    if args.output is not None:  # last, since it says that both are whole
-        write_stamp(args.output, request, **scores)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
@@ -32,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Print what the labels are; record it in a config.yaml if asked to."""
     args = get_parser().parse_args(cmd)
     labels = Labels.read(args.file)

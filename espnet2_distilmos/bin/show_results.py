@@ -4,8 +4,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.report.results import write_results
+from espnet2_distilmos.report.sets import label_kind
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
@@ -52,21 +54,23 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--labels",
         metavar="DIR",
-        help="Folder with <set>/utt2mos, the labels: for each model and set a sentence "
-        "says whether it is better than the reference row `constant`",
+        help="Folder with <set>/utt2mos and perhaps <set>/labels.yaml: for each model "
+        "and set a sentence says whether it is better than the reference row "
+        "`constant`, and headings say what the labels are",
     )
     parser.add_argument(
         "--label_kind",
-        default="",
-        help='What the labels are, e.g. "objective: PESQ MOS-LQO, not human ratings"',
+        help='What the labels are, e.g. "objective: PESQ MOS-LQO, not human ratings" '
+        "(default: what stands beside the first of --sets in --labels)",
     )
     parser.add_argument(
         "--out_of_domain",
-        nargs=2,
+        nargs="+",
         action="append",
         default=[],
         metavar=("SET", "LABELS"),
-        help="A set of another corpus and what its labels are; once a set",
+        help="A set of another corpus and what its labels are (default: what stands "
+        "beside it in --labels); once a set",
     )
     parser.add_argument(
         "--reached",
@@ -83,11 +87,20 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Gather the scores, write the page and print its tables."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
     set_up_logging()
-    args.out_of_domain = dict(args.out_of_domain)
+    if any(len(given) > 2 for given in args.out_of_domain):
+        parser.error("--out_of_domain: a set and what its labels are were expected")
+    args.out_of_domain = {
+        name: kind[0] if kind else label_kind(args.labels, name)
+        for name, *kind in args.out_of_domain
+    }
+    if args.label_kind is None:
+        own = [name for name in args.sets or [] if "/" not in name]
+        args.label_kind = label_kind(args.labels, own[0]) if own else ""
     reached = args.reached
     del args.reached
     show(write_results(**vars(args)), end="")

@@ -8,7 +8,7 @@ from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.errors import UserError
 
 
-def add_device_options(parser: argparse.ArgumentParser) -> None:
+def add_device_options(parser: argparse._ActionsContainer) -> None:
     """Add `--ngpu` and `--num_threads`."""
     parser.add_argument(
         "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"

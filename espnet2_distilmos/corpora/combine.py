@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import List, Tuple
 
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir
 from espnet2_distilmos.utils.errors import UserError
@@ -88,7 +89,7 @@ def _labels_of(part: Part) -> Labels:
     return Labels.beside(part.folder) or Labels((LabelInfo(part.corpus),))
 
 
-def _join(loaded: list[tuple[Part, DataDir]]) -> DataDir:
+def _join(loaded: List[Tuple[Part, DataDir]]) -> DataDir:
     without = [str(part.folder) for part, data in loaded if data.systems is None]
     if without and len(without) < len(loaded):
         logging.warning(

@@ -1,6 +1,7 @@
 """The NISQA corpus: transmitted speech, with four dimensions of quality."""
 
 import logging
+from typing import List
 
 from espnet2_distilmos.corpora.checks import Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
@@ -69,7 +70,7 @@ def read_nisqa(corpus_dir: PathLike) -> Listing:
     return listing
 
 
-def _read_part(part: str, path) -> list[Entry]:
+def _read_part(part: str, path) -> List[Entry]:
     entries = []
     rows = read_table(path, needed=("con", "filename_deg", "mos"))
     for where, row in rows:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Dict
 
 from espnet2_distilmos.corpora.bc19 import read_bc19
 from espnet2_distilmos.corpora.bvcc import read_bvcc
@@ -16,7 +16,7 @@ from espnet2_distilmos.utils.files import PathLike
 
 # Name, as that of the recipe's folder in egs2/ -> reader of the corpus' folder. Its
 # further arguments are the corpus' options (bin/prepare_corpus.py).
-READERS: dict[str, Callable[..., Listing]] = {
+READERS: Dict[str, Callable[..., Listing]] = {
     "bc19": read_bc19,
     "bvcc": read_bvcc,
     "nisqa": read_nisqa,

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from espnet2_distilmos.corpora.checks import SCALE, Entry, Finding, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
@@ -38,7 +39,7 @@ def read_tmhint_qi(corpus_dir: PathLike, seed: int = 0) -> Listing:
     # Some unpack only the audio into a folder of its own.
     audio = find_folder(folder, (".", "TMHINTQI"), "train")
     table = folder / "raw_data.csv"
-    sets: dict[str, list[Entry]] = {"train": [], "valid": [], "test": []}
+    sets: Dict[str, List[Entry]] = {"train": [], "valid": [], "test": []}
     listing = Listing(PUBLISHED, sets, tables=[table])
     clips = _mean_ratings(table, listing.findings)
     in_train = {}
@@ -71,12 +72,12 @@ def read_tmhint_qi(corpus_dir: PathLike, seed: int = 0) -> Listing:
 
 
 def _mean_ratings(
-    table: Path, findings: list[Finding]
-) -> dict[str, tuple[str, str, str]]:
+    table: Path, findings: List[Finding]
+) -> Dict[str, Tuple[str, str, str]]:
     """Return file name -> where it is first listed, system, mean rating as text."""
     needed = ("method", "snr", "noise", "quality_score", "file_name")
-    first: dict[str, tuple[str, str]] = {}
-    scores: dict[str, list[float]] = {}
+    first: Dict[str, Tuple[str, str]] = {}
+    scores: Dict[str, List[float]] = {}
     for where, row in read_table(table, needed=needed):
         name = row["file_name"].removesuffix(".wav")
         system = clean_id(f"{row['method']}-SNR{row['snr']}-{row['noise']}")
@@ -100,7 +101,7 @@ def _mean_ratings(
     }
 
 
-def _draw_valid(names: list[str], seed: int) -> dict[str, list[str]]:
+def _draw_valid(names: List[str], seed: int) -> Dict[str, List[str]]:
     """Return a tenth of the names for `valid`, chosen by their hashes alone."""
 
     def key(name: str) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional, Tuple
 
 from espnet2_distilmos.corpora.checks import SCALE, Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.ratings import Ratings, gather_ratings, mean_of
@@ -45,10 +46,10 @@ def _read_ratings(path: Path, dset: str, listing: Listing) -> Ratings:
 
 def read_challenge(
     corpus_dir: PathLike,
-    candidates: tuple[str, ...],
+    candidates: Tuple[str, ...],
     listeners: bool,
     published: Published,
-    known: Mapping[str, str] | None = None,
+    known: Optional[Mapping[str, str]] = None,
 ) -> Listing:
     """Read `sets/` of a track; see :func:`.bvcc.read_bvcc` for its tables.
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List
 
 from espnet2_distilmos.corpora.checks import (
     Clip,
@@ -48,14 +48,14 @@ class Listing:
     """
 
     published: Published
-    sets: dict[str, list[Entry]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    tables: list[Path] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    known: dict[str, str] = field(default_factory=dict)
-    ratings: dict[str, Ratings] = field(default_factory=dict)
+    sets: Dict[str, List[Entry]] = field(default_factory=dict)
+    absent: Dict[str, str] = field(default_factory=dict)
+    tables: List[Path] = field(default_factory=list)
+    findings: List[Finding] = field(default_factory=list)
+    known: Dict[str, str] = field(default_factory=dict)
+    ratings: Dict[str, Ratings] = field(default_factory=dict)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> List[Entry]:
         """Return the clips of all sets."""
         return [e for entries in self.sets.values() for e in entries]
 
@@ -166,7 +166,7 @@ def _differences(
     listing: Listing,
     sets: Mapping[str, Sequence[Clip]],
     findings: Sequence[Finding],
-) -> list[str]:
+) -> List[str]:
     """Return one text for each set that is not as published."""
     published = listing.published
     found = [
@@ -197,7 +197,7 @@ def _write_set(
     dset: str,
     clips: Sequence[Clip],
     ratings: Mapping[str, Ratings],
-    findings: list[Finding],
+    findings: List[Finding],
 ) -> None:
     # `wav.scp`, written last, says that the folder is whole.
     (folder / "wav.scp").unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""Scoring the clips of a `wav.scp` into a folder (stage 6)."""
+"""Scoring the clips of a `wav.scp` into a folder."""
 
 import logging
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import kaldiio
+import numpy as np
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
@@ -33,6 +34,26 @@ def _read_keys(path: PathLike) -> List[str]:
         if not line.split():
             raise UserError(f"{path}:{number}: empty; an ID was expected")
     return [line.split()[0] for line in lines]
+
+
+def scored(
+    model: DistilMOSInference, wavs: Mapping[str, str]
+) -> Iterator[Tuple[str, float, np.ndarray]]:
+    """Yield ID, score and (T,) frame scores of each clip, in order; log warnings.
+
+    Args:
+        model: the engine.
+        wavs: ID -> audio file.
+
+    Raises:
+        UserError: a clip cannot be scored; names it.
+    """
+    for result, utt in zip(model.score_files(wavs.values()), wavs):
+        if result["mos"] is None:
+            raise UserError(f"{utt}: {result['error']}")
+        for text in result["warnings"]:
+            logging.warning(f"{utt}: {text}")
+        yield utt, result["mos"], result["frame_mos"]
 
 
 def score_scp(
@@ -72,16 +93,13 @@ def score_scp(
     with folder_lock(output_dir):
         with atomic_path(ark) as tmp:
             with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-                results = model.score_files(wavs.values())
-                results = progress(results, "scoring, clips", len(wavs))
-                for result, utt in zip(results, wavs):
-                    if result["mos"] is None:
-                        raise UserError(f"{utt}: {result['error']}")
-                    for text in result["warnings"]:
-                        logging.warning(f"{utt}: {text}")
-                    scores[utt] = result["mos"]
+                results = scored(model, wavs)
+                for utt, mos, frame_mos in progress(
+                    results, "scoring, clips", len(wavs)
+                ):
+                    scores[utt] = mos
                     places[utt] = f"{ark}:{writer.fark.tell() + len(utt.encode()) + 1}"
-                    writer(utt, result["frame_mos"])
+                    writer(utt, frame_mos)
         write_lines(output_dir / "frame_mos.scp", places)
         write_lines(output_dir / "utt2mos", scores)
         write_stamp(output_dir / "inference.yaml", request)

@@ -11,12 +11,9 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 import torch
 
-from espnet2_distilmos.model.upstream.checkpoint import (
-    checkpoint_sha256,
-    ensure_checkpoint,
-)
-from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
-from espnet2_distilmos.tokens.layout import layer_file, layer_files
+from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.tokens.layout import layer_file, layer_files, request_of
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
@@ -59,13 +56,6 @@ def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarra
     # A fractional quota is rounded at random, so that short clips count as much.
     quota = min(int(n_frames * share + rng.random()), n_frames)
     return np.sort(rng.choice(n_frames, quota, replace=False))
-
-
-def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
-    """Return what the hidden states depend on, without loading the upstream."""
-    keys = (*STATE_KEYS, "path_or_url", "layers")
-    request = {key: value for key, value in conf.to_dict().items() if key in keys}
-    return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 
 
 class FrameDump:

@@ -27,7 +27,8 @@ from espnet2_distilmos.tokens.states import (
     load_frozen,
     read_batches,
 )
-from espnet2_distilmos.tokens.token_set import FRAMES, TokenSet, ark_of, write_ark
+from espnet2_distilmos.tokens.token_set import FRAMES, TokenSet, ark_of
+from espnet2_distilmos.utils.arks import write_ark
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,

@@ -1,9 +1,15 @@
-"""Names inside the folders of frames and of centroids; imports nothing heavy."""
+"""Names inside the folders of frames and of centroids, and what frames depend on.
 
+Imports nothing heavy.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.stamp import audio_request, checkpoint_sha256
 
 
 def layer_file(folder: PathLike, layer: int, codebook: int = 1) -> Path:
@@ -21,3 +27,34 @@ def layer_files(folder: PathLike, stamp: Dict[str, Any]) -> List[Path]:
         if isinstance(layer, int)
         for codebook in range(1, 1 + (codebooks if isinstance(codebooks, int) else 1))
     ]
+
+
+def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
+    """Return what the hidden states depend on, without loading the upstream."""
+    keys = (*STATE_KEYS, "path_or_url", "layers")
+    request = {key: value for key, value in conf.to_dict().items() if key in keys}
+    return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
+
+
+def all_layers(conf: UpstreamConfig) -> UpstreamConfig:
+    """Return the same upstream with all its layers chosen."""
+    return replace(conf, layers=None)
+
+
+def statistics_file(folder: PathLike) -> Path:
+    """Return the name of the array in a set's folder of layer statistics."""
+    return Path(folder) / "statistics.npy"
+
+
+def statistics_request(conf: UpstreamConfig, data_dir: PathLike) -> Dict[str, Any]:
+    """Return what the layer statistics of a set depend on.
+
+    Raises:
+        UserError: a file of the set is missing or cannot be read.
+    """
+    # The number is raised when the same upstream and clips give other statistics.
+    return {
+        "format": 1,
+        "upstream": request_of(all_layers(conf)),
+        **audio_request(data_dir),
+    }

@@ -4,6 +4,7 @@ How the work is cut depends on the work alone, so the shards, and what is made o
 are the same for any number of jobs.
 """
 
+import hashlib
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,33 @@ def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:
         parts[-1].append(utt)
         filled += n_samples / SAMPLE_RATE
     return parts
+
+
+def clip_shards(
+    folder: Path,
+    request: Mapping[str, Any],
+    lengths: Mapping[str, float],
+    seconds: float,
+) -> List[Shard]:
+    """Cut the clips of a set into shards, in folders `<folder>/shards/<number>`.
+
+    Args:
+        folder: of the set's results.
+        request: what these depend on.
+        lengths: samples of each clip, in the order of the results.
+        seconds: of audio a shard, about.
+    """
+    return [
+        Shard(
+            folder / "shards" / f"{number:05d}",
+            utts,
+            {
+                "of": request,
+                "clips_sha256": hashlib.sha256("\n".join(utts).encode()).hexdigest(),
+            },
+        )
+        for number, utts in enumerate(cut(lengths, seconds), 1)
+    ]
 
 
 def pending(shards: Sequence[Shard], job: int, nj: int) -> List[Shard]:

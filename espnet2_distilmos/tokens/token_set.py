@@ -1,6 +1,5 @@
 """The files of a labelled set."""
 
-import hashlib
 import logging
 import os
 import shutil
@@ -8,13 +7,18 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, List
 
-import kaldiio
 import numpy as np
 
-from espnet2_distilmos.tokens.shards import Shard, cut, read_clips, require_whole
+from espnet2_distilmos.tokens.shards import (
+    Shard,
+    clip_shards,
+    read_clips,
+    require_whole,
+)
+from espnet2_distilmos.utils.arks import join_arks
 from espnet2_distilmos.utils.datadir import read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
+from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
 
 STAMP = "tokens.yaml"
@@ -50,10 +54,9 @@ class TokenSet:
         self.folder = kmeans_dir / data_dir.name
         self.stamp = self.folder / STAMP
         self.request = token_request(data_dir, kmeans_dir)
-        self.shards = [
-            self._shard(number, utts)
-            for number, utts in enumerate(cut(self.lengths, shard_seconds), 1)
-        ]
+        self.shards = clip_shards(
+            self.folder, self.request, self.lengths, shard_seconds
+        )
 
     def files(self, stamp: Dict[str, Any]) -> List[Path]:
         """Return what the stamp stands for."""
@@ -63,11 +66,6 @@ class TokenSet:
         """Tell whether there is nothing to do."""
         return matches(self.stamp, self.request, self.files)
 
-    def _shard(self, number: int, utts: List[str]) -> Shard:
-        clips = hashlib.sha256("\n".join(utts).encode()).hexdigest()
-        request = {"of": self.request, "clips_sha256": clips}
-        return Shard(self.folder / "shards" / f"{number:05d}", utts, request)
-
     def combine(self) -> None:
         """Join the shards.
 
@@ -75,18 +73,13 @@ class TokenSet:
             UserError: one is missing.
         """
         require_whole(self.shards)
-        ark = self.folder / "tokens.ark"
-        places: Dict[str, str] = {}
-        n_frames = n_alone = 0
-        with atomic_path(ark) as tmp, open(tmp, "wb") as f:
-            for shard in self.shards:
-                stamp, start = shard.read_stamp(), f.tell()
-                with open(ark_of(shard), "rb") as part:
-                    shutil.copyfileobj(part, f)
-                for utt, offset in stamp["offsets"].items():
-                    places[utt] = f"{ark}:{start + offset}"
-                n_frames += stamp["n_frames"]
-                n_alone += stamp["n_clips_again_alone"]
+        stamps = [shard.read_stamp() for shard in self.shards]
+        places = join_arks(
+            self.folder / "tokens.ark",
+            [(ark_of(s), stamp["offsets"]) for s, stamp in zip(self.shards, stamps)],
+        )
+        n_frames = sum(stamp["n_frames"] for stamp in stamps)
+        n_alone = sum(stamp["n_clips_again_alone"] for stamp in stamps)
         write_lines(self.folder / "tokens.scp", places)
         self.note_frames()
         write_stamp(
@@ -108,17 +101,6 @@ class TokenSet:
 def ark_of(shard: Shard) -> Path:
     """Return the tokens of a shard."""
     return shard.folder / "tokens.ark"
-
-
-def write_ark(path: Path, tokens: Dict[str, np.ndarray]) -> Dict[str, int]:
-    """Write a Kaldi ark; return where each matrix begins."""
-    offsets = {}
-    with atomic_path(path) as tmp, kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-        for utt, matrix in tokens.items():
-            # An entry is its key, a blank, then the matrix that scp points to.
-            offsets[utt] = writer.fark.tell() + len(utt.encode()) + 1
-            writer(utt, matrix)
-    return offsets
 
 
 def read_matrix(place: str) -> np.ndarray:

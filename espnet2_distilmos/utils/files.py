@@ -252,8 +252,13 @@ def sha256_file(path: PathLike) -> str:
     return digest.hexdigest()
 
 
-def read_array(path: PathLike, ndim: int = 2) -> "np.ndarray":
+def read_array(path: PathLike, ndim: int = 2, mapped: bool = False) -> "np.ndarray":
     """Read a `.npy` of finite floats; nothing in it can run code.
+
+    Args:
+        path: the file.
+        ndim: dimensions that it must have.
+        mapped: leave it on the disk, to be read where it is used.
 
     Raises:
         UserError: no such file, cut off, or something else.
@@ -261,7 +266,7 @@ def read_array(path: PathLike, ndim: int = 2) -> "np.ndarray":
     import numpy as np  # here, since commands that read none should start at once
 
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, "r" if mapped else None, allow_pickle=False)
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror or e})") from e
     except Exception as e:  # a broken header makes numpy raise a dozen types

@@ -7,6 +7,7 @@ refused is a mistake in the options: one line names it, exit code 2.
 import argparse
 import math
 import re
+from typing import List
 
 # What options mean that many commands have, where a command does not say more.
 USUAL = {
@@ -73,7 +74,7 @@ def examples(*commands: str) -> str:
     """
     lines = [_EXAMPLES]
     for command in commands:
-        rows: list[str] = []
+        rows: List[str] = []
         for part in re.split(r" (?=--)", command):
             if rows and len(rows[-1]) + len(part) < _LONGEST_LINE:
                 rows[-1] += f" {part}"

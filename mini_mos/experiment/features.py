@@ -9,30 +9,16 @@ from collections.abc import Mapping
 from typing import Dict, Optional
 
 import numpy as np
-import torch
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.loader import build_upstream
-from espnet2_distilmos.report.reference import fit_trees, read_features
+from espnet2_distilmos.report.trees import fit_trees, read_features
 from espnet2_distilmos.scoring.metrics import METRICS
-from espnet2_distilmos.utils.audio import read_16k
+from espnet2_distilmos.tokens.layer_statistics import layer_statistics
+from espnet2_distilmos.tokens.states import load_frozen
 from espnet2_distilmos.utils.datadir import DataDir
 from mini_mos.experiment.tables import SPECTRAL
 
 BOTH = SPECTRAL + " and {}"
-
-
-@torch.no_grad()
-def layer_statistics(upstream, wavs: Mapping[str, str]) -> np.ndarray:
-    """Return (len(wavs), 2 L D): mean and deviation over time of all layers."""
-    rows = []
-    for path in wavs.values():
-        x = torch.from_numpy(read_16k(path))[None]
-        states, _ = upstream(x, torch.tensor([x.shape[1]]))
-        layers = torch.cat([state[0] for state in states], dim=1)  # (T, L D)
-        spread = layers.std(0, unbiased=False)
-        rows.append(torch.cat([layers.mean(0), spread]).numpy())
-    return np.stack(rows)
 
 
 def compare_features(
@@ -55,9 +41,10 @@ def compare_features(
     sets = {"": train, **tests}
     features = {SPECTRAL: {s: read_features(d.wavs) for s, d in sets.items()}}
     for name, conf in upstreams.items():
-        upstream = build_upstream(conf).eval()
+        upstream = load_frozen(conf, "cpu")
         features[name] = {
-            s: layer_statistics(upstream, d.wavs) for s, d in sets.items()
+            s: np.stack([row for _, row in layer_statistics(upstream, d.wavs)])
+            for s, d in sets.items()
         }
     first = next(iter(upstreams))
     features[BOTH.format(first)] = {

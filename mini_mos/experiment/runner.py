@@ -81,7 +81,7 @@ def is_done(place: Place, protocol: Protocol, run: Run) -> bool:
 
 
 def _spectral(place: Place, run: Run, conf: Mapping[str, Any]) -> Path:
-    from espnet2_distilmos.report.reference import predict_from_statistics
+    from espnet2_distilmos.report.trees import predict_from_statistics
 
     raw = place.dump(run.train_set) / "raw"
     sets = {name: DataDir.load(raw / name) for name in run.sets}

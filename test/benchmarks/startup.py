@@ -108,7 +108,15 @@ def main(cmd=None) -> None:
                 *["--train_config", "model/config.yaml"],
                 *["--model_file", "model/model.pth"],
             ],
-            "6 score_mos": [
+            "6 distilmos_inference, sets": [
+                *[f"{package}distilmos_inference", "--output_dir", "sets"],
+                *["--data_dirs", raw, "--model_file", "model/model.pth"],
+            ],
+            "6 score_sets": [
+                *[f"{package}score_sets", "--data_dirs", raw, "--hyp_dir", "sets"],
+                *["--train_dir", raw, "--rows_dir", "rows", *upstream],
+            ],
+            "score_mos": [
                 *[f"{package}score_mos", "--ref_utt2mos", raw / "utt2mos"],
                 *["--hyp_utt2mos", "out/utt2mos", "--output", "scores.json"],
             ],

@@ -53,8 +53,11 @@ MODULES = (
     "soxr",
     "espnet2_distilmos.corpora.own_csv.prepare",
     "espnet2_distilmos.inference.scp",
+    "espnet2_distilmos.report.plots",
+    "espnet2_distilmos.report.trees",
     "espnet2_distilmos.tasks.distilmos",
     "espnet2_distilmos.tokens.labels",
+    "espnet2_distilmos.tokens.layer_statistics",
 )
 
 
@@ -171,39 +174,17 @@ def steps(corpus: Path, nj: int = 2, **train: Any) -> List[Step]:
         *(x for k, v in train.items() for x in (f"--{k}", v)),
     )
     add(5, "plot_training", "--exp", exp)
-    hyp = f"{exp}/inference/test"
-    found.append(Step(6, "keys", [], lambda: _write_keys(Path(hyp), nj)))
-    for job in range(1, nj + 1):
-        add(
-            *(6, "distilmos_inference", "--output_dir", f"{hyp}/logdir/output.{job}"),
-            *("--data_path_and_name_and_type", "dump/raw/test/wav.scp,speech,sound"),
-            *("--key_file", f"{hyp}/logdir/keys.{job}.scp"),
-            *("--model_file", f"{exp}/valid.srcc.best.pth"),
-        )
-    found.append(Step(6, "join", [], lambda: _join(Path(hyp), nj)))
-    reference = ("--ref_utt2mos", "dump/raw/test/utt2mos")
-    systems = ("--utt2sys", "dump/raw/test/utt2sys", "--n_bootstrap", 50)
+    sets = ("--data_dirs", "dump/raw/test", "--root", "dump/raw")
+    array(
+        *(6, "distilmos_inference", *sets, "--output_dir", f"{exp}/inference"),
+        *("--model_file", f"{exp}/valid.srcc.best.pth", *shards),
+    )
     add(
-        *(6, "score_mos", *reference, *systems, "--hyp_utt2mos", f"{hyp}/utt2mos"),
-        *("--output", f"{hyp}/scores.json"),
+        *(6, "score_sets", *sets, "--hyp_dir", f"{exp}/inference"),
+        *("--rows_dir", "exp/reference_rows", "--train_dir", "dump/raw/train"),
+        *upstream,
     )
     return found
-
-
-def _write_keys(folder: Path, nj: int) -> None:
-    from espnet2_distilmos.utils.files import write_text
-
-    lines = Path("dump/raw/test/wav.scp").read_text().splitlines(keepends=True)
-    for job in range(nj):
-        write_text(folder / f"logdir/keys.{job + 1}.scp", "".join(lines[job::nj]))
-
-
-def _join(folder: Path, nj: int) -> None:
-    from espnet2_distilmos.utils.files import write_text
-
-    parts = [folder / f"logdir/output.{job}/utt2mos" for job in range(1, nj + 1)]
-    lines = [x for p in parts for x in p.read_text().splitlines(keepends=True)]
-    write_text(folder / "utt2mos", "".join(sorted(lines)))
 
 
 def preload() -> None:

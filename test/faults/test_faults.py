@@ -83,9 +83,10 @@ def limited(step, most):
         ("cluster_layers", 0, "dump/ssl/kmeans_6/provenance.yaml", 300),
         ("tokenize_layers", 0, "dump/ssl/kmeans_6/train/tokens.yaml", 600),
         ("distilmos_train", 0, "exp/mos_tiny/checkpoint.pth", 30000),
+        ("score_sets", 0, "exp/reference_rows", 300),
         (
             *("distilmos_inference", 0),
-            *("exp/mos_tiny/inference/test/logdir/output.1/inference.yaml", 400),
+            *("exp/mos_tiny/inference/test/inference.yaml", 150),
         ),
     ],
 )

@@ -48,7 +48,10 @@ max_wav_duration=20   # Maximum duration in second, for train and valid sets.
 labels=local/labels.yaml  # What the labels are (kind, name, scale, licence), for the
                       # model, tables and plots (doc/your_corpus.md).
 set_notes=            # YAML with a note a set, for RESULTS.md.
-reference_rows=true   # Score the reference rows too (constant, system mean, spectral statistics).
+reference_rows=true   # Score the reference rows too: constant, system mean, trees on
+                      # spectral and log-mel statistics, linear probe (doc/comparing.md).
+linear_probe=auto     # Of these the probe, a pass of the frozen upstream over all sets:
+                      # true, false or auto (false with download_model).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
 
 # Upstream and tokens
@@ -59,7 +62,8 @@ n_codebooks=1         # Codebooks a layer: each clusters what the one before lea
 cluster_sets=         # Further sets, folders of data/, whose frames k-means sees besides
                       # those of train_set; no labels needed (doc/training.md).
 kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
-batch_seconds=        # Audio a batch in stages 2 and 3 (default: clip by clip; GPU: 100).
+batch_seconds=        # Audio a batch in stages 2 and 3 and for the linear probe
+                      # (default: clip by clip; GPU: 100).
 use_tokens=auto       # true, false or auto: false where the training has token_weight 0.
 
 # Training

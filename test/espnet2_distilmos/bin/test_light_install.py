@@ -167,9 +167,9 @@ def options_for(name, tmp_path, tiny_model, clip):
             *("--data_path_and_name_and_type", f"{wav_scp},speech,sound"),
             *("--model_file", tiny_model / "model.pth"),
         ],
-        "reference-rows": [
-            *("--train_dir", tmp_path, "--test_dirs", tmp_path),
-            *("--output_dir", tmp_path / "out"),
+        "score-sets": [
+            *("--train_dir", tmp_path, "--data_dirs", tmp_path),
+            *("--rows_dir", tmp_path / "out"),
         ],
         "tokenize-layers": [
             *("--kmeans_dir", tmp_path, "--data_dirs", tmp_path),
@@ -183,7 +183,7 @@ def options_for(name, tmp_path, tiny_model, clip):
     [
         ("train", "needs espnet, typeguard, kaldiio, tensorboard, which"),
         ("inference", "needs kaldiio, which"),
-        ("reference-rows", "needs threadpoolctl, scikit-learn, which"),
+        ("score-sets", "needs threadpoolctl, scikit-learn, which"),
         ("tokenize-layers", "needs kaldiio, which"),
         ("versa", "VERSA is not installed"),
     ],

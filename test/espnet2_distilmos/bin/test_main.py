@@ -79,7 +79,7 @@ def test_no_command_is_forgotten():
     "name",
     [
         *("inference", "tokenize-layers", "format-audio"),
-        *("reference-rows", "prepare-csv"),
+        *("score-sets", "prepare-csv"),
     ],
 )
 def test_help_of_a_command_loads_nothing_heavy(name):

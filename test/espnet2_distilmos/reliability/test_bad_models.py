@@ -485,7 +485,7 @@ def test_tokens(corpus, tmp_path, refused, name):
     ],
 )
 def test_tokens_in_stage_4(corpus, tmp_path, refused, spoil, word):
-    from espnet2_distilmos.tokens.token_set import write_ark
+    from espnet2_distilmos.utils.arks import write_ark
     from espnet2_distilmos.utils.datadir import write_lines
 
     folder = tmp_path / "kmeans/train"

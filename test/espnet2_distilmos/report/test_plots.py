@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from espnet2_distilmos.bin.plot_scores import main as plot_scores
+from espnet2_distilmos.bin.score_sets import main as score_sets
 from espnet2_distilmos.report import canvas as canvas_module
 from espnet2_distilmos.report import curves, plots
 from espnet2_distilmos.utils.datadir import write_lines
@@ -197,14 +197,14 @@ def test_axes_say_what_set_and_model_are_of(axes_of, tmp_path):
         write_lines(tmp_path / folder / name, values)
     config = tmp_path / "config.yaml"
     pesq = Labels((LabelInfo("mini_mos", "objective", "PESQ MOS-LQO"),))
-    args = ["--ref_dirs", str(tmp_path / "raw/test"), "--root", str(tmp_path / "raw")]
+    args = ["--data_dirs", str(tmp_path / "raw/test"), "--root", str(tmp_path / "raw")]
     args += ["--hyp_dir", str(tmp_path / "hyp"), "--train_config", str(config)]
     for model, label, predicted in (
         (pesq.as_list(), "label (MOS)", "predicted PESQ MOS-LQO, objective"),
         (None, "label (UTMOS, predicted by a model)", "predicted MOS"),
     ):
         write_yaml(config, {"label_conf": model})
-        plot_scores(args)
+        score_sets(args)
         assert [ax.get_xlabel() for ax in axes_of] == [label, label]
         assert [ax.get_ylabel() for ax in axes_of] == [predicted, predicted]
         # Of the next turn.

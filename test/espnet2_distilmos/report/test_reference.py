@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet2_distilmos.bin import reference_rows as command
-from espnet2_distilmos.report.oracle import system_mean, why_no_oracle
-from espnet2_distilmos.report.reference import (
-    read_features,
+from espnet2_distilmos.bin import score_sets as command
+from espnet2_distilmos.report.measurements import (
+    log_mel_statistics,
     spectral_statistics,
-    write_reference_rows,
 )
+from espnet2_distilmos.report.oracle import system_mean, why_no_oracle
+from espnet2_distilmos.report.reference import write_reference_rows
+from espnet2_distilmos.report.rows import reference_rows
+from espnet2_distilmos.report.sets import LabelledSets
+from espnet2_distilmos.report.trees import read_features
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -60,9 +63,10 @@ def test_system_mean_is_the_mean_of_the_same_set():
 
 def test_rows_are_written_and_learn(folder, tmp_path):
     tests = [str(folder / s) for s in ("test", "other")]
-    cmd = ["--train_dir", str(folder / "train"), "--test_dirs", *tests]
-    assert run(command.main, [*cmd, "--output_dir", str(tmp_path)]) == 0
-    for row in ("constant", "system_mean", "spectral_statistics"):
+    cmd = ["--train_dir", str(folder / "train"), "--data_dirs", *tests]
+    assert run(command.main, [*cmd, "--rows_dir", str(tmp_path)]) == 0
+    trees = ("spectral_statistics", "log_mel_statistics")
+    for row in ("constant", "system_mean", *trees):
         note = (tmp_path / row / "NOTE.txt").read_text()
         assert note.count("\n") == 1
     assert "Oracle" in (tmp_path / "system_mean/NOTE.txt").read_text()
@@ -75,12 +79,20 @@ def test_rows_are_written_and_learn(folder, tmp_path):
     for name, n in (("test", 24), ("other", 5)):
         values = list(read_floats(tmp_path / "constant" / name / "utt2mos").values())
         assert values == pytest.approx([mean] * n) and len(set(values)) == 1
-    assert len(read_floats(tmp_path / "spectral_statistics/other/utt2mos")) == 5
     labels = read_floats(folder / "test/utt2mos")
-    predicted = read_floats(tmp_path / "spectral_statistics/test/utt2mos")
-    assert list(labels) == list(predicted)
-    pair = np.array([list(labels.values()), list(predicted.values())])
-    assert np.corrcoef(pair)[0, 1] > 0.9
+    for row in trees:
+        assert len(read_floats(tmp_path / row / "other/utt2mos")) == 5
+        predicted = read_floats(tmp_path / row / "test/utt2mos")
+        assert list(labels) == list(predicted)
+        pair = np.array([list(labels.values()), list(predicted.values())])
+        assert np.corrcoef(pair)[0, 1] > 0.9
+    # Scored, and with a name for tables.
+    found = {row.name: row for row in reference_rows(tmp_path)}
+    assert set(found) == {
+        *("constant", "system_mean"),
+        *("spectral_statistics", "log-mel statistics"),
+    }
+    assert set(found["log-mel statistics"].scores) == {"test", "other"}
 
 
 @pytest.mark.parametrize(
@@ -107,13 +119,13 @@ def test_rows_of_an_earlier_table_go(folder, tmp_path):
     data, rows = tmp_path / "test", tmp_path / "rows"
     test = DataDir.load(folder / "test")
     test.save(data)
-    write_reference_rows(folder / "train", [data], rows)
+    write_reference_rows(LabelledSets(folder / "train", [data]), rows)
     assert (rows / "system_mean/test/utt2mos").exists()
     assert read_yaml(rows / "system_mean/not_shown.yaml") == {}
     first, *_ = test.wavs
     test.systems[first] = "alone"
     test.save(data)
-    write_reference_rows(folder / "train", [data], rows)
+    write_reference_rows(LabelledSets(folder / "train", [data]), rows)
     assert not (rows / "system_mean/test").exists()
     assert "since 1 of 4 system has one" in str(
         read_yaml(rows / "system_mean/not_shown.yaml")
@@ -123,9 +135,8 @@ def test_rows_of_an_earlier_table_go(folder, tmp_path):
 
 def test_same_numbers_with_any_number_of_jobs(folder, tmp_path):
     for jobs in (1, 2):
-        write_reference_rows(
-            folder / "train", [folder / "test"], tmp_path / str(jobs), n_jobs=jobs
-        )
+        sets = LabelledSets(folder / "train", [folder / "test"])
+        write_reference_rows(sets, tmp_path / str(jobs), n_jobs=jobs)
     one, two = (
         (tmp_path / str(j) / "spectral_statistics/test/utt2mos").read_bytes()
         for j in (1, 2)
@@ -140,6 +151,8 @@ def test_statistics_are_finite(length, kind):
     x = np.zeros(length) if kind == "zeros" else 0.1 * noise
     values = spectral_statistics(x)
     assert values.shape == (114,) and np.all(np.isfinite(values))
+    values = log_mel_statistics(x)
+    assert values.shape == (6 * 64,) and np.all(np.isfinite(values))
 
 
 def test_spectrum_does_not_depend_on_level():
@@ -147,6 +160,25 @@ def test_spectrum_does_not_depend_on_level():
     np.testing.assert_allclose(
         spectral_statistics(x)[7:], spectral_statistics(0.1 * x)[7:], atol=1e-6
     )
+    np.testing.assert_allclose(
+        log_mel_statistics(x), log_mel_statistics(0.1 * x), atol=1e-6
+    )
+
+
+def test_log_mel_statistics_are_those_of_the_bands():
+    """Noise that begins half-way: the tenth percentile is silence, the mean between."""
+    x = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    x[:8000] *= 1e-3
+    mean, deviation, low, high, size, spread = log_mel_statistics(x).reshape(6, 64)
+    assert np.all(high - low > 50) and np.all(high - low < 75)
+    assert np.all((low < mean) & (mean < high)) and np.all(deviation > 20)
+    assert np.all(size < spread) and np.all(size > 0)
+    # A tone is in its band.
+    tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    mean = log_mel_statistics(tone)[:64]
+    edges = np.linspace(*(2595 * np.log10(1 + np.array([60, 8000]) / 700)), 66)
+    centre = 700 * (10 ** (edges[1:-1] / 2595) - 1)
+    assert abs(centre[mean.argmax()] - 1000) < 60
 
 
 def test_errors_name_the_culprit(folder, tmp_path):
@@ -159,16 +191,17 @@ def test_errors_name_the_culprit(folder, tmp_path):
         read_features({"u1": str(tmp_path / "empty.wav")})
     plain = make_set(tmp_path, "plain", 2, 3, mos=None)
     with pytest.raises(UserError, match="utt2mos is missing"):
-        write_reference_rows(folder / "train", [plain], tmp_path)
+        write_reference_rows(LabelledSets(folder / "train", [plain]), tmp_path)
     with pytest.raises(UserError, match="another test set"):
-        write_reference_rows(
-            folder / "train", [folder / "test", folder / "test"], tmp_path
-        )
+        LabelledSets(folder / "train", [folder / "test", folder / "test"])
+    with pytest.raises(UserError, match="a test set is called train too"):
+        make_set(tmp_path / "more", "train", 2, 4)
+        LabelledSets(folder / "train", [tmp_path / "more/train"])
 
 
 def test_torch_is_not_imported():
     code = (
-        "import sys, espnet2_distilmos.bin.reference_rows, sklearn.ensemble;"
+        "import sys, espnet2_distilmos.bin.score_sets, sklearn.ensemble;"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,9 +9,10 @@ import pytest
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.check import check_tokens, require_checked
 from espnet2_distilmos.tokens.labels import write_tokens
-from espnet2_distilmos.tokens.token_set import read_matrix, write_ark
+from espnet2_distilmos.tokens.token_set import read_matrix
 from espnet2_distilmos.train.identity import content
 from espnet2_distilmos.train.stats import collect_stats
+from espnet2_distilmos.utils.arks import write_ark
 from espnet2_distilmos.utils.datadir import read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, write_yaml

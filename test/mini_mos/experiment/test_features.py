@@ -7,7 +7,7 @@ from made_speech import speech_like
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.utils.datadir import DataDir
-from mini_mos.experiment.features import compare_features, layer_statistics
+from mini_mos.experiment.features import compare_features
 from mini_mos.experiment.tables import features_table
 
 
@@ -53,11 +53,3 @@ def test_noise_is_found_where_the_features_show_it(sets, upstream_conf):
         {k: {**v, "tune_valid": None, "dev_system": 0.5} for k, v in found.items()}
     )
     assert table.count("| 0.500") == 3
-
-
-def test_layers_are_averaged_over_time(sets, upstream_of):
-    upstream = upstream_of().eval()
-    wavs = dict(list(sets["train"].wavs.items())[:2])
-    rows = layer_statistics(upstream, wavs)
-    assert rows.shape == (2, 2 * len(upstream.layers) * upstream.hidden_size)
-    assert np.isfinite(rows).all() and not np.array_equal(rows[0], rows[1])

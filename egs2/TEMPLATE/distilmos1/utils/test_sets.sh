@@ -45,16 +45,6 @@ record_own_labels() {
     done
 }
 
-# What the labels of set $1 are, as a heading: what stands beside it.
-label_kind_of() {
-    local file=${dumpdir}/raw/$1/labels.yaml
-    if [ -f "${file}" ]; then
-        ${python} -m espnet2_distilmos.bin.show_labels "${file}"
-    elif [[ $1 == */* ]]; then
-        echo "labels of ${1%%/*}"
-    fi
-}
-
 # The test sets that are scored a second time, levelled: a name a line.
 levelled_sets() {
     local dset

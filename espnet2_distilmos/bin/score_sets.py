@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Stage 6, second half: figures, plots and reference rows of all test sets."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
+from espnet2_distilmos.utils import option_types as takes
+from espnet2_distilmos.utils.command import run, set_up_logging
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of `distilmos score-sets`."""
+    parser = argparse.ArgumentParser(
+        description="Score the predictions of a model on some sets and draw them over "
+        "the labels. With --rows_dir, write and score the rows to compare with, too: "
+        "constant (the mean label of TRAIN_DIR), system_mean (an oracle), trees on "
+        "simple measurements and, with --upstream_config, a linear probe of the frozen "
+        "upstream. What is current is not made again.",
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos score-sets --data_dirs dump/raw/test --hyp_dir "
+            "exp/mos_x/inference --train_config exp/mos_x/config.yaml",
+            "distilmos score-sets --data_dirs dump/raw/test --rows_dir "
+            "exp/reference_rows --train_dir dump/raw/train --upstream_config "
+            "conf/upstream/mini.yaml --nj 4",
+        ),
+    )
+    parser.add_argument(
+        "--data_dirs",
+        required=True,
+        nargs="+",
+        type=takes.path,
+        help="Sets with utt2mos and perhaps utt2sys",
+    )
+    parser.add_argument(
+        "--root",
+        type=takes.path,
+        help="Sets are called by their path below this folder",
+    )
+    parser.add_argument(
+        "--hyp_dir",
+        type=takes.path,
+        help="Predictions: <hyp_dir>/<set>/utt2mos; scores and plots go there",
+    )
+    parser.add_argument(
+        "--train_config",
+        help="config.yaml of the model, which says what it predicts (what a set's "
+        "labels are is read from its labels.yaml)",
+    )
+    rows = parser.add_argument_group("rows to compare with")
+    rows.add_argument(
+        "--rows_dir",
+        type=takes.path,
+        help="Where the rows go: <row>/<set>/utt2mos (not of sets called SET@...)",
+    )
+    rows.add_argument("--train_dir", type=takes.path, help="Data dir to learn from")
+    rows.add_argument(
+        "--shipped_rows",
+        type=takes.path,
+        help="Folder with <row>/<set>/utt2mos of models that are not trained here",
+    )
+    rows.add_argument(
+        "--nj",
+        dest="n_jobs",
+        type=takes.positive_int,
+        default=2,
+        help="Threads of the fits",
+    )
+    rows.add_argument(
+        "--seed", type=takes.seed, default=0, help="Of the trees and the probe's folds"
+    )
+    probe = parser.add_argument_group("linear probe")
+    probe.add_argument(
+        "--upstream_config", help="conf/upstream/NAME.yaml; without it, no probe"
+    )
+    probe.add_argument(
+        "--batch_seconds",
+        type=takes.not_negative,
+        help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
+        "(GPU: 100)",
+    )
+    add_device_options(probe)
+    return parser
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Score, draw and write the rows."""
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    if args.hyp_dir is None and args.rows_dir is None:
+        parser.error("--hyp_dir, --rows_dir or both are needed")
+    if args.rows_dir is not None and args.train_dir is None:
+        parser.error("--rows_dir needs --train_dir")
+    set_up_logging()
+    from espnet2_distilmos.report.scored import draw_scatter, score_folder
+    from espnet2_distilmos.utils.datadir import set_name
+    from espnet2_distilmos.utils.files import read_yaml
+    from espnet2_distilmos.utils.labels import Labels
+
+    sets = {set_name(folder, args.root): Path(folder) for folder in args.data_dirs}
+    if args.hyp_dir is not None:
+        for name, folder in sets.items():
+            if score_folder(Path(args.hyp_dir) / name, folder):
+                logging.info(f"Scored: {Path(args.hyp_dir) / name}")
+    if args.rows_dir is not None:
+        _write_rows(args)
+    if args.hyp_dir is not None:
+        model = Labels()
+        if args.train_config is not None:
+            model = Labels.of_model(read_yaml(args.train_config), args.train_config)
+        for name, folder in sets.items():
+            draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis)
+
+
+def _write_rows(args: argparse.Namespace) -> None:
+    from espnet2_distilmos.report.probe import remove_outdated_probes
+    from espnet2_distilmos.report.reference import write_reference_rows
+    from espnet2_distilmos.report.scored import score_rows
+    from espnet2_distilmos.report.sets import LabelledSets
+    from espnet2_distilmos.report.shipped import add_shipped_rows
+    from espnet2_distilmos.utils.datadir import set_name
+
+    # A levelled set holds the clips of another one: the rows of that one stand for it.
+    plain = [d for d in args.data_dirs if "@" not in set_name(d, args.root)]
+    sets = LabelledSets(args.train_dir, plain, args.root)
+    write_reference_rows(sets, args.rows_dir, args.n_jobs, args.seed)
+    probe = None
+    if args.upstream_config is not None:
+        from espnet2_distilmos.model.upstream.config import UpstreamConfig
+        from espnet2_distilmos.tokens.probe import write_linear_probe
+
+        probe = write_linear_probe(
+            sets,
+            args.rows_dir,
+            UpstreamConfig.from_file(args.upstream_config),
+            Path(args.upstream_config).stem,
+            lambda: choose_device(args),
+            args.batch_seconds,
+            args.n_jobs,
+            args.seed,
+        )
+    remove_outdated_probes(sets, args.rows_dir, probe)
+    if args.shipped_rows is not None:
+        add_shipped_rows(args.shipped_rows, args.rows_dir, sets.test_dirs)
+    score_rows(args.rows_dir, sets.test_dirs)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, needs=["sklearn", "threadpoolctl"]))

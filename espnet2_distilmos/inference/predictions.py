@@ -1,0 +1,143 @@
+"""Stage 6, first half: predictions of whole sets, shared out over jobs."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from espnet2_distilmos.tokens.shards import Shard, clip_shards, pending, require_whole
+from espnet2_distilmos.utils.arks import join_arks, write_ark
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_wav_scp,
+    require_same_ids,
+    write_lines,
+)
+from espnet2_distilmos.utils.files import PathLike, folder_lock, require_folder
+from espnet2_distilmos.utils.progress import progress
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
+
+if TYPE_CHECKING:  # the engine needs torch, and joining does not
+    from espnet2_distilmos.inference.engine import DistilMOSInference
+
+_NAMES = ("utt2mos", "frame_mos.scp", "frame_mos.ark")
+
+
+class Predictions:
+    """Predictions of some sets: :meth:`run` in each job, then :meth:`combine`.
+
+    Each set gets `<output_dir>/<set>/` with `utt2mos`, `frame_mos.ark`,
+    `frame_mos.scp` and, last, `inference.yaml`.
+
+    Args:
+        data_dirs: set -> formatted set, with `wav.scp` and `utt2num_samples`.
+        output_dir: folder to write.
+        request: what the scores depend on besides the audio: model, settings.
+        load_model: returns the engine; called where something is left to score.
+        shard_seconds: of audio, about: what a killed job loses at most.
+
+    Raises:
+        UserError: a set whose IDs differ between its files, or an output folder that
+            is the set's own.
+    """
+
+    def __init__(
+        self,
+        data_dirs: Mapping[str, PathLike],
+        output_dir: PathLike,
+        request: Mapping[str, Any],
+        load_model: "Callable[[], DistilMOSInference]",
+        shard_seconds: float = 300.0,
+    ):
+        self.load_model = load_model
+        self.sets = [
+            _Set(Path(folder), Path(output_dir) / name, request, shard_seconds)
+            for name, folder in data_dirs.items()
+        ]
+
+    def run(self, job: int = 1, nj: int = 1) -> None:
+        """Score the shards of job `job` of `nj` that are not whole yet.
+
+        Raises:
+            UserError: a clip cannot be scored; names it.
+        """
+        todo = [dset for dset in self.sets if not dset.is_made()]
+        owner = {shard.folder: dset for dset in todo for shard in dset.shards}
+        shards = pending([s for dset in todo for s in dset.shards], job, nj)
+        if not shards:
+            return
+        model = self.load_model()
+        from espnet2_distilmos.inference.scp import scored
+
+        for shard in progress(shards, "scoring, parts"):
+            with shard.making() as stamp:
+                wavs = {utt: owner[shard.folder].wavs[utt] for utt in shard.items}
+                scores, frames = {}, {}
+                for utt, mos, frame_mos in scored(model, wavs):
+                    scores[utt], frames[utt] = mos, frame_mos
+                write_lines(shard.folder / "utt2mos", scores)
+                stamp.update(offsets=write_ark(_ark_of(shard), frames))
+
+    def combine(self) -> None:
+        """Join the shards of each set.
+
+        Raises:
+            UserError: a shard is missing.
+        """
+        for dset in self.sets:
+            with folder_lock(dset.folder):
+                if is_whole(dset.stamp, dset.request, dset.files):
+                    # Left where a run was killed after the stamp was written.
+                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
+                else:
+                    dset.combine()
+
+
+class _Set:
+    """One set's shards, and its files."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        folder: Path,
+        request: Mapping[str, Any],
+        shard_seconds: float,
+    ):
+        # Its utt2mos would take the place of the labels.
+        require_folder(folder, data_dir)
+        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
+        self.wavs, lengths = read_wav_scp(scp), read_floats(samples)
+        require_same_ids({str(scp): self.wavs, str(samples): lengths})
+        self.folder, self.stamp = folder, folder / "inference.yaml"
+        self.request = {**request, **audio_request(data_dir)}
+        self.shards = clip_shards(folder, self.request, lengths, shard_seconds)
+
+    def files(self, stamp: Mapping[str, Any]) -> List[Path]:
+        """Return what the stamp stands for."""
+        return [self.folder / name for name in _NAMES]
+
+    def is_made(self) -> bool:
+        """Whether there is nothing to do."""
+        return matches(self.stamp, self.request, self.files)
+
+    def combine(self) -> None:
+        """Write the set's files, then their stamp; the shards go."""
+        require_whole(self.shards)
+        scores: Dict[str, float] = {}
+        for shard in self.shards:
+            scores.update(read_floats(shard.folder / "utt2mos"))
+        places = join_arks(
+            self.folder / "frame_mos.ark",
+            [(_ark_of(shard), shard.read_stamp()["offsets"]) for shard in self.shards],
+        )
+        write_lines(self.folder / "frame_mos.scp", places)
+        write_lines(self.folder / "utt2mos", scores)
+        write_stamp(self.stamp, self.request)
+        shutil.rmtree(self.folder / "shards")
+        logging.info(f"{self.folder}: {len(scores)} clips scored")
+
+
+def _ark_of(shard: Shard) -> Path:
+    """Return the frame scores of a shard."""
+    return shard.folder / "frame_mos.ark"
