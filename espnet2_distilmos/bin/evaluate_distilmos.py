@@ -4,7 +4,9 @@
 import argparse
 import logging
 import sys
+from typing import Any, Dict
 
+from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
 from espnet2_distilmos.bin.scoring_options import (
     add_model_option,
     add_reader_option,
@@ -39,12 +41,6 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="Write JSON lines as VERSA does, too: key, distilmos",
     )
-    parser.add_argument(
-        "--merge",
-        nargs="+",
-        metavar="JSONL",
-        help="Score nothing: join what jobs wrote for parts of the list",
-    )
     add_model_option(parser)
     # These have the names and the defaults of ESPnet's script.
     parser.add_argument(
@@ -61,6 +57,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--verbose", type=int, default=1, help="Verbosity: 0, 1 or 2 (default: 1)"
     )
+    add_job_options(parser)
     return parser
 
 
@@ -69,20 +66,19 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging(LEVELS.get(max(args.verbose, 0), logging.DEBUG))
     from espnet2_distilmos.tts.evaluate import evaluate
-    from espnet2_distilmos.tts.merge import merge
+    from espnet2_distilmos.tts.merge import FolderJobs
 
-    places = (args.outdir, args.jsonl)
-    if args.merge:
-        merge(args.gen_wavdir_or_wavscp, args.merge, *places)
+    path, places = args.gen_wavdir_or_wavscp, (args.outdir, args.jsonl)
+    model: Dict[str, Any] = {
+        "model_tag": args.model,
+        "device": args.device,
+        "batch_size": args.batchsize,
+        "num_workers": args.num_workers,
+    }
+    if args.job or args.combine or args.nj > 1:
+        run_jobs(FolderJobs(path, args.nj, *places, **model), args)
     else:
-        evaluate(
-            args.gen_wavdir_or_wavscp,
-            *places,
-            model_tag=args.model,
-            device=args.device,
-            batch_size=args.batchsize,
-            num_workers=args.num_workers,
-        )
+        evaluate(path, *places, **model)
 
 
 if __name__ == "__main__":

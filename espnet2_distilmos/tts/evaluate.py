@@ -226,10 +226,15 @@ def evaluate(
     path: PathLike,
     outdir: Optional[PathLike] = None,
     jsonl: Optional[PathLike] = None,
+    files: Optional[Mapping[str, str]] = None,
     **model: Any,
 ) -> Path:
-    """Score one folder or list; `model` are arguments of :class:`Evaluator`."""
-    files = utterances(path)  # before a model is looked for, perhaps on the net
+    """Score one folder or list, as :meth:`Evaluator.__call__` does.
+
+    `model` are arguments of :class:`Evaluator`.
+    """
+    if files is None:
+        files = utterances(path)  # before a model is looked for, perhaps on the net
     return Evaluator(**model)(path, outdir, jsonl, files)
 
 

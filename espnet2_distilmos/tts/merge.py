@@ -1,6 +1,7 @@
-"""Joining what several jobs scored of one decode folder."""
+"""One decode folder shared out over jobs, and what they scored joined."""
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from espnet2_distilmos.tts.evaluate import (
     VERSA_KEY,
     Scores,
     default_outdir,
+    evaluate,
     finish,
     read_stamp,
     utterances,
@@ -19,6 +21,57 @@ from espnet2_distilmos.tts.evaluate import (
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, folder_lock
 from espnet2_distilmos.utils.stamp import fingerprint
+
+
+class FolderJobs:
+    """One decode folder: :meth:`run` in each job, then :meth:`combine`.
+
+    A job keeps what it scored in `<outdir>/log/distilmos/output.<job>/`.
+
+    Args:
+        path: folder of audio, or a Kaldi list of it.
+        nj: number of jobs.
+        outdir: as for :class:`~espnet2_distilmos.tts.evaluate.Evaluator`.
+        jsonl: likewise.
+        model: its other arguments.
+
+    Raises:
+        UserError: see :func:`~espnet2_distilmos.tts.evaluate.utterances`.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        nj: int,
+        outdir: Optional[PathLike] = None,
+        jsonl: Optional[PathLike] = None,
+        **model: Any,
+    ):
+        self.path, self.jsonl, self.model = path, jsonl, model
+        self.outdir = default_outdir(path) if outdir is None else Path(outdir)
+        self.files = utterances(path)
+        self.nj = min(nj, len(self.files))
+
+    def _part(self, job: int) -> Path:
+        return self.outdir / "log/distilmos" / f"output.{job}" / "scores.jsonl"
+
+    def run(self, job: int = 1, nj: int = 1) -> None:
+        """Score every nj-th clip, from clip `job` on.
+
+        Raises:
+            UserError: clips without a score, when all others are scored.
+        """
+        if job > self.nj:
+            logging.info(f"job {job}: there are {self.nj} clips, nothing to do")
+            return
+        part = self._part(job)
+        files = dict(list(self.files.items())[job - 1 :: self.nj])
+        evaluate(self.path, part.parent, part, files, **self.model)
+
+    def combine(self) -> None:
+        """Join the parts; raises UserError as :func:`merge`."""
+        parts = [self._part(job) for job in range(1, self.nj + 1)]
+        merge(self.path, parts, self.outdir, self.jsonl)
 
 
 def merge(

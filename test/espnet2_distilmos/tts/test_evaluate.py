@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from espnet2_distilmos.bin import evaluate_distilmos
+from espnet2_distilmos.tts.merge import merge
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -147,6 +148,29 @@ def test_bad_audio_is_named_left_out_and_tried_again(decoded, tiny_model, capsys
     assert list(read_yaml(decoded / "pmos_provenance.yaml")["failed"]) == ["LJ-2"]
 
 
+def merged(scp, *parts, outdir=None):
+    """The exit code of a command that joins these parts."""
+    return run(lambda _: merge(scp, parts, outdir))
+
+
+@pytest.mark.parametrize("nj", ("2", "9"))
+def test_jobs_make_the_same_as_one_process(decoded, tiny_model, tmp_path, nj):
+    """Of a list and of a folder; more jobs than clips do no harm."""
+    call = ("--model_tag", tiny_model)
+    for path in (decoded / "wav.scp", decoded):
+        assert evaluate(path, *call, "--outdir", tmp_path / "whole") == 0
+        out = tmp_path / "jobs"
+        for job in range(1, int(nj) + 1):
+            args = (path, *call, "--outdir", out, "--nj", nj)
+            assert evaluate(*args, "--job", job) == 0
+        assert not (out / "utt2pmos").exists()
+        assert evaluate(*args, "--combine") == 0
+        for name in ("utt2pmos", "pmos_avg_result.txt", "pmos_provenance.yaml"):
+            made = (out / name).read_text()
+            assert made == (tmp_path / "whole" / name).read_text()
+            (out / name).unlink()
+
+
 def test_merged_parts_are_the_same_as_the_whole(decoded, tiny_model, tmp_path):
     scp, call = decoded / "wav.scp", ("--model", tiny_model)
     lines = scp.read_text().splitlines(keepends=True)
@@ -157,7 +181,7 @@ def test_merged_parts_are_the_same_as_the_whole(decoded, tiny_model, tmp_path):
         out = ("--outdir", tmp_path / f"out.{n}", "--jsonl", parts[-1])
         assert evaluate(tmp_path / f"wav.{n}.scp", *out, *call) == 0
     assert evaluate(scp, *call, "--outdir", tmp_path / "whole") == 0
-    assert evaluate(scp, "--merge", *parts) == 0
+    assert merged(scp, *parts) == 0
     for name in ("utt2pmos", "pmos_avg_result.txt", "pmos_provenance.yaml"):
         assert (decoded / name).read_text() == (tmp_path / "whole" / name).read_text()
 
@@ -173,11 +197,11 @@ def test_a_part_of_bad_clips_only(decoded, tiny_model, tmp_path, capsys):
         call = (tmp_path / f"{n}.scp", "--outdir", out, "--jsonl", parts[-1])
         assert evaluate(*call, "--model", tiny_model) == (n == 2)
     assert not (tmp_path / "2/utt2pmos").exists()
-    assert evaluate(scp, "--merge", *parts) == 1
+    assert merged(scp, *parts) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: 1 of 4 utterances could not be scored, e.g. LJ-2: ")
     assert list(read(decoded / "utt2pmos")) == ["LJ-0", "LJ-1", "LJ-3"]
-    assert evaluate(tmp_path / "2.scp", "--outdir", decoded, "--merge", parts[2]) == 1
+    assert merged(tmp_path / "2.scp", parts[2], outdir=decoded) == 1
     assert not (decoded / "utt2pmos").exists()
 
 
@@ -195,7 +219,7 @@ def test_parts_that_do_not_belong_are_refused(
         assert evaluate(tmp_path / f"{n}.scp", *out, "--model", model) == 0
 
     def refused(*given):
-        assert evaluate(scp, "--merge", *given) == 1
+        assert merged(scp, *given) == 1
         assert not (decoded / "utt2pmos").exists()
         return capsys.readouterr().err.splitlines()[-1]
 
@@ -258,7 +282,7 @@ def test_the_provenance_says_what_the_scores_are(
     caplog.set_level("INFO")
     assert evaluate(scp, "--outdir", tmp_path, "--jsonl", part, *args) == 0
     assert "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1" in caplog.text
-    assert evaluate(scp, "--merge", part) == 0
+    assert merged(scp, part) == 0
     for folder in (tmp_path, decoded):
         made = read_yaml(folder / "pmos_provenance.yaml")
         assert made["labels"] == tools.pesq_labels

@@ -112,32 +112,21 @@ for input in "${_inputs[@]}"; do
     fi
     _logdir=${_dir}/log/distilmos
     mkdir -p "${_logdir}"
-    if [ -d "${input}" ]; then
-        _nj=1
-        _part=${input}
-    else
+    _nj=${nj}
+    if [ -f "${input}" ]; then
         _n=$(wc -l <"${input}")
         [ "${_n}" -gt 0 ] || fail "${input}: is empty"
         _nj=$((nj < _n ? nj : _n))
-        for ((n = 1; n <= _nj; n++)); do
-            awk -v n="${n}" -v nj="${_nj}" 'NR % nj == n % nj' "${input}" >"${_logdir}/wav.${n}.scp"
-        done
-        _part=${_logdir}/wav.JOB.scp
     fi
     log "Scoring started... log: '${_logdir}/evaluate_distilmos.*.log'"
     _whole=true
+    _evaluate=("${python}" -m espnet2_distilmos.bin.evaluate_distilmos "${input}"
+        --outdir "${_dir}" --nj "${_nj}" "${_opts[@]}")
     # A clip that cannot be scored makes its job fail, after all others are scored.
     # shellcheck disable=SC2086
     ${_cmd} --gpu "${_ngpu}" JOB=1:"${_nj}" "${_logdir}/evaluate_distilmos.JOB.log" \
-        "${python}" -m espnet2_distilmos.bin.evaluate_distilmos "${_part}" \
-        --outdir "${_logdir}/output.JOB" --jsonl "${_logdir}/output.JOB/scores.jsonl" \
-        "${_opts[@]}" || _whole=false
-    _parts=()
-    for ((n = 1; n <= _nj; n++)); do
-        _parts+=("${_logdir}/output.${n}/scores.jsonl")
-    done
-    if "${python}" -m espnet2_distilmos.bin.evaluate_distilmos "${input}" \
-        --outdir "${_dir}" --merge "${_parts[@]}"; then
+        "${_evaluate[@]}" --job JOB || _whole=false
+    if "${_evaluate[@]}" --combine; then
         _scored+=("${_dir}")
     else
         _whole=false
