@@ -14,9 +14,11 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
-            "distilmos combine-sets --sets train bvcc/train somos/train "
+            "distilmos combine-sets --set bvcc data/train . "
+            "--set somos ../../somos/distilmos1/data/train ../../somos/distilmos1 "
             "--output_dir data/train_joint",
-            "distilmos combine-sets --sets valid bvcc/valid "
+            "distilmos combine-sets --set mine data/valid . "
+            "--set bvcc /corpora/bvcc/data/valid /corpora/bvcc "
             "--output_dir data/valid_joint",
         ),
     )

@@ -12,9 +12,15 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos prepare-corpus`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos prepare-corpus --corpus bvcc --corpus_dir downloads/BVCC",
+            "distilmos prepare-corpus --corpus somos --corpus_dir downloads/somos "
+            "--subset full --listeners true --data_dir data",
+        ),
     )
     parser.add_argument("--corpus", required=True, choices=READERS, help="Its name")
     parser.add_argument("--corpus_dir", required=True, help="Folder of the corpus")
@@ -52,7 +58,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> None:
-    """Read the corpus and write."""
+    """Read the corpus that is named and write its data directories."""
     args = vars(get_parser().parse_args(cmd))
     set_up_logging()
     prepare_corpus(args.pop("corpus"), **args)

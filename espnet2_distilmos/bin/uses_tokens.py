@@ -10,9 +10,15 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Return the command's options."""
+    """Return the parser of `distilmos uses-tokens`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos uses-tokens -- --config conf/train_distilmos.yaml",
+            "distilmos uses-tokens -- --config conf/train_distilmos.yaml "
+            "--loss_conf token_weight=0",
+        ),
     )
     parser.add_argument(
         "options", nargs="+", help="After --: the options of distilmos_train"

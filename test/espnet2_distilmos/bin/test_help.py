@@ -39,14 +39,7 @@ def examples_of(parser):
     return [shlex.split(x) for x in text.replace("\\\n", " ").splitlines()]
 
 
-# To become one command, prepare-corpus.
-CORPORA = {
-    f"distilmos prepare-{name}"
-    for name in ("bvcc", "bc19", "somos", "nisqa", "tmhint-qi", "singmos")
-}
-
-
-@pytest.mark.parametrize("call", [call for call in CALLS if call not in CORPORA])
+@pytest.mark.parametrize("call", CALLS)
 def test_examples_are_commands_that_the_parser_takes(call, monkeypatch):
     monkeypatch.chdir(REPO)  # ESPnet's parser reads the file of --config
     parser = parser_of(CALLS[call])
