@@ -13,7 +13,10 @@ from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.downloads import s3prl_downloads
-from espnet2_distilmos.model.upstream.hugging_face import extractor_class
+from espnet2_distilmos.model.upstream.hugging_face import (
+    extractor_class,
+    quiet_transformers,
+)
 from espnet2_distilmos.model.upstream.loader import find_entry
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -121,7 +124,8 @@ def _save_hugging_face(
     # Whisper's encoder comes out of files of whole models, to whose names transformers
     # would go back.
     names = {"save_original_format": False} if "whisper" in conf.upstream else {}
-    model.save_pretrained(folder / "upstream", **names)
+    with quiet_transformers():
+        model.save_pretrained(folder / "upstream", **names)
     name = str(conf.path_or_url)  # checked when it was loaded
     # What was loaded a moment ago is in the cache: nothing is asked of the Hub again.
     with hub_offline() if not Path(name).is_dir() else contextlib.nullcontext():

@@ -51,12 +51,12 @@ def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
     name = None if path is None or Path(path).is_dir() else path
     with hub_or_cache(name) if name else contextlib.nullcontext() as silent:
         check_hugging_face(entry, path, silent)
-        with whole_weights(), _quiet_transformers():
+        with whole_weights(), quiet_transformers():
             yield
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers from drawing bars, and from listing the weights not needed.
 
     Those are heads and decoders; what is missing is an error here.
