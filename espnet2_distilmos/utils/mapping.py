@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, Callable, Dict, Tuple, Type, TypeVar, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Tuple,
+    Type,
+    TypeVar,
+    get_origin,
+    get_type_hints,
+)
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def is_number(value: Any) -> bool:

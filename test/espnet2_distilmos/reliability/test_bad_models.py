@@ -70,7 +70,7 @@ UPSTREAMS = {
     "layers as text": ("up.yaml", keys(layers="1"), "layers must be a rising list"),
     "layer out of range": ("up.yaml", keys(layers=[1, 99]), "99"),
     "1e-3": ("up.yaml", keys(feature_grad_mult="1e-3"), "as in 0.1, not 1e-1"),
-    "no name": ("up.yaml", keys(upstream=None), "`upstream: NAME`"),
+    "no name": ("up.yaml", keys(upstream=None), "missing: upstream"),
     "a list": ("up.yaml", text("- a\n- b\n"), "a YAML mapping"),
     "a tab": ("up.yaml", text("upstream:\tx\n\tb: 1"), "not valid YAML"),
     "an impossible date": ("up.yaml", text("upstream: 2026-13-40"), "not valid YAML"),
