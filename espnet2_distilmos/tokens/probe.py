@@ -51,7 +51,7 @@ def write_linear_probe(
         UserError: no such upstream, or audio that cannot be read.
     """
     folders = {sets.train_name: sets.train_dir, **sets.test_dirs}
-    if conf.random_init is not None and not Path(str(conf.path_or_url)).exists():
+    if (conf.random_init or conf.release) and not Path(str(conf.path_or_url)).exists():
         from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
 
         ensure_checkpoint(conf)  # it has no digest before
