@@ -54,7 +54,7 @@ def from_mapping(cls: Type[T], data: Any, where: PathLike) -> T:
     """
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: a mapping (key: value lines) was expected")
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    known = {f.name: f for f in fields(cls)}
     unknown = sorted(str(key) for key in data if key not in known)
     if unknown:
         raise UserError(

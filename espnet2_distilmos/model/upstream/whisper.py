@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet2_distilmos.model.upstream.adapters import SAMPLE_RATE
 from espnet2_distilmos.model.upstream.hf_whisper.expert import convolve
 from espnet2_distilmos.model.upstream.transformer import (
     Pretraining,
     TransformerAdapter,
 )
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 
 

@@ -8,9 +8,9 @@ from typing import Any, Dict, Mapping, Tuple
 import numpy as np
 import torch
 
-from espnet2_distilmos.model.upstream.adapters import SAMPLE_RATE
 from espnet2_distilmos.model.upstream.ctranslate2 import read_ctranslate2
 from espnet2_distilmos.model.weights import name_some, require_finite
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 
