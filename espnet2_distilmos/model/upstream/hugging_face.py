@@ -149,7 +149,8 @@ def check_hugging_face(
                 "network, or name a folder that save_pretrained wrote"
             ) from e
         raise UserError(f"{path}: not a model of transformers ({e})") from e
-    kind, rate = str(config.get("model_type")), front_end.get("sampling_rate", 16000)
+    kind = str(config.get("model_type"))
+    rate = front_end.get("sampling_rate", SAMPLE_RATE)
     if ENTRIES.get(kind) != entry:
         raise UserError(
             f"{path}: a {kind} model; use `upstream: {ENTRIES[kind]}`"

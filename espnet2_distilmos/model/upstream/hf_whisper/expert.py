@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-SAMPLE_RATE = 16000
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+
 # Names in the files of whole models, as those of the encoder alone.
 _OF_ENCODER = {r"^(model\.)?encoder\.": ""}
 
