@@ -6,7 +6,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 if [[ ${1-} == -h || ${1-} == --help ]]; then
     echo "Usage: ./test.sh [OPTION OF PYTEST]...
 
-Style checks (ruff, shellcheck), then all tests. Fails if any fails, but runs them all.
+Style checks (ruff, mypy, shellcheck), then all tests. Fails if any fails, but runs them all.
 
   -k WORDS              Only tests whose names match, e.g. -k \"scoring or plots\"
   -m \"not slow\"         Leave out the tests that train or install
@@ -51,6 +51,7 @@ done < <("${list[@]}" | shell_scripts)
 
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
+check mypy mypy
 check shellcheck shellcheck "${scripts[@]}"
 if [ ${#failed[@]} -gt 0 ]; then
     echo "test.sh: error: ${failed[*]} failed; the tests run nevertheless" >&2

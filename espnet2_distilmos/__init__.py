@@ -31,5 +31,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> List[str]:
-    """List the public names, those that are imported on demand included."""
+    """Return the public names, those that are imported on demand included."""
     return sorted({*globals(), *__all__})

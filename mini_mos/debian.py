@@ -3,26 +3,27 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import List
 
 from espnet2_distilmos.utils.errors import UserError
 
 
-def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
+def run(command: List[str], cwd: Path) -> subprocess.CompletedProcess:
     """Run a program with its messages in English, since they are read and shown."""
     env = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
-def _private_apt(folder: Path) -> list[str]:
-    """Options that keep apt's state in `folder`, so that any user may update it."""
+def _private_apt(folder: Path) -> List[str]:
+    """Return options that keep apt's state in `folder`: any user may update it."""
     lists, cache = folder / "lists", folder / "cache"
     for made in (lists / "partial", cache / "archives" / "partial"):
         made.mkdir(parents=True, exist_ok=True)
     return ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
 
 
-def _needed(options: list[str], names: list[str], folder: Path) -> tuple:
-    """`names` and all that they need and the machine lacks, and what apt said."""
+def _needed(options: List[str], names: List[str], folder: Path) -> tuple:
+    """Return `names` and what they need and the machine lacks, and apt's answer."""
     simulate = ["-s", "-o", "Debug::NoLocking=true", "--no-install-recommends"]
     done = run(["apt-get", *options, *simulate, "install", *names], folder)
     missing = [x.split()[1] for x in done.stdout.split("\n") if x.startswith("Inst ")]
@@ -30,7 +31,7 @@ def _needed(options: list[str], names: list[str], folder: Path) -> tuple:
 
 
 def download(
-    names: list[str], folder: Path, what: str, remedy: str, dependencies: bool = False
+    names: List[str], folder: Path, what: str, remedy: str, dependencies: bool = False
 ) -> None:
     """Bring the newest `names` into `folder`; apt checks the signatures.
 
@@ -46,7 +47,7 @@ def download(
     """
     # First as the machine is; its package lists may be missing or too old (containers
     # have none), then with lists of our own.
-    options: list[str] = []
+    options: List[str] = []
     for options in ([], _private_apt(folder / "apt")):
         said = ""
         if options:
@@ -78,5 +79,5 @@ def unpack(deb: Path, root: Path) -> None:
 
 
 def field(deb: Path, name: str) -> str:
-    """A field of a package's control file, e.g. `Version`."""
+    """Return a field of a package's control file, e.g. `Version`."""
     return run(["dpkg-deb", "-f", str(deb), name], deb.parent).stdout.strip()

@@ -160,7 +160,8 @@ def corpus(tmp_path_factory, wavlm_conf, noise, make_set):
     train_kmeans(made.frames, made.kmeans, n_clusters=8)
     write_tokens([made.raw / "train", made.raw / "valid"], conf, made.kmeans)
     for dset in ("train", "valid"):
-        collect_stats(made.raw / dset, made.stats / dset)
+        tokens = made.kmeans / dset / "tokens.scp"
+        collect_stats(made.raw / dset, made.stats / dset, tokens)
     return made
 
 

@@ -3,17 +3,6 @@
 import csv
 from pathlib import Path
 
-from espnet2_distilmos.corpora import bc19, bvcc, nisqa, singmos, somos, tmhint_qi
-
-PREPARE = {
-    "bvcc": bvcc.prepare_bvcc,
-    "bc19": bc19.prepare_bc19,
-    "somos": somos.prepare_somos,
-    "nisqa": nisqa.prepare_nisqa,
-    "tmhint_qi": tmhint_qi.prepare_tmhint_qi,
-    "singmos": singmos.prepare_singmos,
-}
-
 
 def read_csv(path: Path) -> list[dict]:
     with open(path, newline="") as f:

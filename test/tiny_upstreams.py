@@ -1,8 +1,8 @@
 """Tiny checkpoints of every family with random weights, in the formats they come in.
 
-3 blocks of 16 channels, 20 ms frames. Each family has two styles: `post` as the base
+3 blocks of 16 channels, 20 ms frames. Most families have two styles: `post` as the base
 models (norm after the block, GroupNorm in the CNN) and `pre` as the large ones (norm
-before, LayerNorm in the CNN, normalised waveform).
+before, LayerNorm in the CNN, normalised waveform). Whisper is `pre` in every size.
 """
 
 import sys
@@ -180,6 +180,35 @@ def hf_wavlm(folder: Path, style: str = "post", **more: Any) -> Dict[str, Any]:
     return _hugging_face(folder, "wavlm", WavLMConfig, WavLMModel, style, more)
 
 
+def hf_whisper(folder: Path, style: str = "pre", **more: Any) -> Dict[str, Any]:
+    """Whisper of transformers, decoder included; there is one style (pre-norm)."""
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    config = WhisperConfig(
+        **{
+            "d_model": 16,
+            "encoder_layers": 3,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 32,
+            "decoder_layers": 1,
+            "decoder_attention_heads": 2,
+            "decoder_ffn_dim": 32,
+            "vocab_size": 30,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 1,
+            "encoder_layerdrop": 0.05,
+            "dropout": 0.1,
+            **more,
+        }
+    )
+    path = folder / "hf_whisper"
+    _stir(WhisperModel(config)).save_pretrained(path)
+    WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(path)
+    return {"upstream": "hf_whisper_custom", "path_or_url": str(path)}
+
+
 def espnet_hubert(folder: Path, style: str = "post", **more: Any) -> Dict[str, Any]:
     """HuBERT of ESPnet's HubertTask, config.yaml beside it (20 s of imports)."""
     from espnet2.tasks.hubert import HubertTask
@@ -230,8 +259,27 @@ FAMILIES: Dict[str, Callable[..., Dict[str, Any]]] = {
     "hf_wav2vec2": hf_wav2vec2,
     "hf_hubert": hf_hubert,
     "hf_wavlm": hf_wavlm,
+    "hf_whisper": hf_whisper,
 }
 ESPNET_FAMILIES = {"espnet_hubert": espnet_hubert}
+# Every family in every style that it has.
+CASES = [
+    (family, style)
+    for family in (*FAMILIES, *ESPNET_FAMILIES)
+    for style in (STYLES if family != "hf_whisper" else STYLES[1:])
+]
+
+
+def frames_of(family: str, lengths: List[int]) -> List[int]:
+    """Frames that a tiny model of a family makes of clips, from their samples."""
+    if family == "hf_whisper":  # every second one of the log-mel frames
+        return [(n // 160 + 1) // 2 for n in lengths]
+    return [(n - 400) // 320 + 1 for n in lengths]
+
+
+def is_cnn(name: str) -> bool:
+    """Whether a parameter of an adapter belongs to its CNN."""
+    return any(part in name for part in ("feature_extractor", "conv1", "conv2"))
 
 
 def make(family: str, folder: Path, style: str = "post", **more: Any) -> Dict[str, Any]:

@@ -4,22 +4,30 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import add_scoring_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos benchmark`."""
     parser = argparse.ArgumentParser(
         description="Score several sets with several models. Writes tables with 95 % "
         "intervals and, for each pair of models and each set, a paired bootstrap test: "
         "difference, interval, p, and p corrected for the number of tests (Holm).",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos benchmark --models exp/mos_a exp/mos_b --sets dump/raw/test",
+            "distilmos benchmark "
+            "--models ours=model.zip theirs=BaleYang/DistilMOS/wavlm "
+            "--sets bvcc=data/test --metrics srcc mse --device cuda",
+        ),
     )
     parser.add_argument(
-        "models",
+        "--models",
         nargs="+",
+        required=True,
         metavar="MODEL",
         help="Folder, zip, checkpoint, Hub repository or model zoo tag; NAME=MODEL "
         "gives it a name",
@@ -55,25 +63,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=takes.seed, default=0, help="Seed of the resampling"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--batch_seconds",
-        type=takes.positive,
-        help="Seconds of audio a batch, with padding (default: as suits the device)",
-    )
-    parser.add_argument(
-        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
-    )
+    add_scoring_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options and compare."""
-    args = get_parser().parse_args(cmd)
-    set_up_logging()
+    """Score every set with every model and print the tables."""
+    args = vars(get_parser().parse_args(cmd))
+    set_up_logging(args.pop("log_level"))
     from espnet2_distilmos.inference.benchmark import benchmark
 
-    show(benchmark(**vars(args)), end="")
+    show(benchmark(**args), end="")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,20 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos calibrate`."""
     parser = argparse.ArgumentParser(
         description="Fit an affine map from predictions of the validation set to its "
         "labels, and write a checkpoint that scores through it, with a record (.yaml) "
         "beside it.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos calibrate --train_config exp/mos_x/config.yaml "
+            "--model_file exp/mos_x/valid.loss.ave_5best.pth "
+            "--ref_utt2mos dump/raw/valid/utt2mos "
+            "--hyp_utt2mos exp/mos_x/valid/utt2mos --output exp/mos_x/calibrated.pth",
+            "distilmos calibrate --train_config config.yaml --model_file model.pth "
+            "--ref_utt2mos labels --hyp_utt2mos predictions --output calibrated.pth",
+        ),
     )
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint as it is")
@@ -30,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and calibrate."""
+    """Fit the map, write the calibrated checkpoint and print what was done."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.calibrate import calibrate_model

@@ -10,9 +10,16 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos cluster-layers`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos cluster-layers --frames_dir dump/ssl/mini/frames "
+            "--output_dir dump/ssl/mini/kmeans_200 --n_clusters 200",
+            "distilmos cluster-layers --frames_dir dump/ssl/mini/frames "
+            "--output_dir dump/ssl/mini/kmeans_200 --job 1 --nj 4",
+        ),
     )
     parser.add_argument(
         "--frames_dir", type=takes.path, required=True, help="Folder of stage 2"
@@ -44,7 +51,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and cluster."""
+    """Cluster the frames of every layer, or of the layers of one job."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.tokens.kmeans import Clustering

@@ -9,9 +9,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos collect-stats`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos collect-stats --data_dir dump/raw/valid "
+            "--output_dir exp/stats/valid",
+            "distilmos collect-stats --data_dir dump/raw/train "
+            "--tokens_scp dump/ssl/mini/kmeans_200/train/tokens.scp "
+            "--output_dir exp/stats/train",
+        ),
     )
     parser.add_argument(
         "--data_dir", type=takes.path, required=True, help="Formatted set with labels"
@@ -22,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and collect."""
+    """Check the files of a set and write the lengths of its clips."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.train.stats import collect_stats

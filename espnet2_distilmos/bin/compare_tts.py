@@ -10,11 +10,16 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos compare-tts`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Show the mean MOS of decode folders, with its 95 % interval, one "
         "row a model, checkpoint and set, in the given order.",
+        epilog=takes.examples(
+            "distilmos compare-tts exp/tts_train_vits",
+            "distilmos compare-tts exp/tts_a exp/tts_b --format markdown "
+            "--output table.md",
+        ),
     )
     parser.add_argument(
         "paths",
@@ -32,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and show the table."""
+    """Write or print a table of decode folders that are scored."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.tts.compare import load_decoded, table
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Dict, Optional
 
 from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
 from espnet2_distilmos.utils import option_types as takes
@@ -29,9 +30,18 @@ def _triple(text: str):
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos inference`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos inference --model_file exp/mos_x/valid.srcc.best.pth "
+            "--data_path_and_name_and_type dump/raw/test/wav.scp,speech,sound "
+            "--output_dir exp/mos_x/inference/test",
+            "distilmos inference --model_file model.pth "
+            "--data_path_and_name_and_type wav.scp,speech,sound --output_dir scored "
+            "--ngpu 1 --batch_seconds 400",
+        ),
     )
     parser.add_argument("--output_dir", type=takes.path, required=True)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -83,7 +93,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and score."""
+    """Score the clips of sets or of a wav.scp, unless that is done already."""
     parser = get_parser()
     args = parse_with_config(parser, cmd)
     if args.data_dirs and args.key_file:
@@ -99,7 +109,7 @@ def main(cmd=None) -> None:
         _score_list(args)
 
 
-def _digests(*files: str | None) -> dict[str, str]:
+def _digests(*files: Optional[str]) -> Dict[str, str]:
     """File -> SHA-256 of its bytes, of those that are given."""
     from espnet2_distilmos.utils.files import sha256_file
 
@@ -135,7 +145,7 @@ def _score_sets(args: argparse.Namespace) -> None:
 
     model = _digests(args.model_file, args.train_config)
     # By what they are: an experiment may be moved.
-    request: dict[str, str] = dict(
+    request: Dict[str, str] = dict(
         zip(("model_sha256", "config_sha256"), model.values())
     )
     if args.corpus is not None:

@@ -12,11 +12,22 @@ from espnet2_distilmos.utils.terminal import guard_logging, show
 
 
 def get_parser():
-    """The task's options."""
+    """Return the parser of `distilmos train`."""
     from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 
     parser = DistilMOSTask.get_parser()
     parser.formatter_class = takes.RawHelpFormatter
+    parser.epilog = takes.examples(
+        "distilmos train --config conf/train_distilmos.yaml --print_config",
+        "distilmos train --config conf/train_sslmos.yaml "
+        "--upstream_config conf/upstream/mini.yaml --output_dir exp/mos_x "
+        "--train_data_path_and_name_and_type dump/raw/train/wav.scp,speech,sound "
+        "--train_data_path_and_name_and_type dump/raw/train/utt2mos,mos,text_float "
+        "--train_shape_file exp/stats/train/speech_shape "
+        "--valid_data_path_and_name_and_type dump/raw/valid/wav.scp,speech,sound "
+        "--valid_data_path_and_name_and_type dump/raw/valid/utt2mos,mos,text_float "
+        "--valid_shape_file exp/stats/valid/speech_shape",
+    )
     return parser
 
 
@@ -36,7 +47,6 @@ def main(cmd=None) -> None:
     """Train, go on, or refuse a folder that holds another training's weights.
 
     Example:
-
         % python -m espnet2_distilmos.bin.distilmos_train --print_config
         % python -m espnet2_distilmos.bin.distilmos_train \
             --config conf/train_distilmos.yaml \

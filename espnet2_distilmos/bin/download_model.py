@@ -9,12 +9,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos download-model`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos download-model --model OWNER/NAME --output_dir exp/mos_theirs",
+            "distilmos download-model --model model.zip --output_dir exp/mos_packed",
+        ),
     )
     parser.add_argument(
-        "--model_tag",
+        "--model",
         required=True,
         help="Hub repository, ESPnet model zoo tag, zip or folder",
     )
@@ -23,12 +28,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options, download and link."""
+    """Find the model, download it if need be, and link its files."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.publish import link_model
 
-    link_model(args.model_tag, args.output_dir)
+    link_model(args.model, args.output_dir)
 
 
 if __name__ == "__main__":

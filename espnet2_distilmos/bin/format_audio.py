@@ -11,9 +11,17 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos format-audio`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos format-audio --data_dirs data/train data/test "
+            "--output_dir dump/raw --drop_sets train --min_seconds 0.5 "
+            "--max_seconds 15",
+            "distilmos format-audio --data_dirs data/test --output_dir dump/raw "
+            "--level_db -26 --suffix @-26dB",
+        ),
     )
     parser.add_argument(
         "--data_dirs",
@@ -58,7 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and format."""
+    """Format the audio of every data directory."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.corpora.format_audio import format_audio

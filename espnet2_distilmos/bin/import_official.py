@@ -10,9 +10,16 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos import-official`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos import-official --model_dir downloads/DistilMOS/wavlm "
+            "--output_dir exp/mos_wavlm",
+            "distilmos import-official --model_dir downloads/DistilMOS/w2v2 "
+            "--output_dir exp/mos_w2v2",
+        ),
     )
     parser.add_argument(
         "--model_dir", required=True, help="Folder with model.pth.tar, model_cfg.yaml"
@@ -24,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Import, and print what was found."""
+    """Import the checkpoint and print what was found in it."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.official import import_official

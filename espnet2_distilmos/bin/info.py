@@ -4,27 +4,28 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import add_model_option
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import one_line, show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos info`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos info",
+            "distilmos info --model exp/mos_x/valid.srcc.best.pth",
+        ),
     )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help="As for `distilmos score --model` (default: the authors' weights)",
-    )
+    add_model_option(parser)
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options and print."""
+    """Print what a model is, one line a fact."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.describe import describe_model

@@ -22,7 +22,15 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_jobs(work, args: argparse.Namespace) -> None:
-    """Do what the options say of `work`, which has methods `run` and `combine`."""
+    """Do the part of `work` that the options name.
+
+    Args:
+        work: has methods `run(job, nj)` and `combine()`.
+        args: with the options of :func:`add_job_options`.
+
+    Raises:
+        UserError: a job that there is not.
+    """
     from espnet2_distilmos.utils.errors import UserError
 
     if args.nj < 1 or not 1 <= (args.job or 1) <= args.nj:

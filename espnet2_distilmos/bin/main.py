@@ -7,44 +7,54 @@ from typing import Dict, List, Optional, Sequence
 from espnet2_distilmos.utils.extras import PACKAGES, extras_for, lacking
 from espnet2_distilmos.utils.install import install_line
 
-# Name -> module of bin/, and what it does. Imported only when called: `distilmos
-# --help` must answer at once.
+# Heading -> name -> module of bin/, and what it does. The first ones are what a user
+# of the scorer, or somebody who trains a model of their own, types by hand. Modules are
+# imported only when called: `distilmos --help` must answer at once.
+GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
+    "every day": {
+        "score": ("score", "score wavs: files, folders or a wav.scp"),
+        "info": ("info", "what a model is: upstream, layers, training, licence"),
+        "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
+        "score-mos": ("score_mos", "predictions against labels: MSE, LCC, SRCC..."),
+        "evaluate": ("evaluate_distilmos", "utt2pmos of decoded speech, as in ESPnet"),
+        "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
+        "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
+        "train": ("distilmos_train", "train a predictor"),
+    },
+    "TTS": {
+        "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
+        "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
+    },
+    "models": {
+        "calibrate": ("calibrate", "fit a model's scale to a validation set"),
+        "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
+        "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
+        "download-model": ("download_model", "link a packed model into an experiment"),
+        "import-official": ("import_official", "the authors' weights as a model"),
+    },
+    "corpora": {
+        "prepare-corpus": ("prepare_corpus", "stage 1 of BVCC, SOMOS, NISQA..."),
+        "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
+        "show-labels": ("show_labels", "what the labels of a set are, in a line"),
+    },
+    "stages of the recipe, which run.sh calls": {
+        "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
+        "dump-layers": ("dump_layers", "stage 2: frames of every layer"),
+        "cluster-layers": ("cluster_layers", "stage 3: k-means of every layer"),
+        "tokenize-layers": ("tokenize_layers", "stage 3: tokens of every frame"),
+        "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
+        "uses-tokens": ("uses_tokens", "stages 2 to 5: whether a training has them"),
+        "training-stamp": ("training_stamp", "stage 5: whole, or weights of another?"),
+        "plot-training": ("plot_training", "stage 5: curves and layer weights"),
+        "inference": ("distilmos_inference", "stage 6: predictions of sets"),
+        "score-sets": ("score_sets", "stage 6: figures, plots, rows to compare with"),
+        "results": ("show_results", "stage 6: RESULTS.md of several experiments"),
+        "profile-training": ("profile_training", "where the time of a training went"),
+        "why-failed": ("why_failed", "the reason in a job's log, in one line"),
+    },
+}
 COMMANDS: Dict[str, Sequence[str]] = {
-    "score": ("score", "score wavs: files, folders or a wav.scp"),
-    "info": ("info", "what a model is: upstream, layers, training, licence"),
-    "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
-    "import-official": ("import_official", "the authors' released weights as a model"),
-    "evaluate": ("evaluate_distilmos", "utt2pmos of a TTS decode folder, as in ESPnet"),
-    "compare-tts": ("compare_tts", "a table over decode folders that are scored"),
-    "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
-    "versa": ("versa_scorer", "VERSA's scorer, with the metric distilmos"),
-    "train": ("distilmos_train", "train a predictor"),
-    "inference": ("distilmos_inference", "stage 6: score sets with a trained model"),
-    "score-mos": ("score_mos", "compare predictions with labels: MSE, LCC, SRCC, KTAU"),
-    "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
-    "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
-    "dump-layers": ("dump_layers", "stage 2: frames of every layer of the upstream"),
-    "cluster-layers": ("cluster_layers", "stage 3: k-means of every layer"),
-    "tokenize-layers": ("tokenize_layers", "stage 3: tokens of every frame"),
-    "collect-stats": ("collect_stats", "stage 4: checks and shapes"),
-    "training-stamp": ("training_stamp", "stage 5: whole, or weights of another?"),
-    "why-failed": ("why_failed", "the reason in a job's log, in one line"),
-    "plot-training": ("plot_training", "curves and layer weights of an experiment"),
-    "profile-training": ("profile_training", "where the time of a training went"),
-    "calibrate": ("calibrate", "fit a model's scale to a validation set"),
-    "score-sets": ("score_sets", "stage 6: figures, plots and rows to compare with"),
-    "show-labels": ("show_labels", "what the labels of a set are, in a line"),
-    "results": ("show_results", "RESULTS.md of several experiments"),
-    "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
-    "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
-    "download-model": ("download_model", "link a packed model into an experiment"),
-    "prepare-csv": ("prepare_csv", "data dirs from a CSV of your own"),
-    "prepare-bvcc": ("prepare_bvcc", "stage 1 of BVCC"),
-    "prepare-bc19": ("prepare_bc19", "stage 1 of BC19"),
-    "prepare-somos": ("prepare_somos", "stage 1 of SOMOS"),
-    "prepare-nisqa": ("prepare_nisqa", "stage 1 of NISQA"),
-    "prepare-tmhint-qi": ("prepare_tmhint_qi", "stage 1 of TMHINT-QI"),
-    "prepare-singmos": ("prepare_singmos", "stage 1 of SingMOS"),
+    name: command for group in GROUPS.values() for name, command in group.items()
 }
 
 
@@ -53,6 +63,7 @@ _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
     "versa": ["versa"],
     "train": ["espnet2", "typeguard", "kaldiio", "tensorboard"],
+    "uses-tokens": ["espnet2"],
     "training-stamp": ["espnet2", "typeguard", "kaldiio"],
     "inference": ["kaldiio"],
     "cluster-layers": _TREES,
@@ -62,14 +73,16 @@ NEEDS: Dict[str, Sequence[str]] = {
 
 
 def usage() -> str:
-    """The help text: what this install can do, then what it cannot."""
+    """Return the help text: what this install can do by group, then what it cannot."""
     missing = {name: lacking(NEEDS.get(name, ())) for name in COMMANDS}
-    lines = ["usage: distilmos COMMAND [options]   (distilmos COMMAND --help)", ""]
-    lines += _listed([name for name in COMMANDS if not missing[name]])
+    lines = ["usage: distilmos COMMAND [options]   (distilmos COMMAND --help)"]
+    for title, group in GROUPS.items():
+        names = [name for name in group if not missing[name]]
+        lines += ["", f"{title}:", *_listed(names)] if names else []
     if not any(missing.values()):
         return "\n".join(lines)
     lines += ["", "not in this install, for want of packages:", ""]
-    absent = {}
+    absent: Dict[str, List[str]] = {}
     for name in COMMANDS:
         if missing[name]:
             absent.setdefault(_brings(missing[name]), []).append(name)
@@ -84,7 +97,7 @@ def _listed(names: Sequence[str]) -> List[str]:
 
 
 def _brings(modules: Sequence[str]) -> str:
-    """What to install, to have all of these modules."""
+    """Return what to install, to have all of these modules."""
     ours = [module for module in modules if module in PACKAGES]
     parts = [install_line(",".join(extras_for(ours)))] if ours else []
     if len(ours) < len(modules):
@@ -93,7 +106,7 @@ def _brings(modules: Sequence[str]) -> str:
 
 
 def cli(cmd: Optional[Sequence[str]] = None) -> int:
-    """Run `distilmos COMMAND ...`; returns the exit code."""
+    """Run `distilmos COMMAND ...` and return its exit code."""
     arguments = list(sys.argv[1:] if cmd is None else cmd)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())

@@ -11,14 +11,33 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos pack-model`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos pack-model --train_config exp/mos_x/config.yaml "
+            "--model_file exp/mos_x/valid.srcc.best.pth --output model.zip "
+            "--scores exp/mos_x/inference_valid.srcc.best --labels dump/raw",
+            "distilmos pack-model --train_config config.yaml --model_file model.pth "
+            "--output model.zip --licence CC-BY-4.0 --corpus bvcc "
+            "--label_kind human --label_name MOS",
+        ),
     )
     parser.add_argument("--train_config", required=True, help="exp/.../config.yaml")
     parser.add_argument("--model_file", required=True, help="The checkpoint to pack")
     parser.add_argument("--output", type=takes.path, required=True, help="Zip to write")
     parser.add_argument("--results", help="RESULTS.md to put in, if there")
+    parser.add_argument(
+        "--scores",
+        metavar="DIR",
+        help="Folder with <set>/scores.json to put in, if there: results of the card",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        help="Folder with <set>/labels.yaml, which says of what corpus a set is",
+    )
     parser.add_argument(
         "--corpus", help="What it was trained on (default: as config.yaml records it)"
     )
@@ -36,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and pack."""
+    """Pack the model and print where it is."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.pack import pack_model
@@ -47,6 +66,8 @@ def main(cmd=None) -> None:
         args.output,
         args.results,
         {"licence": args.licence or None},
+        scores=args.scores,
+        set_labels=args.labels,
         corpus=args.corpus,
         kind=args.label_kind,
         name=args.label_name,

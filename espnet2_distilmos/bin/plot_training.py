@@ -4,6 +4,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Tuple
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
@@ -11,9 +12,14 @@ from espnet2_distilmos.utils.files import read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos plot-training`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos plot-training --exp exp/mos_x",
+            "distilmos plot-training --exp exp/mos_x --output_dir plots",
+        ),
     )
     parser.add_argument(
         "--exp", type=takes.path, required=True, help="Folder with checkpoint.pth"
@@ -22,8 +28,8 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def criterion_of(exp: Path) -> tuple[str, str]:
-    """Statistic of the validation set that chose the best epoch, and `min` or `max`.
+def criterion_of(exp: Path) -> Tuple[str, str]:
+    """Return the validation statistic that chose the best epoch, and `min` or `max`.
 
     The first of best_model_criterion in config.yaml; srcc where there is none.
     """
@@ -38,7 +44,7 @@ def criterion_of(exp: Path) -> tuple[str, str]:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and draw."""
+    """Draw the curves of a training that runs or has ended."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.report.layer_plots import plot_token_accuracy

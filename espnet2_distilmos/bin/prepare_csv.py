@@ -6,13 +6,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional, Tuple
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.label_info import KINDS, NOT_STATED, LabelInfo
 
 
-def _scale(text: str) -> tuple[float, float]:
+def _scale(text: str) -> Tuple[float, float]:
     try:
         low, high = map(float, text.split(","))
     except ValueError as e:
@@ -21,13 +22,18 @@ def _scale(text: str) -> tuple[float, float]:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos prepare-csv`."""
     parser = argparse.ArgumentParser(
         description="Check a CSV with the columns wav,mos and, if there are any, "
         "system,split; write DATA_DIR/{train,valid,test}. Paths are relative to the "
         "CSV. Without a column split, sets are drawn by system where there are 8 or "
         "more, else by clip.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos prepare-csv --csv my_test/scores.csv",
+            "distilmos prepare-csv --csv scores.csv --label_kind human "
+            "--label_name MOS --scale 1,5 --test_fraction 0.2 --seed 1",
+        ),
     )
     parser.add_argument("--csv", required=True, help="The table")
     parser.add_argument(
@@ -67,15 +73,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=takes.seed, default=0, help="Seed of the draws")
     parser.add_argument(
         "--skip_bad",
-        choices=("true", "false"),
-        default="false",
+        type=takes.true_or_false,
+        default=False,
         help="Leave bad lines out and list them, instead of stopping",
     )
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
-    """Prepare."""
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Check the table, write the data directories and log what was done."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv
@@ -91,7 +97,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
         args.valid_fraction,
         args.test_fraction,
         args.seed,
-        args.skip_bad == "true",
+        args.skip_bad,
         labels,
     )
     for line in told:

@@ -11,9 +11,14 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos profile-training`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos profile-training --exp exp/mos_x",
+            "distilmos profile-training --exp egs2/bvcc/distilmos1/exp/mos_x",
+        ),
     )
     parser.add_argument(
         "--exp", type=takes.path, required=True, help="Folder with checkpoint.pth"
@@ -22,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and print."""
+    """Print how the time of a training was spent."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.train.history import read_history
     from espnet2_distilmos.train.profile import time_shares, time_table

@@ -4,28 +4,31 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.scoring_options import (
+    add_model_option,
+    add_scoring_options,
+)
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos score`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Predict the MOS of speech: of files, of folders (recursively) or "
         "of a Kaldi wav.scp. A bad file does not stop the others, but makes the exit "
         "code 1.",
+        epilog=takes.examples(
+            "distilmos score clip.wav my_wavs/ --output mos.csv",
+            "distilmos score data/test/wav.scp "
+            "--model exp/mos_x/valid.srcc.best.pth --format kaldi --device cuda",
+        ),
     )
     parser.add_argument(
         "paths", type=takes.path, nargs="+", metavar="PATH", help="What to score"
     )
-    parser.add_argument(
-        "--model",
-        type=takes.path,
-        help="Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag "
-        "(default: the WavLM weights that the method's authors released; theirs with "
-        "wav2vec 2.0: BaleYang/DistilMOS/w2v2)",
-    )
+    add_model_option(parser)
     parser.add_argument(
         "--output",
         type=takes.path,
@@ -51,26 +54,17 @@ def get_parser() -> argparse.ArgumentParser:
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
     parser.add_argument(
-        "--batch_seconds",
-        type=takes.positive,
-        help="Seconds of audio a batch, with padding (default: as suits the device)",
-    )
-    parser.add_argument(
-        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
-    )
-    parser.add_argument(
         "--corpus",
         metavar="NAME",
         help="Of a model with corpus offsets: score on the scale of this training "
         "corpus (default: the mean of all)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--log_level", default="INFO")
+    add_scoring_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options and score."""
+    """Score what the paths name and write the table."""
     args = get_parser().parse_args(cmd)
     set_up_logging(args.log_level)
     from espnet2_distilmos.inference.command import score_paths

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.report.scored import write_scores
 from espnet2_distilmos.utils import option_types as takes
@@ -12,12 +13,18 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos score-mos`."""
     parser = argparse.ArgumentParser(
         description="Score predicted MOS against labels by utterance, by system and "
         "within systems, with 95 % bootstrap intervals. Files have one `ID VALUE` "
         "line an utterance, sorted with LC_ALL=C.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos score-mos --ref_utt2mos data/test/utt2mos --hyp_utt2mos utt2mos",
+            "distilmos score-mos --ref_utt2mos data/test/utt2mos "
+            "--hyp_utt2mos utt2mos --utt2sys data/test/utt2sys --output scores.json "
+            "--table scores.txt",
+        ),
     )
     parser.add_argument("--ref_utt2mos", required=True, help="Labels: `ID MOS`")
     parser.add_argument("--hyp_utt2mos", required=True, help="Predictions: `ID MOS`")
@@ -47,8 +54,8 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
-    """Score, print and write."""
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Compare predictions with labels, print the table or write both files."""
     parser = get_parser()
     args = parser.parse_args(cmd)
     if args.table is not None and args.output is None:

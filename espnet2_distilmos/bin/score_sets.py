@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
 from espnet2_distilmos.utils import option_types as takes
@@ -13,7 +14,7 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Build the parser of the command's options."""
+    """Return the parser of `distilmos score-sets`."""
     parser = argparse.ArgumentParser(
         description="Score the predictions of a model on some sets and draw them over "
         "the labels. With --rows_dir, write and score the rows to compare with, too: "
@@ -21,6 +22,13 @@ def get_parser() -> argparse.ArgumentParser:
         "simple measurements and, with --upstream_config, a linear probe of the frozen "
         "upstream. What is current is not made again.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos score-sets --data_dirs dump/raw/test --hyp_dir "
+            "exp/mos_x/inference --train_config exp/mos_x/config.yaml",
+            "distilmos score-sets --data_dirs dump/raw/test --rows_dir "
+            "exp/reference_rows --train_dir dump/raw/train --upstream_config "
+            "conf/upstream/mini.yaml --nj 4",
+        ),
     )
     parser.add_argument(
         "--data_dirs",
@@ -57,7 +65,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="Folder with <row>/<set>/utt2mos of models that are not trained here",
     )
     rows.add_argument(
-        "--n_jobs", type=takes.positive_int, default=2, help="Threads of the fits"
+        "--nj",
+        dest="n_jobs",
+        type=takes.positive_int,
+        default=2,
+        help="Threads of the fits",
     )
     rows.add_argument(
         "--seed", type=takes.seed, default=0, help="Of the trees and the probe's folds"
@@ -76,7 +88,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
+def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Score, draw and write the rows."""
     parser = get_parser()
     args = parser.parse_args(cmd)

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
@@ -13,9 +14,15 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos show-labels`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos show-labels data/test/labels.yaml",
+            "distilmos show-labels dump/raw/train/labels.yaml "
+            "--train_config exp/mos_x/config.yaml",
+        ),
     )
     parser.add_argument("file", help="labels.yaml")
     parser.add_argument(
@@ -26,8 +33,8 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
-    """Read, print and record."""
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Print what the labels are; record it in a config.yaml if asked to."""
     args = get_parser().parse_args(cmd)
     labels = Labels.read(args.file)
     show(labels.heading)

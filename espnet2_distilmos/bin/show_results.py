@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.report.results import write_results
 from espnet2_distilmos.report.sets import label_kind
@@ -13,11 +14,17 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `distilmos results`."""
     parser = argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="Write RESULTS.md: environment and one table a test set. "
         "The tables are printed, too.",
+        epilog=takes.examples(
+            "distilmos results --exp exp/mos_x --output RESULTS.md",
+            "distilmos results --exp exp/mos_a exp/mos_b "
+            "--reference exp/reference_rows --labels dump/raw "
+            "--sets test somos/test --output exp/RESULTS.md",
+        ),
     )
     parser.add_argument(
         "--exp",
@@ -80,8 +87,8 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
-    """Gather, write and print."""
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Gather the scores, write the page and print its tables."""
     parser = get_parser()
     args = parser.parse_args(cmd)
     set_up_logging()

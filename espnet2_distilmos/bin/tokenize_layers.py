@@ -4,21 +4,25 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
-from espnet2_distilmos.bin.upstream_options import (
-    add_batch_options,
-    add_upstream_options,
-    choose_device,
-    read_upstream,
-)
+from espnet2_distilmos.bin.job_options import run_jobs
+from espnet2_distilmos.bin.upstream_options import add_pass_options, pass_arguments
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos tokenize-layers`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos tokenize-layers --kmeans_dir dump/ssl/mini/kmeans_200 "
+            "--data_dirs dump/raw/train dump/raw/valid "
+            "--upstream_config conf/upstream/mini.yaml",
+            "distilmos tokenize-layers --kmeans_dir dump/ssl/mini/kmeans_200 "
+            "--data_dirs dump/raw/train --upstream_config conf/upstream/mini.yaml "
+            "--ngpu 1 --job 2 --nj 8",
+        ),
     )
     parser.add_argument(
         "--kmeans_dir",
@@ -33,25 +37,18 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="Formatted sets to label",
     )
-    add_batch_options(parser)
-    add_job_options(parser)
-    add_upstream_options(parser)
+    add_pass_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options and label."""
+    """Label every frame of the sets, or the part of one job."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.tokens.labels import Labelling
 
     labelling = Labelling(
-        args.data_dirs,
-        read_upstream(args),
-        args.kmeans_dir,
-        device=choose_device(args),
-        batch_seconds=args.batch_seconds,
-        shard_seconds=args.shard_seconds,
+        args.data_dirs, kmeans_dir=args.kmeans_dir, **pass_arguments(args)
     )
     run_jobs(labelling, args)
 

@@ -10,12 +10,18 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos training-stamp`."""
     parser = argparse.ArgumentParser(
         description="Say whether a training is whole: one line if there is nothing to "
         "do, nothing if it is to begin or to go on, an error if its folder holds "
         "weights of another training.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos training-stamp --output_dir exp/mos_x -- "
+            "--config conf/train_distilmos.yaml",
+            "distilmos training-stamp --output_dir exp/mos_x --ngpu 2 -- "
+            "--config conf/train_distilmos.yaml",
+        ),
     )
     parser.add_argument("--ngpu", type=takes.natural, default=0, help="GPUs a node")
     parser.add_argument("--num_nodes", type=takes.positive_int, default=1, help="Nodes")
@@ -31,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def n_processes(ngpu: int, num_nodes: int, host: str, cpu_nproc: int) -> int:
-    """Processes that ESPnet's launcher will start."""
+    """Return the number of processes that ESPnet's launcher will start."""
     if host:
         ids = [name.split(":")[1:] or ["id"] * ngpu for name in host.split(",")]
         return sum(max(len(x), 1) for x in ids)
@@ -39,7 +45,7 @@ def n_processes(ngpu: int, num_nodes: int, host: str, cpu_nproc: int) -> int:
 
 
 def main(cmd=None) -> None:
-    """Look, quickly if nothing has changed."""
+    """Print what there is to say of the training, from its record if possible."""
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.train.quick import whole_at_a_glance
     from espnet2_distilmos.train.record import read_record

@@ -10,23 +10,28 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos upload-model`."""
     parser = argparse.ArgumentParser(
-        formatter_class=takes.HelpFormatter, description=__doc__
+        formatter_class=takes.HelpFormatter,
+        description=__doc__,
+        epilog=takes.examples(
+            "distilmos upload-model --model model.zip --hf_repo OWNER/NAME",
+            "distilmos upload-model --model model.zip --hf_repo OWNER/NAME --private",
+        ),
     )
-    parser.add_argument("--packed_model", required=True, help="Zip of stage 7")
+    parser.add_argument("--model", required=True, help="Zip of stage 7")
     parser.add_argument("--hf_repo", required=True, help="OWNER/NAME")
     parser.add_argument("--private", action="store_true", help="If it is made now")
     return parser
 
 
 def main(cmd=None) -> None:
-    """Parse the options and upload."""
+    """Upload the model and print its address."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.publish import upload_model
 
-    show(upload_model(args.packed_model, args.hf_repo, args.private))
+    show(upload_model(args.model, args.hf_repo, args.private))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,14 @@
-"""Options that all commands with an upstream share."""
+"""Options that commands with an upstream share."""
 
 import argparse
+from typing import Any, Dict
 
+from espnet2_distilmos.bin.job_options import add_job_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.errors import UserError
 
 
-def add_upstream_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--upstream_config`, `--ngpu` and `--num_threads`."""
-    parser.add_argument(
-        "--upstream_config", required=True, help="conf/upstream/NAME.yaml"
-    )
-    add_device_options(parser)
-
-
-def add_device_options(parser: argparse.ArgumentParser) -> None:
+def add_device_options(parser: argparse._ActionsContainer) -> None:
     """Add `--ngpu` and `--num_threads`."""
     parser.add_argument(
         "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"
@@ -27,8 +21,11 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_batch_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--batch_seconds` and `--shard_seconds`, for passes over a corpus."""
+def add_pass_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a pass of an upstream over a corpus takes: upstream, batches, jobs."""
+    parser.add_argument(
+        "--upstream_config", required=True, help="conf/upstream/NAME.yaml"
+    )
     parser.add_argument(
         "--batch_seconds",
         type=takes.not_negative,
@@ -41,6 +38,26 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         default=600.0,
         help="Audio a shard: what a killed job has to do again at most",
     )
+    add_device_options(parser)
+    add_job_options(parser)
+
+
+def pass_arguments(args: argparse.Namespace) -> Dict[str, Any]:
+    """Return what the options of :func:`add_pass_options` say, as keyword arguments.
+
+    Array jobs: see :func:`~.job_options.run_jobs`.
+
+    Raises:
+        UserError: an upstream's file that is none, or no GPU where one is asked for.
+    """
+    from espnet2_distilmos.model.upstream.config import UpstreamConfig
+
+    return {
+        "conf": UpstreamConfig.from_file(args.upstream_config),
+        "device": choose_device(args),
+        "batch_seconds": args.batch_seconds,
+        "shard_seconds": args.shard_seconds,
+    }
 
 
 def choose_device(args: argparse.Namespace) -> str:
@@ -60,10 +77,3 @@ def choose_device(args: argparse.Namespace) -> str:
         raise UserError("--ngpu: this machine has no usable CUDA GPU; use --ngpu 0")
     job = getattr(args, "job", None) or 1
     return f"cuda:{(job - 1) % torch.cuda.device_count()}"
-
-
-def read_upstream(args: argparse.Namespace):
-    """The :class:`UpstreamConfig` that the options name."""
-    from espnet2_distilmos.model.upstream.config import UpstreamConfig
-
-    return UpstreamConfig.from_file(args.upstream_config)

@@ -11,12 +11,20 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's only option; all others are VERSA's."""
+    """Return the parser of `distilmos versa`."""
     return argparse.ArgumentParser(
         formatter_class=takes.HelpFormatter,
         description="VERSA's scorer with the metric `distilmos` in it. All options are "
         "those of `python -m versa.bin.scorer`: --pred, --score_config, --io, "
-        "--output_file...",
+        "--output_file, --use_gpu...",
+        epilog=takes.examples(
+            "distilmos versa "
+            "--score_config egs2/TEMPLATE/tts1/conf/versa_distilmos.yaml "
+            "--pred wav.scp --io soundfile --output_file result.txt",
+            "distilmos versa "
+            "--score_config egs2/TEMPLATE/tts1/conf/versa_distilmos.yaml "
+            "--pred my_wavs --io dir --output_file result.txt --use_gpu",
+        ),
     )
 
 

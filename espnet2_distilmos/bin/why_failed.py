@@ -11,11 +11,15 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `distilmos why-failed`."""
     parser = argparse.ArgumentParser(
         description="Print one line on why a job failed; how its log ends goes to "
         "stderr before it.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "distilmos why-failed --log exp/mos_x/train.log",
+            "distilmos why-failed --log dump/ssl/mini/log/dump.1.log --code 137",
+        ),
     )
     parser.add_argument("--log", required=True, help="Of the job")
     parser.add_argument("--code", type=takes.natural, help="Exit code of its launcher")
@@ -23,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Read, tell."""
+    """Print how the log ends, to stderr, and the reason in a line."""
     args = get_parser().parse_args(cmd)
     for line in last_lines(args.log):
         show(f"  {line}", sys.stderr)

@@ -1,20 +1,15 @@
 """BC19: the Blizzard Challenge 2019, out-of-domain track of VoiceMOS 2022."""
 
 from espnet2_distilmos.corpora.voicemos2022 import read_challenge
-from espnet2_distilmos.corpora.write import Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.files import PathLike
 
 # Of the training set by others who used it; of the validation set we found no figure.
 PUBLISHED = Published(clips={"train": 136, "test": 540}, systems={"train": 21})
 
 
-def prepare_bc19(
-    corpus_dir: PathLike,
-    data_dir: PathLike,
-    listeners: bool = False,
-    strict: bool = False,
-) -> None:
-    """Write data directories train, valid and test of BC19 (Mandarin).
+def read_bc19(corpus_dir: PathLike, listeners: bool = False) -> Listing:
+    """Read the sets train, valid and test of BC19 (Mandarin).
 
     On disk, as BVCC::
 
@@ -30,21 +25,10 @@ def prepare_bc19(
 
     Args:
         corpus_dir: folder that holds `ood` or `phase1-ood`, or one of these, or DATA.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
         listeners: write `utt2ratings` too (:mod:`espnet2_distilmos.corpora.ratings`).
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     places = (".", "DATA", "ood/DATA", "phase1-ood/DATA")
-    listing = read_challenge(corpus_dir, places, listeners, {})
-    write_corpus(
-        "bc19",
-        listing,
-        data_dir,
-        PUBLISHED,
-        strict,
-        corpus_dir=str(corpus_dir),
-        listeners=listeners,
-    )
+    return read_challenge(corpus_dir, places, listeners, PUBLISHED)

@@ -1,7 +1,7 @@
 """BVCC, the main track of the VoiceMOS Challenge 2022."""
 
 from espnet2_distilmos.corpora.voicemos2022 import read_challenge
-from espnet2_distilmos.corpora.write import Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.files import PathLike
 
 PUBLISHED = Published(
@@ -12,13 +12,8 @@ PUBLISHED = Published(
 KNOWN = {"sys4bafa-uttc2e86f6": "known to be silent"}
 
 
-def prepare_bvcc(
-    corpus_dir: PathLike,
-    data_dir: PathLike,
-    listeners: bool = False,
-    strict: bool = False,
-) -> None:
-    """Write data directories train, valid and test of BVCC.
+def read_bvcc(corpus_dir: PathLike, listeners: bool = False) -> Listing:
+    """Read the sets train, valid and test of BVCC.
 
     On disk, after the corpus' own scripts have gathered the Blizzard Challenge's audio
     (`main` is the newer release, `phase1-main` the older, without test set)::
@@ -38,21 +33,10 @@ def prepare_bvcc(
 
     Args:
         corpus_dir: folder that holds `main` or `phase1-main`, or one of these, or DATA.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
         listeners: write `utt2ratings` too (:mod:`espnet2_distilmos.corpora.ratings`).
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     places = (".", "DATA", "main/DATA", "phase1-main/DATA")
-    listing = read_challenge(corpus_dir, places, listeners, KNOWN)
-    write_corpus(
-        "bvcc",
-        listing,
-        data_dir,
-        PUBLISHED,
-        strict,
-        corpus_dir=str(corpus_dir),
-        listeners=listeners,
-    )
+    return read_challenge(corpus_dir, places, listeners, PUBLISHED, KNOWN)

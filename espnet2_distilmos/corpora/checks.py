@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Dict, List, Optional, Tuple
 
 from espnet2_distilmos.utils.audio import open_audio
 from espnet2_distilmos.utils.datadir import to_float
@@ -67,22 +68,22 @@ class Finding:
     kept: bool = False
 
     def line(self) -> str:
-        """The line: set, item, what became of it, kind, detail; tabs between."""
+        """Return the line: set, item, what became of it, kind, detail; tabs between."""
         state = "kept" if self.kept else "skipped"
         detail = " ".join(self.detail.split())
         return f"{self.dset}\t{self.item}\t{state}\t{self.kind}\t{detail}\n"
 
 
 def clean_id(text: str) -> str:
-    """`text` with underscores for blanks: IDs are words."""
+    """Return `text` with underscores for spaces: IDs are words."""
     return re.sub(r"\s+", "_", text.strip())
 
 
 def check_sets(
     sets: Mapping[str, Sequence[Entry]],
-    known: Mapping[str, str] | None = None,
-    scale: tuple[float, float] = SCALE,
-) -> tuple[dict[str, list[Clip]], list[Finding]]:
+    known: Optional[Mapping[str, str]] = None,
+    scale: Tuple[float, float] = SCALE,
+) -> Tuple[Dict[str, List[Clip]], List[Finding]]:
     """Check every clip of every set.
 
     Left out, each with a finding: clips known to be of no use, without label, with a
@@ -100,11 +101,11 @@ def check_sets(
         Clips of each set, sorted by the bytes of the ID, and the findings.
     """
     known = known or {}
-    owner: dict[str, str] = {}
-    clips: dict[str, list[Clip]] = {}
-    findings: list[Finding] = []
+    owner: Dict[str, str] = {}
+    clips: Dict[str, List[Clip]] = {}
+    findings: List[Finding] = []
     for dset in reversed(sets):
-        listed: dict[str, list[Entry]] = {}
+        listed: Dict[str, List[Entry]] = {}
         for entry in sets[dset]:
             listed.setdefault(entry.utt, []).append(entry)
         clips[dset] = []
@@ -125,8 +126,8 @@ def check_sets(
 
 
 def _check_clip(
-    dset: str, entries: Sequence[Entry], scale, findings: list[Finding]
-) -> Clip | None:
+    dset: str, entries: Sequence[Entry], scale, findings: List[Finding]
+) -> Optional[Clip]:
     entry = entries[0]
 
     def leave_out(kind: str, detail: str) -> None:
@@ -177,9 +178,9 @@ def _check_clip(
 
 
 def unlabelled(
-    folder: Path, entries: Iterable[Entry], known: Mapping[str, str] | None = None
-) -> list[Finding]:
-    """A finding for every wav in `folder` that no entry names.
+    folder: Path, entries: Iterable[Entry], known: Optional[Mapping[str, str]] = None
+) -> List[Finding]:
+    """Return a finding for every wav in `folder` that no entry names.
 
     Hidden files (macOS puts `._x.wav` beside `x.wav`) are called what they are.
 
@@ -209,6 +210,6 @@ def unlabelled(
     return findings
 
 
-def count_kinds(findings: Iterable[Finding]) -> dict[str, int]:
-    """Number of findings of each kind, most frequent first."""
+def count_kinds(findings: Iterable[Finding]) -> Dict[str, int]:
+    """Return the number of findings of each kind, most frequent first."""
     return dict(Counter(f.kind for f in findings).most_common())

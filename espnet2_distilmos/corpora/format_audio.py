@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Dict, Optional
 
 import soundfile
 import soxr
@@ -46,10 +47,10 @@ MOST_DB = 200.0
 def format_audio(
     data_dir: PathLike,
     output_dir: PathLike,
-    min_seconds: float | None = None,
-    max_seconds: float | None = None,
+    min_seconds: Optional[float] = None,
+    max_seconds: Optional[float] = None,
     audio_root: PathLike = "",
-    level_db: float | None = None,
+    level_db: Optional[float] = None,
 ) -> None:
     """Write a data directory whose audio is 16 kHz mono.
 
@@ -110,11 +111,11 @@ def format_audio(
     if is_whole(stamp, request, lambda _: _outputs(output_dir, data)):
         return
     _tell_odd_labels(data_dir, data, labels)
-    dropped: dict[str, str] = {}
-    n_samples: dict[str, int] = {}
+    dropped: Dict[str, str] = {}
+    n_samples: Dict[str, int] = {}
     levelling = Levelling(level_db)
     digest = hashlib.sha256()
-    odd: dict[str, str] = {}
+    odd: Dict[str, str] = {}
     for utt, path in progress(sources.items(), f"{output_dir}, clips"):
         data.wavs[utt], n_samples[utt] = _format_clip(
             utt, path, output_dir / "audio", levelling, digest, odd
@@ -164,8 +165,8 @@ def format_audio(
     )
 
 
-def _content(sources: dict[str, str]) -> str | None:
-    """Digest of all samples, as the stamp has it; None if some cannot be read."""
+def _content(sources: Dict[str, str]) -> Optional[str]:
+    """Return the digest of all samples in the stamp; None if some cannot be read."""
     digest = hashlib.sha256()
     try:
         for utt, path in progress(sources.items(), "Comparing audio"):
@@ -181,7 +182,7 @@ def _take_in(digest, utt: str, samples, rate: int) -> None:
 
 
 def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
-    """What this stage writes; of the audio, all that is in `output_dir`."""
+    """Yield what this stage writes; of the audio, all that is in `output_dir`."""
     yield output_dir / "utt2num_samples"
     yield output_dir / "wav.scp"
     for name, values in (("utt2mos", data.mos), ("utt2sys", data.systems)):
@@ -205,7 +206,7 @@ def _tell_odd_labels(data_dir: Path, data: DataDir, labels: Labels) -> None:
         )
 
 
-def _tell_odd_audio(output_dir: Path, odd: dict[str, str]) -> None:
+def _tell_odd_audio(output_dir: Path, odd: Dict[str, str]) -> None:
     """List what the scorer would warn of, and say how much of it there is."""
     lines = [f"{utt} {text}\n" for utt, text in odd.items()]
     write_text(output_dir / "odd_audio.txt", "".join(lines))
@@ -218,7 +219,7 @@ def _tell_odd_audio(output_dir: Path, odd: dict[str, str]) -> None:
 
 
 def _format_clip(
-    utt: str, path: str, folder: Path, levelling: Levelling, digest, odd: dict[str, str]
+    utt: str, path: str, folder: Path, levelling: Levelling, digest, odd: Dict[str, str]
 ):
     """Return the path of a 16 kHz mono version, and its number of samples.
 

@@ -3,14 +3,15 @@
 import logging
 import math
 from pathlib import Path
+from typing import Dict, List, Optional
 
 import numpy as np
 
 from espnet2_distilmos.utils.datadir import write_lines
 
 
-def level_gain(samples: np.ndarray, level_db: float) -> float | None:
-    """Factor that brings the RMS of `samples` (N,) to `level_db` dB re full scale.
+def level_gain(samples: np.ndarray, level_db: float) -> Optional[float]:
+    """Return the factor that brings `samples` (N,) to an RMS of `level_db` dB.
 
     The mean runs over the whole clip, pauses included. ITU-T P.56 (sv56, with which
     BVCC was made) takes it over active speech only: where a share p of a clip is
@@ -31,11 +32,11 @@ class Levelling:
         level_db: see :func:`level_gain`; None = leave them alone.
     """
 
-    def __init__(self, level_db: float | None):
+    def __init__(self, level_db: Optional[float]):
         self.level_db = level_db
-        self.gains: dict[str, float] = {}
-        self.clipped: list[str] = []
-        self.silent: list[str] = []
+        self.gains: Dict[str, float] = {}
+        self.clipped: List[str] = []
+        self.silent: List[str] = []
 
     def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
         """Level one clip (N,)."""
@@ -49,7 +50,7 @@ class Levelling:
             self.clipped.append(utt)
         return np.clip(samples, -1, 1)
 
-    def report(self, output_dir: Path, kept: list[str]) -> None:
+    def report(self, output_dir: Path, kept: List[str]) -> None:
         """Write `utt2gain_db`; name the clips that could not be levelled well."""
         if self.level_db is None:
             return

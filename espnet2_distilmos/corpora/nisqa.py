@@ -1,10 +1,11 @@
 """The NISQA corpus: transmitted speech, with four dimensions of quality."""
 
 import logging
+from typing import List
 
 from espnet2_distilmos.corpora.checks import Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.files import PathLike
 
 PARTS = {
@@ -26,10 +27,8 @@ PUBLISHED = Published(
 DIMENSIONS = ("noi", "col", "dis", "loud")
 
 
-def prepare_nisqa(
-    corpus_dir: PathLike, data_dir: PathLike, strict: bool = False
-) -> None:
-    """Write data directories train, valid, test_for, test_p501 and test_livetalk.
+def read_nisqa(corpus_dir: PathLike) -> Listing:
+    """Read the sets train, valid, test_for, test_p501 and test_livetalk.
 
     On disk, after `unzip NISQA_Corpus.zip`, for each of NISQA_{TRAIN,VAL}_{SIM,LIVE}
     and NISQA_TEST_{FOR,P501,LIVETALK}::
@@ -44,17 +43,15 @@ def prepare_nisqa(
 
     Args:
         corpus_dir: folder that holds the parts.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     parts = [part for of_set in PARTS.values() for part in of_set]
     places = [(root, part) for root in (".", "NISQA_Corpus") for part in parts]
     # Any part will do: many have only the test sets.
     folder = find_folder(corpus_dir, [f"{r}/{p}" for r, p in places], "deg").parent
-    listing = Listing()
+    listing = Listing(PUBLISHED)
     for dset, of_set in PARTS.items():
         for part in of_set:
             path = folder / part / f"{part}_file.csv"
@@ -70,12 +67,10 @@ def prepare_nisqa(
             listing.findings += unlabelled(path.parent / "deg", entries)
         if dset not in listing.sets:
             listing.absent.setdefault(dset, f"{' or '.join(of_set)}")
-    write_corpus(
-        "nisqa", listing, data_dir, PUBLISHED, strict, corpus_dir=str(corpus_dir)
-    )
+    return listing
 
 
-def _read_part(part: str, path) -> list[Entry]:
+def _read_part(part: str, path) -> List[Entry]:
     entries = []
     rows = read_table(path, needed=("con", "filename_deg", "mos"))
     for where, row in rows:

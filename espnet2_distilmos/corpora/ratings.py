@@ -11,22 +11,23 @@ mean of their scores if they heard the clip twice). Scores are on the scale of
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Dict, List, Tuple
 
 from espnet2_distilmos.corpora.checks import Clip, Finding
 from espnet2_distilmos.utils.datadir import to_float, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-Ratings = dict[str, dict[str, list[float]]]  # clip -> listener -> scores
+Ratings = Dict[str, Dict[str, List[float]]]  # clip -> listener -> scores
 
 
 def gather_ratings(
-    rows: Iterable[tuple[str, str, str, str]],
-    scale: tuple[float, float],
+    rows: Iterable[Tuple[str, str, str, str]],
+    scale: Tuple[float, float],
     dset: str,
-    findings: list[Finding],
+    findings: List[Finding],
 ) -> Ratings:
-    """Ratings by clip and listener.
+    """Return ratings by clip and listener.
 
     Args:
         rows: FILE:LINE, ID of the clip, listener, score as text.
@@ -39,7 +40,7 @@ def gather_ratings(
         UserError: two listeners' IDs differ only in blanks and colons.
     """
     ratings: Ratings = {}
-    original: dict[str, str] = {}
+    original: Dict[str, str] = {}
     for where, utt, listener, text in rows:
         name = re.sub(r"[\s:]+", "_", listener)
         if original.setdefault(name, listener) != listener:
@@ -65,7 +66,7 @@ def write_ratings(
     dset: str,
     clips: Iterable[Clip],
     ratings: Ratings,
-    findings: list[Finding],
+    findings: List[Finding],
 ) -> None:
     """Write `utt2ratings` of the clips of a set.
 
@@ -73,7 +74,7 @@ def write_ratings(
     twice, and clips whose label is not the mean of their ratings are added to
     `findings`.
     """
-    lines: dict[str, str] = {}
+    lines: Dict[str, str] = {}
     for clip in clips:
         own = ratings.get(clip.utt)
         if not own:
@@ -99,7 +100,7 @@ def write_ratings(
     write_lines(path, lines)
 
 
-def mean_of(own: Mapping[str, list[float]]) -> float:
-    """Mean of all scores of one clip."""
+def mean_of(own: Mapping[str, List[float]]) -> float:
+    """Return the mean of all scores of one clip."""
     scores = [s for of_listener in own.values() for s in of_listener]
     return sum(scores) / len(scores)

@@ -4,7 +4,7 @@ import re
 
 from espnet2_distilmos.corpora.checks import Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.files import PathLike
 
 TABLES = {
@@ -15,10 +15,8 @@ TABLES = {
 PUBLISHED = Published(clips={"train": 2000, "valid": 544, "test": 645})
 
 
-def prepare_singmos(
-    corpus_dir: PathLike, data_dir: PathLike, strict: bool = False
-) -> None:
-    """Write data directories train, valid and test of SingMOS.
+def read_singmos(corpus_dir: PathLike) -> Listing:
+    """Read the sets train, valid and test of SingMOS.
 
     On disk, after both archives (train phase, eval phase) are unpacked into one
     folder::
@@ -31,14 +29,12 @@ def prepare_singmos(
 
     Args:
         corpus_dir: folder that holds `DATA`, or DATA itself.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     folder = find_folder(corpus_dir, (".", "DATA"), "sets")
-    listing = Listing()
+    listing = Listing(PUBLISHED)
     for dset, table in TABLES.items():
         path = folder / "sets" / table
         if not path.is_file():
@@ -57,6 +53,4 @@ def prepare_singmos(
             for name in [row["name"].removesuffix(".wav")]
         ]
     listing.findings += unlabelled(folder / "wav", listing.entries())
-    write_corpus(
-        "singmos", listing, data_dir, PUBLISHED, strict, corpus_dir=str(corpus_dir)
-    )
+    return listing

@@ -5,7 +5,7 @@ from pathlib import Path
 from espnet2_distilmos.corpora.checks import SCALE, Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.ratings import gather_ratings
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -14,23 +14,19 @@ SUBSETS = ("clean", "full")
 
 
 def published(subset: str) -> Published:
-    """Counts of the sets by the names they have for a subset."""
+    """Return counts of the sets by the names they have for a subset."""
     return Published(clips={set_name(s, subset): n for s, n in CLIPS.items()})
 
 
 def set_name(split: str, subset: str) -> str:
-    """`test` of the clean subset, `test_full` of the full one: both can be kept."""
+    """Return `test` of the clean subset, `test_full` of the full one."""
     return split if subset == "clean" else f"{split}_{subset}"
 
 
-def prepare_somos(
-    corpus_dir: PathLike,
-    data_dir: PathLike,
-    subset: str = "clean",
-    listeners: bool = False,
-    strict: bool = False,
-) -> None:
-    """Write data directories train, valid and test, or train_full... of SOMOS.
+def read_somos(
+    corpus_dir: PathLike, subset: str = "clean", listeners: bool = False
+) -> Listing:
+    """Read the sets train, valid and test, or train_full... of SOMOS.
 
     On disk, after `unzip somos.zip` and `unzip audios.zip` in it::
 
@@ -46,13 +42,11 @@ def prepare_somos(
 
     Args:
         corpus_dir: folder that holds `audios` and `training_files`.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
         subset: `clean` or `full`.
         listeners: write `utt2ratings` too (:mod:`espnet2_distilmos.corpora.ratings`).
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     if subset not in SUBSETS:
         raise UserError(f"--subset {subset}: choose {' or '.join(SUBSETS)}")
@@ -64,23 +58,14 @@ def prepare_somos(
             f"unzip {zipped}" if zipped.exists() else "unzip audios.zip of somos.zip"
         )
         raise UserError(f"{wav_dir}: no such folder; {remedy}")
-    listing = Listing()
+    listing = Listing(published(subset))
     for split in CLIPS:
         _read_split(
             folder / "training_files/split1" / subset, wav_dir, split, subset,
             listeners, listing,
         )  # fmt: skip
     listing.findings += unlabelled(wav_dir, listing.entries())
-    write_corpus(
-        "somos",
-        listing,
-        data_dir,
-        published(subset),
-        strict,
-        corpus_dir=str(corpus_dir),
-        subset=subset,
-        listeners=listeners,
-    )
+    return listing
 
 
 def _read_split(

@@ -3,16 +3,17 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-Row = tuple[str, dict[str, str]]  # FILE:LINE, and the fields by column
+Row = Tuple[str, Dict[str, str]]  # FILE:LINE, and the fields by column
 
 
 def read_table(
     path: PathLike, columns: Sequence[str] = (), needed: Sequence[str] = ()
-) -> list[Row]:
+) -> List[Row]:
     """Read a CSV file; blank lines are passed over, fields are stripped.
 
     Args:
@@ -29,8 +30,8 @@ def read_table(
             lines with another number of fields: names them.
     """
     path = Path(path)
-    rows: list[Row] = []
-    problems: list[str] = []
+    rows: List[Row] = []
+    problems: List[str] = []
     names = list(columns)
     try:
         with open(path, encoding="utf-8-sig", newline="") as f:
@@ -68,7 +69,7 @@ def read_table(
 
 
 def find_folder(root: PathLike, candidates: Sequence[str], inside: str) -> Path:
-    """The first of `root`/`candidates` that holds `inside` (a file or folder).
+    """Return the first of `root`/`candidates` that holds `inside` (a file or folder).
 
     Returns:
         An absolute path, links not followed.

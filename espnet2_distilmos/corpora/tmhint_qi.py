@@ -2,10 +2,11 @@
 
 import hashlib
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from espnet2_distilmos.corpora.checks import SCALE, Entry, Finding, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing, Published, write_corpus
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.datadir import to_float
 from espnet2_distilmos.utils.files import PathLike
 
@@ -13,10 +14,8 @@ PUBLISHED = Published(clips={"train": 11644, "valid": 1293, "test": 1978})
 VALID_SHARE = 0.1
 
 
-def prepare_tmhint_qi(
-    corpus_dir: PathLike, data_dir: PathLike, seed: int = 0, strict: bool = False
-) -> None:
-    """Write data directories train, valid and test of TMHINT-QI.
+def read_tmhint_qi(corpus_dir: PathLike, seed: int = 0) -> Listing:
+    """Read the sets train, valid and test of TMHINT-QI.
 
     On disk, after `unzip TMHINTQI.zip`::
 
@@ -31,18 +30,17 @@ def prepare_tmhint_qi(
 
     Args:
         corpus_dir: folder that holds `raw_data.csv`, `train` and `test`.
-        data_dir: parent of the data directories; see :func:`write_corpus`.
         seed: another seed, another validation set.
-        strict: other counts than published are an error.
 
     Raises:
-        UserError: as :func:`write_corpus`, or what the corpus lacks.
+        UserError: what the corpus lacks.
     """
     folder = find_folder(corpus_dir, (".", "TMHINTQI"), "raw_data.csv")
     # Some unpack only the audio into a folder of its own.
     audio = find_folder(folder, (".", "TMHINTQI"), "train")
     table = folder / "raw_data.csv"
-    listing = Listing(tables=[table], sets={"train": [], "valid": [], "test": []})
+    sets: Dict[str, List[Entry]] = {"train": [], "valid": [], "test": []}
+    listing = Listing(PUBLISHED, sets, tables=[table])
     clips = _mean_ratings(table, listing.findings)
     in_train = {}
     for name, (where, system, mos) in clips.items():
@@ -70,24 +68,16 @@ def prepare_tmhint_qi(
     for dset in [s for s, entries in listing.sets.items() if not entries]:
         del listing.sets[dset]
         listing.absent[dset] = f"rated clip in {audio / dset}"
-    write_corpus(
-        "tmhint_qi",
-        listing,
-        data_dir,
-        PUBLISHED,
-        strict,
-        corpus_dir=str(corpus_dir),
-        seed=seed,
-    )
+    return listing
 
 
 def _mean_ratings(
-    table: Path, findings: list[Finding]
-) -> dict[str, tuple[str, str, str]]:
-    """Name of the file -> where it is first listed, system, mean rating as text."""
+    table: Path, findings: List[Finding]
+) -> Dict[str, Tuple[str, str, str]]:
+    """Return file name -> where it is first listed, system, mean rating as text."""
     needed = ("method", "snr", "noise", "quality_score", "file_name")
-    first: dict[str, tuple[str, str]] = {}
-    scores: dict[str, list[float]] = {}
+    first: Dict[str, Tuple[str, str]] = {}
+    scores: Dict[str, List[float]] = {}
     for where, row in read_table(table, needed=needed):
         name = row["file_name"].removesuffix(".wav")
         system = clean_id(f"{row['method']}-SNR{row['snr']}-{row['noise']}")
@@ -111,8 +101,8 @@ def _mean_ratings(
     }
 
 
-def _draw_valid(names: list[str], seed: int) -> dict[str, list[str]]:
-    """A tenth of the names for `valid`, by hashes: no other name changes the order."""
+def _draw_valid(names: List[str], seed: int) -> Dict[str, List[str]]:
+    """Return a tenth of the names for `valid`, chosen by their hashes alone."""
 
     def key(name: str) -> str:
         return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

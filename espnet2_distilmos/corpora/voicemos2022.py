@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional, Tuple
 
 from espnet2_distilmos.corpora.checks import SCALE, Entry, clean_id, unlabelled
 from espnet2_distilmos.corpora.ratings import Ratings, gather_ratings, mean_of
 from espnet2_distilmos.corpora.tables import find_folder, read_table
-from espnet2_distilmos.corpora.write import Listing
+from espnet2_distilmos.corpora.write import Listing, Published
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -25,7 +26,7 @@ def _utt(name: str) -> str:
 
 
 def listener_id(text: str) -> str:
-    """The listener of `{}_AGE_LISTENER_GENDER_x_x_IMPAIRED`; empty if it is no such.
+    """Return the listener of `{}_AGE_LISTENER_GENDER_x_x_IMPAIRED`, or nothing.
 
     The out-of-domain track writes `{}_na_LISTENER_na_na_na_TYPE`.
     """
@@ -45,11 +46,12 @@ def _read_ratings(path: Path, dset: str, listing: Listing) -> Ratings:
 
 def read_challenge(
     corpus_dir: PathLike,
-    candidates: tuple[str, ...],
+    candidates: Tuple[str, ...],
     listeners: bool,
-    known: Mapping[str, str],
+    published: Published,
+    known: Optional[Mapping[str, str]] = None,
 ) -> Listing:
-    """Read `sets/` of a track; see :func:`prepare_bvcc` for its tables.
+    """Read `sets/` of a track; see :func:`.bvcc.read_bvcc` for its tables.
 
     A set without list of labels gets the means of its ratings as labels.
 
@@ -57,6 +59,7 @@ def read_challenge(
         corpus_dir: folder of the corpus.
         candidates: where in it `DATA` may be.
         listeners: keep the ratings of single listeners.
+        published: counts to compare with.
         known: ID -> reason, of clips to leave out.
 
     Raises:
@@ -70,7 +73,7 @@ def read_challenge(
             "run its scripts 01_get.py, 02_gather.py and 03_preprocess.py first"
         )
     logging.info(f"reading {folder}")
-    listing = Listing(known=dict(known))
+    listing = Listing(published, known=dict(known or {}))
     for dset, (labels, ratings) in TABLES.items():
         label_path, rating_path = sets_dir / labels, sets_dir / ratings
         by_listener: Ratings = {}

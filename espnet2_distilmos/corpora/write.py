@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List
 
 from espnet2_distilmos.corpora.checks import (
     Clip,
@@ -38,6 +38,7 @@ class Listing:
     """What was read from a corpus.
 
     Attributes:
+        published: counts to compare with; known exclusions count as found.
         sets: set -> its clips; training set first, test sets last.
         absent: set -> the table that is not there, for sets that cannot be made.
         tables: all tables read.
@@ -46,15 +47,16 @@ class Listing:
         ratings: set -> ratings of single listeners; empty where not asked for.
     """
 
-    sets: dict[str, list[Entry]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    tables: list[Path] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    known: dict[str, str] = field(default_factory=dict)
-    ratings: dict[str, Ratings] = field(default_factory=dict)
+    published: Published
+    sets: Dict[str, List[Entry]] = field(default_factory=dict)
+    absent: Dict[str, str] = field(default_factory=dict)
+    tables: List[Path] = field(default_factory=list)
+    findings: List[Finding] = field(default_factory=list)
+    known: Dict[str, str] = field(default_factory=dict)
+    ratings: Dict[str, Ratings] = field(default_factory=dict)
 
-    def entries(self) -> list[Entry]:
-        """The clips of all sets."""
+    def entries(self) -> List[Entry]:
+        """Return the clips of all sets."""
         return [e for entries in self.sets.values() for e in entries]
 
 
@@ -62,7 +64,6 @@ def write_corpus(
     name: str,
     listing: Listing,
     data_dir: PathLike,
-    published: Published,
     strict: bool = False,
     **provenance: Any,
 ) -> None:
@@ -81,7 +82,6 @@ def write_corpus(
         name: of the corpus.
         listing: what was read.
         data_dir: parent of the data directories.
-        published: counts to compare with; known exclusions count as found.
         strict: stop where a count differs, before any data directory is written.
         provenance: written to corpus.yaml.
 
@@ -99,7 +99,7 @@ def write_corpus(
     with folder_lock(data_dir):
         # Before anything can fail: it says why.
         _write_findings(data_dir, findings)
-        differences = _differences(listing, sets, findings, published)
+        differences = _differences(listing, sets, findings)
         if differences and strict:
             raise UserError(
                 f"{name}: {'; '.join(differences)} (--strict true; what was left out: "
@@ -126,7 +126,7 @@ def write_corpus(
                 "corpus": name,
                 **provenance,
                 "tables": {str(t): sha256_file(t) for t in listing.tables},
-                "sets": _counts(sets, published),
+                "sets": _counts(sets, listing.published),
                 "differences": differences,
                 "findings": count_kinds(findings),
             },
@@ -166,9 +166,9 @@ def _differences(
     listing: Listing,
     sets: Mapping[str, Sequence[Clip]],
     findings: Sequence[Finding],
-    published: Published,
-) -> list[str]:
-    """One text for each set that is not as published."""
+) -> List[str]:
+    """Return one text for each set that is not as published."""
+    published = listing.published
     found = [
         f"{dset}: no {table}, so no clip; {published.clips.get(dset, 'some')} are "
         "published"
@@ -197,7 +197,7 @@ def _write_set(
     dset: str,
     clips: Sequence[Clip],
     ratings: Mapping[str, Ratings],
-    findings: list[Finding],
+    findings: List[Finding],
 ) -> None:
     # `wav.scp`, written last, says that the folder is whole.
     (folder / "wav.scp").unlink(missing_ok=True)

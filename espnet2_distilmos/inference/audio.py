@@ -52,7 +52,7 @@ def mono_16k(
 
 
 def from_array(speech, fs: int, checks: Checks) -> np.ndarray:
-    """Samples in memory as 16 kHz mono.
+    """Return samples in memory as 16 kHz mono.
 
     Args:
         speech: numpy array or torch tensor, (n,) or (channels, n); floats in
@@ -144,7 +144,7 @@ class AudioFile:
             self.checks.notes = f.notes
 
     def samples(self, most: Optional[float] = None) -> Optional[np.ndarray]:
-        """(m,) float32: the whole file at 16 kHz; None if it is too long.
+        """Return (m,) float32: the whole file at 16 kHz; None if it is too long.
 
         Args:
             most: seconds that are held in memory at most; None = any number.

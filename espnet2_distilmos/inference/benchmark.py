@@ -142,7 +142,7 @@ def benchmark(
 
 
 def _named(items: Sequence[str], name_of) -> Dict[str, str]:
-    """Name -> item, from `ITEM` or `NAME=ITEM`."""
+    """Return name -> item, from `ITEM` or `NAME=ITEM`."""
     named: Dict[str, str] = {}
     for item in items:
         name, equals, rest = item.partition("=")
@@ -159,7 +159,7 @@ def _named(items: Sequence[str], name_of) -> Dict[str, str]:
 
 
 def _model_name(tag: str) -> str:
-    """What a model is called: the experiment's folder rather than the checkpoint."""
+    """Return a model's name: the experiment's folder rather than the checkpoint."""
     path = Path(tag)
     if path.is_dir():
         return path.resolve().name
@@ -213,7 +213,7 @@ def _predict(
 
 
 def _calibration_of(files: Tuple[Path, Path]) -> str:
-    """What is said of a model's calibration; empty where it has none."""
+    """Describe a model's calibration; empty where it has none."""
     # Here, as everything that loads torch.
     from espnet2_distilmos.packs.calibration_record import read_calibration
     from espnet2_distilmos.packs.load import read_config

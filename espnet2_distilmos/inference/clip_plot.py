@@ -62,7 +62,7 @@ def plot_clip(
 def _look_at(
     path: str, about: float
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, float, int]:
-    """Envelope and spectrogram of a file in at most some 2000 columns.
+    """Return the envelope and spectrogram of a file in at most some 2000 columns.
 
     Args:
         path: the file.

@@ -110,7 +110,7 @@ def score_paths(
 
 
 def _model_name(tag: Optional[str], model_file: str) -> str:
-    """What the model is called in outputs: as it was given, or its checkpoint."""
+    """Return what outputs call the model: as it was given, or its checkpoint."""
     if tag is None:
         return "the authors' released weights"
     return model_file if Path(tag).is_dir() else str(tag)

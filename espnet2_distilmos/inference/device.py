@@ -2,6 +2,7 @@
 
 import torch
 
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 
@@ -10,7 +11,7 @@ BATCH_SECONDS = {"cpu": 15.0, "cuda": 400.0}
 
 
 def choose_device(name: str) -> torch.device:
-    """A device by name; `auto` is CUDA if there is any.
+    """Return a device by name; `auto` is CUDA if there is any.
 
     Raises:
         UserError: no such device.
@@ -28,7 +29,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def fewest_samples(upstream: torch.nn.Module) -> int:
+def fewest_samples(upstream: UpstreamAdapter) -> int:
     """Return the fewest samples of which the upstream makes a frame."""
     frame_count = getattr(upstream, "frame_count", None)
     if frame_count is None:

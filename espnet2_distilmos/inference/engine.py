@@ -195,7 +195,8 @@ class DistilMOSInference:
 
     def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
         """Score one clip that is too long to hold: (n,) blocks of it at 16 kHz."""
-        scored, waiting = [], []
+        scored: List[Tuple[int, float, np.ndarray]] = []
+        waiting: List[Tuple[int, np.ndarray]] = []
         size = self.batch_size or max(self.batch_samples // self.windows.size, 1)
 
         def flush() -> None:
@@ -229,7 +230,7 @@ class DistilMOSInference:
         return float(frames.mean(dtype=np.float64)), frames
 
     def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
-        """What the public methods return.
+        """Return what the public methods return.
 
         Raises:
             UserError: the score is not a finite number.
@@ -255,14 +256,14 @@ class DistilMOSInference:
         # Longest first: similar lengths share a batch, and too little memory shows
         # at once.
         order = sorted(range(len(windows)), key=lambda i: -len(windows[i]))
-        scores: List[Optional[Score]] = [None] * len(windows)
+        scores: Dict[int, Score] = {}
         while order:
             longest = len(windows[order[0]])
             count = self.batch_size or max(self.batch_samples // longest, 1)
             batch, order = order[:count], order[count:]
             for i, score in zip(batch, self._fit([windows[i] for i in batch])):
                 scores[i] = score
-        return scores
+        return [scores[i] for i in range(len(windows))]
 
     def _fit(self, clips: List[np.ndarray]) -> List[Score]:
         """Score a batch; in halves where the GPU's memory ends."""

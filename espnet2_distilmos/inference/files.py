@@ -88,7 +88,7 @@ def _score_pool(model: Scorer, pool: List[Loaded]) -> Iterator[Dict[str, Any]]:
         result: Dict[str, Any] = {"file": path, "mos": None, "warnings": []}
         if audio is not None:
             result.update(rate=audio.rate, channels=audio.channels)
-        if i not in errors:
+        if audio is not None and i not in errors:
             try:
                 if samples is not None:
                     score = next(scores)

@@ -38,7 +38,7 @@ class Clip:
 
 
 def collect_clips(paths: Sequence[PathLike]) -> List[Clip]:
-    """Clips of files, folders (recursively, by name) and `*.scp` lists, each once.
+    """Return clips of files, folders (recursively) and `*.scp` lists, each once.
 
     Links are followed. What is passed over in a folder (hidden files, folders that
     cannot be read, links that lead nowhere) is logged with a count.

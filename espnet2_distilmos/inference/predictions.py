@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Dict, List
 
 from espnet2_distilmos.tokens.shards import Shard, clip_shards, pending, require_whole
 from espnet2_distilmos.utils.arks import join_arks, write_ark
@@ -113,8 +113,8 @@ class _Set:
         self.request = {**request, **audio_request(data_dir)}
         self.shards = clip_shards(folder, self.request, lengths, shard_seconds)
 
-    def files(self, stamp: Mapping[str, Any]) -> list[Path]:
-        """What the stamp stands for."""
+    def files(self, stamp: Mapping[str, Any]) -> List[Path]:
+        """Return what the stamp stands for."""
         return [self.folder / name for name in _NAMES]
 
     def is_made(self) -> bool:
@@ -124,7 +124,7 @@ class _Set:
     def combine(self) -> None:
         """Write the set's files, then their stamp; the shards go."""
         require_whole(self.shards)
-        scores: dict[str, float] = {}
+        scores: Dict[str, float] = {}
         for shard in self.shards:
             scores.update(read_floats(shard.folder / "utt2mos"))
         places = join_arks(
@@ -139,5 +139,5 @@ class _Set:
 
 
 def _ark_of(shard: Shard) -> Path:
-    """The frame scores of a shard."""
+    """Return the frame scores of a shard."""
     return shard.folder / "frame_mos.ark"

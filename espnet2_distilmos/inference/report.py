@@ -31,7 +31,7 @@ def require_format(form: str, clips: Sequence[Clip]) -> None:
     names = Counter(clip.name for clip in clips)
     for name, n in names.items():
         if len(name.split()) != 1:
-            raise UserError(f"{name!r}: a Kaldi ID has no blanks; use --format csv")
+            raise UserError(f"{name!r}: a Kaldi ID has no spaces; use --format csv")
         if n > 1:
             raise UserError(f"{name}: {n} clips have this ID; use --format csv")
 
@@ -45,7 +45,7 @@ def table(
     shown: bool = False,
     encoding: str = "utf-8",
 ) -> str:
-    """The scores as text.
+    """Return the scores as text.
 
     `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`). `jsonl`: the
     same and more, one object a line: `model`, and `labels`, what the model was trained
@@ -73,7 +73,7 @@ def table(
     with_ids = any(clip.utt is not None for clip in clips)
     rows = []
     for clip, result in zip(clips, results):
-        row = {"id": clip.name} if with_ids else {}
+        row: Dict[str, Any] = {"id": clip.name} if with_ids else {}
         row.update(file=clip.path, mos=result["mos"], seconds=result.get("seconds"))
         if form == "jsonl":
             keys = ("rate", "channels", "frame_shift")
@@ -97,7 +97,7 @@ def table(
 
 
 def as_utf8(text: str) -> str:
-    """`text` with `\\xe9` for bytes of file names that are not UTF-8."""
+    r"""Return `text` with `\xe9` for bytes of file names that are not UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -110,7 +110,7 @@ def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> N
 
 
 def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
-    """Standard deviation, and both ends of the mean's 95 % interval (Student's t).
+    """Return the standard deviation and both ends of the mean's 95 % interval.
 
     Args:
         values: two or more.
@@ -124,7 +124,7 @@ def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
 
 
 def mean_interval(values: Sequence[float]) -> str:
-    """Mean, standard deviation and the mean's 95 % interval (Student's t), as text."""
+    """Return mean, standard deviation and the mean's 95 % interval, as text."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return f"{mean:7.3f}        -                 -"
@@ -133,7 +133,7 @@ def mean_interval(values: Sequence[float]) -> str:
 
 
 def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels) -> str:
-    """What predicts what; then mean, deviation and interval of all clips and a folder.
+    """Return lines on the model, and mean and interval of all clips and each folder.
 
     The interval says how well the mean of such clips is known, not how far the model
     is from listeners.
@@ -177,5 +177,5 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
 
 
 def frames_path(folder: PathLike, clip: Clip, suffix: str) -> Path:
-    """Where something of a clip's is written below `folder`."""
+    """Return where something of a clip's is written below `folder`."""
     return Path(folder) / f"{clip.output}{suffix}"

@@ -21,7 +21,7 @@ from espnet2_distilmos.utils.stamp import write_stamp
 
 
 def _read_keys(path: PathLike) -> List[str]:
-    """The first word of each line."""
+    """Return the first word of each line."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as e:

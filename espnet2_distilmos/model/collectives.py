@@ -7,7 +7,7 @@ import torch.distributed as dist
 
 
 def many_processes() -> bool:
-    """Whether this process trains together with others."""
+    """Tell whether this process trains together with others."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
@@ -32,7 +32,7 @@ def sum_of_processes(x: torch.Tensor) -> torch.Tensor:
 
 
 def rows_of_processes(x: torch.Tensor) -> torch.Tensor:
-    """(N, C) of every process, N may differ -> (sum of N, C), without gradient."""
+    """Map (N, C) of every process, N may differ -> (sum of N, C), without gradient."""
     x = x.detach().contiguous()
     sizes = [torch.zeros(1, dtype=torch.long, device=x.device) for _ in _ranks()]
     dist.all_gather(sizes, torch.tensor([len(x)], device=x.device))

@@ -27,9 +27,9 @@ class CorpusOffset(torch.nn.Module):
         self.raw = torch.nn.Parameter(torch.zeros(len(names)))
 
     def values(self) -> torch.Tensor:
-        """(C,) offsets; their mean is 0."""
+        """Return (C,) offsets; their mean is 0."""
         return self.raw - self.raw.mean()
 
     def forward(self, corpus: torch.Tensor) -> torch.Tensor:
-        """(B,) corpus numbers, MEAN_CORPUS among them -> (B,) offsets."""
+        """Map (B,) corpus numbers, MEAN_CORPUS among them -> (B,) offsets."""
         return F.pad(self.values(), (0, 1))[corpus]

@@ -26,7 +26,7 @@ class BiLSTM(torch.nn.Module):
         self.backwards = torch.nn.LSTM(size, size, batch_first=True)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(B, T, H), (B,) -> (B, T, 2H); padded frames have no meaning."""
+        """Map (B, T, H), (B,) -> (B, T, 2H); padded frames have no meaning."""
         position = torch.arange(x.size(1), device=x.device)
         last = lengths.unsqueeze(1) - 1
         # Its own inverse: within a clip i <-> last - i, beyond it i <-> i.
@@ -66,7 +66,7 @@ class MOSDecoder(torch.nn.Module):
         self.output = ScaleOutput(size, label_mean, label_std)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(B, T, H), (B,) -> (B, T) values in MOS units; padded frames mean nothing."""
+        """Map (B, T, H), (B,) -> (B, T) in MOS units; padded frames mean nothing."""
         mask = frame_mask(lengths, frames.size(1)).unsqueeze(-1)
         x = self.conv((frames * mask).transpose(1, 2)).transpose(1, 2)
         y = F.gelu(self.projection(self.dropout(self.lstm(x, lengths))))
@@ -97,7 +97,7 @@ class ScaleOutput(torch.nn.Linear):
         torch.nn.init.constant_(self.bias, start)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., size) -> (..., 1) in MOS units."""
+        """Map (..., size) -> (..., 1) in MOS units."""
         y = super().forward(x)
         if self.label_mean is None:
             return y
@@ -113,6 +113,6 @@ class ScaleOutput(torch.nn.Linear):
 
 
 def mean_of_frames(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(B, T), (B,) -> (B,): mean over valid frames."""
+    """Map (B, T), (B,) -> (B,): mean over valid frames."""
     mask = frame_mask(lengths, values.size(1))
     return values.masked_fill(~mask, 0.0).sum(1) / lengths

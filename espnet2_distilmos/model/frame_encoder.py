@@ -25,7 +25,7 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
     def forward(  # type: ignore[override]  # it needs the mask, too
         self, x: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        """(B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
+        """Map (B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
         x = x.transpose(1, 2)
         frames = x[mask]  # (N, C)
         if self.training and many_processes():
@@ -40,7 +40,7 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
         return out.transpose(1, 2)
 
     def _normalise_as_in_eval(self, frames: torch.Tensor) -> torch.Tensor:
-        """(N, C) -> (N, C), with the running statistics."""
+        """Map (N, C) -> (N, C), with the running statistics."""
         return F.batch_norm(
             frames,
             self.running_mean,
@@ -52,7 +52,7 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
         )
 
     def _normalise_alone(self, frames: torch.Tensor) -> torch.Tensor:
-        """(N, C) -> (N, C), with the statistics of these frames."""
+        """Map (N, C) -> (N, C), with the statistics of these frames."""
         mean, variance = self.running_mean.clone(), self.running_var.clone()
         frames = F.batch_norm(
             frames,
@@ -79,7 +79,7 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
             old.copy_(torch.where(finite, new, old))
 
     def _normalise_together(self, frames: torch.Tensor) -> torch.Tensor:
-        """(N, C) of this process -> (N, C), with the statistics of all."""
+        """Map (N, C) of this process -> (N, C), with the statistics of all."""
         # In float64: the difference of two large sums loses digits.
         wide = frames.double()
         count = wide.new_full((1,), len(wide))
@@ -117,7 +117,7 @@ class SeparableConvBlock(torch.nn.Module):
         self.norm = ValidBatchNorm(size)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) with zeros in padded frames; `mask` (B, T') is the output's."""
+        """Map (B, C, T), zeros in padded frames -> (B, C, T'); `mask` is (B, T')."""
         # GELU(0) = 0: the norm's zeros in padded frames stay zeros.
         return F.gelu(self.norm(self.pointwise(self.depthwise(x)), mask))
 
@@ -154,7 +154,7 @@ class FrameEncoder(torch.nn.Module):
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """(B, T, D), (B,) -> (B, T', H), (B,); T' = ceil(T / product of strides)."""
+        """Map (B, T, D), (B,) -> (B, T', H), (B,); T' = ceil(T / strides' product)."""
         mask = frame_mask(lengths, x.size(1))
         x = self.projection(x.transpose(1, 2)) * mask.unsqueeze(1)
         for block, stride in zip(self.blocks, self.strides):

@@ -23,11 +23,11 @@ class EntmaxLayerWeighting(torch.nn.Module):
         self.projection = torch.nn.Linear(size, size)
 
     def weights(self) -> torch.Tensor:
-        """(L,) weights; they sum to 1."""
+        """Return (L,) weights; they sum to 1."""
         return entmax15(self.logits - self.logits.mean(), dim=-1)
 
     def forward(self, states: List[torch.Tensor]) -> torch.Tensor:
-        """L tensors (B, T, D) -> (B, T, D)."""
+        """Map L tensors (B, T, D) -> (B, T, D)."""
         total = sum(w * state for w, state in zip(self.weights(), states))
         return self.projection(total)
 
@@ -39,7 +39,7 @@ class SoftmaxLayerWeighting(EntmaxLayerWeighting):
     """
 
     def weights(self) -> torch.Tensor:
-        """(L,) weights; they sum to 1."""
+        """Return (L,) weights; they sum to 1."""
         return self.logits.softmax(-1)
 
 

@@ -28,7 +28,7 @@ class ListenerEmbedding(torch.nn.Module):
     def forward(
         self, n_clips: int, pairs: Optional[torch.Tensor] = None
     ) -> torch.Tensor:
-        """Vectors of the mean listener for all clips, then of the listeners in `pairs`.
+        """Return vectors: the mean listener's for all clips, then those of `pairs`.
 
         Args:
             n_clips: number of clips (B).

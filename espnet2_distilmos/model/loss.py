@@ -34,7 +34,7 @@ class L1Loss(torch.nn.Module):
         target: torch.Tensor,
         weights: Optional[torch.Tensor] = None,
     ) -> torch.Tensor:
-        """(B,) scores, (B,) labels -> () mean, or the sum with (B,) `weights`."""
+        """Map (B,) scores, (B,) labels -> () mean, or the sum with (B,) `weights`."""
         error = (predicted - target).abs()
         value = self._value(error)
         # This way round, a NaN stays one.
@@ -72,7 +72,7 @@ class ContrastiveLoss(torch.nn.Module):
         self.margin = margin
 
     def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """(B,) scores, (B,) labels -> () loss."""
+        """Map (B,) scores, (B,) labels -> () loss."""
         others = torch.stack([predicted, target.to(predicted.dtype)], dim=1).detach()
         if many_processes():
             others = rows_of_processes(others)
@@ -86,7 +86,7 @@ class ContrastiveLoss(torch.nn.Module):
 
 
 def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
-    """M tensors (B, T, k), (B, T, M) IDs -> (M,) shares of valid frames that are right.
+    """Map M logits (B, T, k), (B, T, M) IDs -> (M,) shares of right frames.
 
     NaN without valid frames.
     """

@@ -50,7 +50,7 @@ class MOSNetwork(torch.nn.Module):
         corpus: Optional[torch.Tensor] = None,
         pairs: Optional[torch.Tensor] = None,
     ) -> Prediction:
-        """(B, N) waveforms at 16 kHz, (B,) samples -> :class:`Prediction`.
+        """Map (B, N) waveforms at 16 kHz, (B,) samples -> :class:`Prediction`.
 
         The other arguments: see :class:`AbsPredictor`.
         """
@@ -141,7 +141,7 @@ def _plain(value: Any) -> Any:
 
 
 def bad_options(name: str, options: Any, error: Exception) -> str:
-    """What is said of options of which no class can be made.
+    """Return the error of options of which no class can be made.
 
     Args:
         name: of the option that holds them (`predictor_conf`).

@@ -21,7 +21,7 @@ class MeanPooling(torch.nn.Module):
     def forward(
         self, values: torch.Tensor, frames: torch.Tensor, lengths: torch.Tensor
     ) -> torch.Tensor:
-        """(B, T) frame scores, (B, T, H), (B,) -> (B,)."""
+        """Map (B, T) frame scores, (B, T, H), (B,) -> (B,)."""
         return mean_of_frames(values, lengths)
 
 
@@ -43,7 +43,7 @@ class AttentionPooling(torch.nn.Module):
     def forward(
         self, values: torch.Tensor, frames: torch.Tensor, lengths: torch.Tensor
     ) -> torch.Tensor:
-        """(B, T) frame scores, (B, T, H), (B,) -> (B,)."""
+        """Map (B, T) frame scores, (B, T, H), (B,) -> (B,)."""
         mask = frame_mask(lengths, values.size(1))
         scores = self.score(torch.tanh(self.hidden(frames))).squeeze(-1)
         weights = scores.masked_fill(~mask, -torch.inf).softmax(1)

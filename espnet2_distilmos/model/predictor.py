@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -24,7 +24,6 @@ class Prediction:
         frame_mos: (B, T) frame scores; only the first `lengths` of a row count.
         lengths: (B,) numbers of frames.
         token_logits: one (B, T, k) tensor a target layer and codebook, or None.
-        upstream_lengths: (B,) frames of the upstream, before any stride.
         listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
     """
 
@@ -32,7 +31,6 @@ class Prediction:
     frame_mos: torch.Tensor
     lengths: torch.Tensor
     token_logits: Optional[List[torch.Tensor]] = None
-    upstream_lengths: Optional[torch.Tensor] = None
     listener_mos: Optional[torch.Tensor] = None
 
 
@@ -56,7 +54,6 @@ class AbsPredictor(torch.nn.Module, ABC):
         self.corpus_offset: Optional[CorpusOffset] = None
         self.listeners: Optional[ListenerEmbedding] = None
 
-    @abstractmethod
     def forward(
         self,
         states: List[torch.Tensor],
@@ -76,6 +73,38 @@ class AbsPredictor(torch.nn.Module, ABC):
             pairs: (P, 2) rows of the batch and listener numbers, scored besides; only
                 with `listeners`.
         """
+        frames, steps, logits = self._encode(states, lengths, with_tokens)
+        n_clips = len(frames)
+        heard, n_heard, corpus = for_pairs(pairs, frames, steps, corpus)
+        if self.listeners is not None:
+            heard = heard + self.listeners(n_clips, pairs).unsqueeze(1)
+        frame_mos = self._score(heard, n_heard)
+        if self.corpus_offset is not None and corpus is not None:
+            frame_mos = frame_mos + self.corpus_offset(corpus).unsqueeze(1)
+        mos = self._pool(frame_mos, heard, n_heard)
+        return Prediction(
+            mos[:n_clips],
+            frame_mos[:n_clips],
+            steps,
+            logits,
+            None if pairs is None else mos[n_clips:],
+        )
+
+    @abstractmethod
+    def _encode(
+        self, states: List[torch.Tensor], lengths: torch.Tensor, with_tokens: bool
+    ) -> Tuple[torch.Tensor, torch.Tensor, Optional[List[torch.Tensor]]]:
+        """Return (B, T, H) frames, to which listeners are added, lengths and logits."""
+
+    @abstractmethod
+    def _score(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return (B, T) scores of (B, T, H) frames."""
+
+    @abstractmethod
+    def _pool(
+        self, frame_mos: torch.Tensor, frames: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (B,) scores of clips from (B, T) scores of frames."""
 
     @abstractmethod
     def rescale(self, slope: float, intercept: float) -> None:
@@ -87,7 +116,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         """
 
     def layer_weights(self) -> Optional[torch.Tensor]:
-        """(L,) weights of the layers, or None where they are not learned."""
+        """Return (L,) weights of the layers, or None where they are not learned."""
         return None
 
     @torch.no_grad()
@@ -110,18 +139,10 @@ class AbsPredictor(torch.nn.Module, ABC):
         if listeners:
             self.listeners = ListenerEmbedding(listeners, size)
 
-    def _offset(
-        self, frame_mos: torch.Tensor, corpus: Optional[torch.Tensor]
-    ) -> torch.Tensor:
-        """(B, T) frame scores on the scale of their corpora."""
-        if self.corpus_offset is None or corpus is None:
-            return frame_mos
-        return frame_mos + self.corpus_offset(corpus).unsqueeze(1)
-
 
 def for_pairs(
     pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
-) -> List[Optional[torch.Tensor]]:
+) -> List[Any]:
     """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
     if pairs is None:
         return list(values)
@@ -196,24 +217,16 @@ class DistilMOSPredictor(AbsPredictor):
             )
         self._add_raters(corpora, listeners, hidden_size)
 
-    def forward(self, states, lengths, with_tokens=False, corpus=None, pairs=None):
-        """See :class:`AbsPredictor`."""
+    def _encode(self, states, lengths, with_tokens):
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
         logits = self.token_heads(frames) if with_tokens and self.token_heads else None
-        n_clips = len(frames)
-        heard, n_heard, corpus = for_pairs(pairs, frames, steps, corpus)
-        if self.listeners is not None:
-            heard = heard + self.listeners(n_clips, pairs).unsqueeze(1)
-        frame_mos = self._offset(self.decoder(heard, n_heard), corpus)
-        mos = self.pooling(frame_mos, heard, n_heard)
-        return Prediction(
-            mos[:n_clips],
-            frame_mos[:n_clips],
-            steps,
-            logits,
-            lengths,
-            None if pairs is None else mos[n_clips:],
-        )
+        return frames, steps, logits
+
+    def _score(self, frames, lengths):
+        return self.decoder(frames, lengths)
+
+    def _pool(self, frame_mos, frames, lengths):
+        return self.pooling(frame_mos, frames, lengths)
 
     def rescale(self, slope: float, intercept: float) -> None:
         """See :class:`AbsPredictor`; listeners come before the output."""
@@ -221,7 +234,7 @@ class DistilMOSPredictor(AbsPredictor):
         self._rescale_offset(slope)
 
     def layer_weights(self) -> torch.Tensor:
-        """(L,) weights; they sum to 1."""
+        """Return (L,) weights; they sum to 1."""
         return self.weighting.weights()
 
 
@@ -249,24 +262,15 @@ class SSLMOSPredictor(AbsPredictor):
         self.output = ScaleOutput(input_size, label_mean, label_std)
         self._add_raters(corpora, listeners, 1)
 
-    def forward(self, states, lengths, with_tokens=False, corpus=None, pairs=None):
-        """See :class:`AbsPredictor`."""
+    def _encode(self, states, lengths, with_tokens):
         # The mean of linear values is the linear value of the mean.
-        frame_mos = self.output(states[-1]).squeeze(-1)
-        n_clips = len(frame_mos)
-        frame_mos, n_heard, corpus = for_pairs(pairs, frame_mos, lengths, corpus)
-        if self.listeners is not None:
-            frame_mos = frame_mos + self.listeners(n_clips, pairs)
-        frame_mos = self._offset(frame_mos, corpus)
-        mos = mean_of_frames(frame_mos, n_heard)
-        return Prediction(
-            mos[:n_clips],
-            frame_mos[:n_clips],
-            lengths,
-            None,
-            lengths,
-            None if pairs is None else mos[n_clips:],
-        )
+        return self.output(states[-1]), lengths, None
+
+    def _score(self, frames, lengths):
+        return frames.squeeze(-1)
+
+    def _pool(self, frame_mos, frames, lengths):
+        return mean_of_frames(frame_mos, lengths)
 
     @torch.no_grad()
     def rescale(self, slope: float, intercept: float) -> None:

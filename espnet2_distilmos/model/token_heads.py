@@ -28,5 +28,5 @@ class TokenHeads(torch.nn.Module):
         )
 
     def forward(self, frames: torch.Tensor) -> List[torch.Tensor]:
-        """(B, T, H) -> L x C tensors of logits (B, T, k), those of a layer together."""
+        """Map (B, T, H) -> L x C logits (B, T, k), those of a layer together."""
         return [head(frames) for head in self.heads]

@@ -68,7 +68,7 @@ def _is_finite(value: torch.Tensor) -> bool:
 
 
 def name_some(names: Iterable[str], most: int = 3) -> str:
-    """`a, b, c and 9 more (12 tensors)`."""
+    """Return `a, b, c and 9 more (12 tensors)`."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     count = f"{len(names)} tensor{'s' * (len(names) != 1)}"

@@ -65,7 +65,7 @@ def calibrate_model(
     if read_calibration({}, model_file):
         raise UserError(f"{model_file}: is calibrated already; give the one it is of")
     names = (str(ref_utt2mos), str(hyp_utt2mos))
-    found = fit_calibration(*map(read_floats, names), names)
+    found = fit_calibration(read_floats(ref_utt2mos), read_floats(hyp_utt2mos), names)
     states = read_states(model_file)
     if not found.refused:
         network = load_network(train_config, model_file)
@@ -87,7 +87,7 @@ def calibrate_model(
 
 
 def checkpoint_name(config: Mapping[str, Any], model_file: PathLike) -> str:
-    """The epoch that a checkpoint is of, or of how many it is the mean, as a file name.
+    """Return which epoch a checkpoint is, or of how many the mean, as a file name.
 
     Links are followed, as from `valid.srcc.best.pth` to `12epoch.pth`; so is a
     calibration, to what it was made from.

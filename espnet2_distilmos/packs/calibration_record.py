@@ -11,14 +11,14 @@ CALIBRATION = "calibration"
 
 
 def record_of(model_file: PathLike) -> Path:
-    """Where the record of a calibrated checkpoint lies."""
+    """Return where the record of a calibrated checkpoint lies."""
     return Path(model_file).with_suffix(".yaml")
 
 
 def read_calibration(
     config: Mapping[str, Any], model_file: PathLike
 ) -> Optional[Dict[str, Any]]:
-    """The record of a checkpoint's calibration; None where it has none.
+    """Return the record of a checkpoint's calibration; None where it has none.
 
     Args:
         config: content of its config.yaml.

@@ -18,7 +18,7 @@ from espnet2_distilmos.utils.labels import Labels
 
 
 def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
-    """Name -> text, in the order to show.
+    """Return name -> text, in the order to show.
 
     Args:
         tag: see :func:`espnet2_distilmos.packs.locate.locate_model`.
@@ -78,7 +78,7 @@ def _describe(
 
 
 def _facts(facts: Mapping[str, Any], labels: Labels) -> Dict[str, str]:
-    """Corpus, labels, licence, source: as packing was told, and as training recorded.
+    """Return corpus, labels, licence and source, as packing or training recorded.
 
     Models that were packed before training recorded it have `corpus` and `label_kind`.
     """
@@ -168,7 +168,7 @@ def _training_data(config: Mapping[str, Any]) -> str:
 def _chosen_by(
     config: Mapping[str, Any], meta: Mapping[str, Any], model_file: Path
 ) -> str:
-    """The criterion, and which checkpoint it is: one epoch, or the mean of several."""
+    """Return the criterion, and whether it is one epoch or the mean of several."""
     name = str(meta.get("packed_from") or checkpoint_name(config, model_file))
     if found := re.search(r"\.ave_(\d+)best\.", name):
         return f"{_criterion(config)}, the mean of the {found[1]} best epochs"

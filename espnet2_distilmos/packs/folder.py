@@ -10,6 +10,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
+from espnet2_distilmos.utils.folders import settle
 
 # config.yaml and checkpoint.
 Model = Tuple[Path, Path]
@@ -23,7 +24,7 @@ OTHER_WAYS = (
 
 
 def cache_dir() -> Path:
-    """Where models are unpacked: $DISTILMOS_CACHE, or in the user's cache folder."""
+    """Return the folder of unpacked models: $DISTILMOS_CACHE, or the user's cache."""
     if "DISTILMOS_CACHE" in os.environ:
         return Path(os.environ["DISTILMOS_CACHE"])
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -31,7 +32,7 @@ def cache_dir() -> Path:
 
 
 def model_in(folder: PathLike) -> Model:
-    """The model of a folder: as its meta.yaml says, or by the usual names.
+    """Return the model of a folder: as its meta.yaml says, or by the usual names.
 
     Raises:
         UserError: none there, or meta.yaml points out of the folder.
@@ -142,7 +143,7 @@ def unpack(archive: PathLike) -> Path:
 
 
 def _only_model_below(folder: Path) -> Optional[Path]:
-    """The one model's folder below `folder`; None = there is none, or several.
+    """Return the one model's folder below `folder`; None = there is none, or several.
 
     What macOS and others put beside it (`__MACOSX`, hidden files) does not count. Not
     asked where the folder itself is a model.
@@ -159,7 +160,7 @@ def _only_model_below(folder: Path) -> Optional[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Tuple[str, List[str], List[str]]]:
-    """Three levels of folders, without hidden ones: nobody packs deeper."""
+    """Walk three levels of folders, without hidden ones: nobody packs deeper."""
     for root, folders, files in os.walk(folder):
         deep = len(Path(root).relative_to(folder).parts) >= 3
         folders[:] = [
@@ -168,12 +169,3 @@ def _walk(folder: Path) -> Iterator[Tuple[str, List[str], List[str]]]:
             if not deep and name != "__MACOSX" and not name.startswith(".")
         ]
         yield root, folders, files
-
-
-def settle(tmp: Path, folder: Path) -> None:
-    """Rename a whole folder; another process that was faster has made the same."""
-    try:
-        tmp.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise

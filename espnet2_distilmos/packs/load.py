@@ -111,7 +111,7 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
 def read_model_states(
     config: Mapping[str, Any], train_config: PathLike, model_file: PathLike
 ) -> Dict[str, torch.Tensor]:
-    """The tensors of a model: whole, finite and those that were packed.
+    """Return the tensors of a model: whole, finite and those that were packed.
 
     Args:
         config: content of `train_config`.
@@ -153,7 +153,7 @@ def _require_same_keys(weights, expected, model_file, train_config) -> None:
 
 
 def find_upstream(path_or_url: str, folders: list) -> Optional[Path]:
-    """The file or folder that a configuration's `path_or_url` means; None = no path.
+    """Return the file or folder that `path_or_url` means; None = no path.
 
     Looked up relative to config.yaml (packed models), to the checkpoint, to the
     current folder and to the recipe of an `exp/NAME/config.yaml`, in this order.
@@ -171,7 +171,7 @@ def find_upstream(path_or_url: str, folders: list) -> Optional[Path]:
 
 @contextlib.contextmanager
 def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str, Any]]:
-    """`upstream_conf` whose `path_or_url` is there while the upstream is built."""
+    """Yield `upstream_conf` with a `path_or_url` that is there during the block."""
     conf = dict(conf)
     path = conf.get("path_or_url")
     if path is None:
@@ -181,8 +181,8 @@ def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str,
     if found is not None:
         conf["path_or_url"] = str(found)
         yield conf
-    elif conf.get("random_init") is not None:
-        # Its random weights are replaced anyway: leave nothing behind.
+    elif conf.get("random_init") is not None or conf.get("release") is not None:
+        # The weights that are written are replaced anyway: leave nothing behind.
         with tempfile.TemporaryDirectory() as tmp:
             conf["path_or_url"] = str(Path(tmp) / "upstream.pt")
             yield conf
@@ -191,7 +191,7 @@ def _upstream_at_hand(conf: Dict[str, Any], folders: list) -> Iterator[Dict[str,
 
 
 def corpus_number(network: MOSNetwork, name: Optional[str]) -> int:
-    """The number of a training corpus; that of the mean corpus for None.
+    """Return the number of a training corpus; that of the mean corpus for None.
 
     Raises:
         UserError: no such corpus, or a model without corpus offsets.
@@ -230,7 +230,7 @@ def skip_unused_layers(network: MOSNetwork) -> int:
 def read_states(
     model_file: PathLike, unused: Tuple[str, ...] = ()
 ) -> Dict[str, torch.Tensor]:
-    """The tensors of a checkpoint, on the CPU; nothing in the file can run code.
+    """Return the tensors of a checkpoint, on the CPU; nothing in the file can run code.
 
     Args:
         model_file: the checkpoint.
@@ -266,7 +266,7 @@ def read_states(
 
 
 def _is_plain_tensor(value: Any) -> bool:
-    """Whether it is a tensor of numbers that are there (not sparse, not `meta`)."""
+    """Tell whether it is a tensor of numbers that are there, not sparse or `meta`."""
     return (
         torch.is_tensor(value)
         and value.layout == torch.strided

@@ -62,7 +62,7 @@ def locate_model(tag: Optional[str] = None) -> Model:
 
 
 def _hub_name(tag: str) -> Tuple[str, str]:
-    """Repository and folder in it (or nothing), of a name or an address.
+    """Return repository and folder in it (or nothing), of a name or an address.
 
     Only the authors' repository has its folders named without an address: a path
     that was mistyped must not be asked of the Hub.
@@ -78,7 +78,7 @@ def _hub_name(tag: str) -> Tuple[str, str]:
 
 
 def _download(name: str) -> Path:
-    """Folder of a Hub repository's or of a model zoo's model."""
+    """Return the folder of a Hub repository's or of a model zoo's model."""
     problem = f"{name}: no such file or folder"
     if "/" in name:
         from huggingface_hub import snapshot_download

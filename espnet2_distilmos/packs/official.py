@@ -129,7 +129,7 @@ def _check_options(options: Mapping[str, Any], where: Path) -> None:
 
 
 def _backbone(states: Mapping[str, torch.Tensor], where: str) -> str:
-    """`wavlm` or `w2v2`, by the keys: the option may be missing from the file."""
+    """Tell `wavlm` from `w2v2` by the keys: the option may be missing."""
     if "ssl.mask_emb" in states:
         return "wavlm"
     if any(key.startswith("ssl.feature_projection.") for key in states):
@@ -141,7 +141,7 @@ def _backbone(states: Mapping[str, torch.Tensor], where: str) -> str:
 
 
 def _theirs(key: str) -> str:
-    """Their name of a weight of our predictor."""
+    """Return their name of a weight of our predictor."""
     for theirs, ours in _NAMES:
         if key.startswith(ours):
             key = theirs + key[len(ours) :]
@@ -230,8 +230,8 @@ def _require_fit(states, expected, prefix: str, where: str) -> None:
         (other, f"is of another size than {OPTIONS} says"),
     ):
         if keys:
-            more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
-            raise UserError(f"{where}: {prefix}{keys[0]} {what}{more}")
+            others = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+            raise UserError(f"{where}: {prefix}{keys[0]} {what}{others}")
 
 
 def _check_layers(options, n_blocks: int, n_heads: int, model_dir: Path) -> None:
@@ -244,9 +244,10 @@ def _check_layers(options, n_blocks: int, n_heads: int, model_dir: Path) -> None
 
 
 def _require_raw_last_layer(network: MOSNetwork, options, model_dir: Path) -> None:
-    """transformers norms the last state of pre-norm models; we take the raw one."""
+    """Refuse a last layer with weight, which transformers norms and we do not."""
     pre_norm = (options.get("w2v2_cfg") or {}).get("do_stable_layer_norm", False)
-    if pre_norm and network.predictor.layer_weights()[-1].item() != 0:
+    weights = network.predictor.layer_weights()
+    if pre_norm and weights is not None and weights[-1].item() != 0:
         raise UserError(
             f"{model_dir / OPTIONS}: a pre-norm wav2vec 2.0 whose last layer has a "
             "weight cannot be represented: the released code takes that layer after "

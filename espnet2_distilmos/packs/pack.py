@@ -2,8 +2,8 @@
 
 The layout is that of ESPnet's packed models, so that the ESPnet model zoo can unpack
 them: `meta.yaml` (which file is what), `config.yaml`, `model.pth` (the predictor),
-`upstream.pt` (the fine-tuned upstream in S3PRL's own format) and, if there is one,
-`RESULTS.md`.
+`upstream.pt` (the fine-tuned upstream in S3PRL's own format) and, if they are there,
+`RESULTS.md` and `scores/<set>/scores.json` for the model card.
 """
 
 import importlib.metadata
@@ -26,6 +26,7 @@ from espnet2_distilmos.packs.calibration_record import (
     CALIBRATION,
     read_calibration,
 )
+from espnet2_distilmos.packs.card import keep_scores
 from espnet2_distilmos.packs.load import (
     MODEL_SHA256,
     PREFIX,
@@ -54,7 +55,9 @@ def pack_model(
     model_file: PathLike,
     output: PathLike,
     results: Optional[PathLike] = None,
-    facts: Optional[Mapping[str, str]] = None,
+    facts: Optional[Mapping[str, Optional[str]]] = None,
+    scores: Optional[PathLike] = None,
+    set_labels: Optional[PathLike] = None,
     **labels: Optional[str],
 ) -> None:
     """Write a trained model as a zip that loads anywhere.
@@ -65,6 +68,8 @@ def pack_model(
         output: zip to write, atomically.
         results: RESULTS.md to put in, if it is there.
         facts: see :data:`FACTS`.
+        scores: folder with `<set>/scores.json`, for the model card, if it is there.
+        set_labels: folder with `<set>/labels.yaml`, likewise.
         labels: `corpus`, `kind` or `name` instead of what config.yaml records.
 
     Raises:
@@ -85,6 +90,8 @@ def pack_model(
         write_model(folder, network, config, facts, packed_from=name)
         if results is not None and Path(results).exists():
             shutil.copyfile(results, folder / "RESULTS.md")
+        if scores is not None:
+            keep_scores(scores, set_labels, folder)
         # What was written must load, without the files that it was made from.
         load_network(folder / "config.yaml", folder / "model.pth")
         with atomic_path(output) as target:
@@ -100,7 +107,7 @@ def write_model(
     folder: PathLike,
     network: MOSNetwork,
     config: Mapping[str, Any],
-    facts: Optional[Mapping[str, str]] = None,
+    facts: Optional[Mapping[str, Optional[str]]] = None,
     packed_from: Optional[str] = None,
 ) -> None:
     """Write a self-contained model into a folder.

@@ -1,77 +1,17 @@
-"""Packed models on their way to others and back: upload, model card, links."""
+"""Packed models on their way to others and back: upload, links."""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import List, Mapping, Optional
+from typing import List, Optional
 
-from espnet2_distilmos.packs.describe import describe_model
+from espnet2_distilmos.packs.card import model_card
 from espnet2_distilmos.packs.folder import require_inside, unpack
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, make_folder, read_yaml
-from espnet2_distilmos.utils.install import REPOSITORY, install_line
-from espnet2_distilmos.utils.labels import NOT_RECORDED
 from espnet2_distilmos.utils.network import brief
-
-
-def model_card(folder: PathLike, repo: str) -> str:
-    """README.md of a packed model, in Markdown.
-
-    Args:
-        folder: the unpacked model.
-        repo: `owner/name` on the Hub.
-    """
-    folder = Path(folder)
-    shown = describe_model(str(folder))
-    shown.pop("checkpoint")
-    rows = "".join(f"| {name} | {text} |\n" for name, text in shown.items())
-    results = folder / "RESULTS.md"
-    return f"""---
-tags:
-- espnet
-- audio
-- speech-quality-assessment
-- mean-opinion-score
-license: other
-license_name: {shown["licence"]!r}
-library_name: espnet2-distilmos
----
-
-# {repo}
-
-{_first_sentence(shown)}
-Method: DistilMOS ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), trained
-with the [ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
-
-`{REPOSITORY}` is the address of the repository of espnet2-distilmos, which is on no
-package index; in a clone of it, `pip install .` does the same.
-
-```sh
-{install_line()}
-distilmos score --model {repo} FOLDER
-```
-
-```python
-from espnet2_distilmos.bin.distilmos_inference import DistilMOSInference
-
-model = DistilMOSInference.from_pretrained("{repo}")
-model(speech, fs=24000)["mos"]
-```
-
-|  |  |
-| --- | --- |
-{rows}
-{results.read_text(encoding="utf-8") if results.exists() else ""}"""
-
-
-def _first_sentence(shown: Mapping[str, str]) -> str:
-    """What the scores are, in words that nobody can take for something else."""
-    what = shown["labels"]
-    if what == NOT_RECORDED:
-        return "Scores speech quality; what its labels were is not recorded."
-    return f"Scores speech: predicts {what}. Trained on {shown['training corpus']}."
 
 
 def upload_model(
@@ -135,7 +75,7 @@ def link_model(tag: str, output_dir: PathLike) -> None:
 
 
 def _upstream_files(folder: Path, path: object) -> List[str]:
-    """Names below `folder` of what an upstream is loaded from; [] if it is elsewhere.
+    """Return names below `folder` of what an upstream is loaded from, or [].
 
     Raises:
         UserError: a path that leads out of the folder.

@@ -2,14 +2,13 @@
 
 import logging
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Dict, Tuple
 
-from espnet2_distilmos.packs.folder import OTHER_WAYS, cache_dir, model_in, settle
+from espnet2_distilmos.packs.folder import OTHER_WAYS, cache_dir, model_in
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import sha256_file
+from espnet2_distilmos.utils.folders import atomic_folder
 from espnet2_distilmos.utils.network import brief, hub_or_cache
 
 # Their model repository on the Hugging Face Hub: one folder a backbone, each with
@@ -27,7 +26,7 @@ LICENCE = (
 
 
 def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
-    """config.yaml and checkpoint of a released model, from the cache if there.
+    """Return config.yaml and checkpoint of a released model, from the cache if there.
 
     Args:
         backbone: its folder in their repository, one of :data:`BACKBONES`.
@@ -46,20 +45,15 @@ def released_model(backbone: str = BACKBONE) -> Tuple[Path, Path]:
     if not folder.exists():
         from espnet2_distilmos.packs.official import import_official
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        tmp = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".importing."))
-        try:
+        with atomic_folder(folder) as tmp:
             source = f"https://huggingface.co/{REPOSITORY} ({backbone})"
             for line in import_official(_download(backbone), tmp, source):
                 logging.info(line)
-            settle(tmp, folder)
-        finally:
-            shutil.rmtree(tmp, ignore_errors=True)
     return model_in(folder)
 
 
 def _download(backbone: str) -> Path:
-    """Folder with the two files, each checked."""
+    """Return the folder with the two files, each checked."""
     from huggingface_hub import hf_hub_download
 
     names = [f"{backbone}/model.pth.tar", f"{backbone}/model_cfg.yaml"]
@@ -84,7 +78,7 @@ def _download(backbone: str) -> Path:
 
 
 def _hub_sha256(name: str):
-    """What the Hub says of a large file; None where it says nothing."""
+    """Return what the Hub says of a large file; None where it says nothing."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     try:

@@ -4,7 +4,7 @@ import contextlib
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 from unittest import mock
 
 import torch
@@ -13,6 +13,10 @@ from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.checkpoint import quiet_s3prl
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.downloads import s3prl_downloads
+from espnet2_distilmos.model.upstream.hugging_face import (
+    extractor_class,
+    quiet_transformers,
+)
 from espnet2_distilmos.model.upstream.loader import find_entry
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -38,10 +42,11 @@ def save_upstream(adapter: UpstreamAdapter, folder: PathLike) -> Dict[str, Any]:
         UserError: a family of which no file can be made.
     """
     folder = Path(folder)
-    conf = {**adapter.conf.to_dict(), "random_init": None}
+    conf = {**adapter.conf.to_dict(), "random_init": None, "release": None}
     if not adapter.state_dict():  # filter banks
         return conf
-    model = adapter.model if hasattr(adapter, "model") else adapter.expert.model
+    holder: Any = adapter if hasattr(adapter, "model") else adapter.expert
+    model = holder.model
     if adapter.conf.upstream.startswith("hf_"):
         return {**conf, **_save_hugging_face(adapter.conf, model, folder)}
     package = find_entry(adapter.conf.upstream).__module__.split(".")[2]
@@ -73,7 +78,7 @@ def plain_names(states: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
 
 
 def _with_weights(conf: UpstreamConfig, model: torch.nn.Module) -> Dict[str, Any]:
-    """The checkpoint that S3PRL loaded, with the weights of `model` in it."""
+    """Return the checkpoint that S3PRL loaded, with the weights of `model` in it."""
     path = _checkpoint_of(conf)
     content = torch.load(path, map_location="cpu", weights_only=True)
     weights = content["model_weight"]
@@ -90,10 +95,10 @@ def _with_weights(conf: UpstreamConfig, model: torch.nn.Module) -> Dict[str, Any
 
 
 def _checkpoint_of(conf: UpstreamConfig) -> Path:
-    """The checkpoint file of an upstream; S3PRL's cached one for a name of S3PRL's."""
+    """Return the checkpoint of an upstream; for S3PRL's names the cached one."""
     if conf.path_or_url is not None and Path(conf.path_or_url).is_file():
         return Path(conf.path_or_url)
-    seen = []
+    seen: List[Any] = []
     load = torch.load
 
     def watch(path, *args, **kwargs):
@@ -114,15 +119,17 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
 
 
 def _save_hugging_face(
-    conf: UpstreamConfig, model: torch.nn.Module, folder: Path
+    conf: UpstreamConfig, model: Any, folder: Path
 ) -> Dict[str, Any]:
-    from transformers import Wav2Vec2FeatureExtractor
-
-    model.save_pretrained(folder / "upstream")
-    name = conf.path_or_url
+    # Whisper's encoder comes out of files of whole models, to whose names transformers
+    # would go back.
+    names = {"save_original_format": False} if "whisper" in conf.upstream else {}
+    with quiet_transformers():
+        model.save_pretrained(folder / "upstream", **names)
+    name = str(conf.path_or_url)  # checked when it was loaded
     # What was loaded a moment ago is in the cache: nothing is asked of the Hub again.
     with hub_offline() if not Path(name).is_dir() else contextlib.nullcontext():
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(name)
+        extractor = extractor_class(conf.upstream).from_pretrained(name)
     extractor.save_pretrained(folder / "upstream")
     return {"path_or_url": "upstream"}
 
@@ -130,7 +137,7 @@ def _save_hugging_face(
 def _save_espnet(
     conf: UpstreamConfig, model: torch.nn.Module, folder: Path
 ) -> Dict[str, Any]:
-    """ESPnet's own HuBERT: S3PRL wants its config.yaml beside the checkpoint."""
+    """Write ESPnet's HuBERT: S3PRL wants its config.yaml beside the checkpoint."""
     path = _checkpoint_of(conf)
     weights = torch.load(path, map_location="cpu", weights_only=True)
     now = {_ESPNET + name: value for name, value in model.state_dict().items()}

@@ -8,7 +8,7 @@ drawn before. Colours: Okabe & Ito's, told apart with any colour vision.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from espnet2_distilmos.utils.files import PathLike, atomic_path
 
@@ -24,9 +24,9 @@ DPI = 120
 def canvas(
     path: PathLike,
     n_panels: int,
-    size: tuple[float, float],
-    columns: int | None = None,
-) -> Iterator[tuple["Figure", list["Axes"]]]:
+    size: Tuple[float, float],
+    columns: Optional[int] = None,
+) -> Iterator[Tuple["Figure", List["Axes"]]]:
     """Yield a figure and its `n_panels` axes; save it as PNG when the block ends.
 
     Args:

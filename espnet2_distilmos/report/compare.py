@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -34,12 +34,12 @@ class Comparison:
     set_name: str
     level: str
     metric: str
-    value_a: float | None
-    value_b: float | None
+    value_a: Optional[float]
+    value_b: Optional[float]
     test: PairedTest
-    p_holm: float | None = None
+    p_holm: Optional[float] = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Dict[str, Any]:
         """Plain types, for JSON."""
         plain = asdict(self)
         return {**plain.pop("test"), **plain}
@@ -48,12 +48,12 @@ class Comparison:
 def compare_set(
     set_name: str,
     labels: Mapping[str, float],
-    systems: Mapping[str, str] | None,
+    systems: Optional[Mapping[str, str]],
     predictions: Mapping[str, Mapping[str, float]],
     metrics: Sequence[str] = ("srcc",),
     n_bootstrap: int = 10000,
     seed: int = 0,
-) -> list[Comparison]:
+) -> List[Comparison]:
     """Compare every pair of models on one set, not yet corrected.
 
     By utterance (utterances are resampled) and, from 10 systems on, by system (systems
@@ -71,7 +71,7 @@ def compare_set(
     Raises:
         UserError: IDs that are not in all mappings.
     """
-    contents: dict[str, Mapping[str, object]] = {f"the labels of {set_name}": labels}
+    contents: Dict[str, Mapping[str, object]] = {f"the labels of {set_name}": labels}
     contents |= {f"the predictions of {m}": p for m, p in predictions.items()}
     if systems is not None:
         contents[f"the systems of {set_name}"] = systems
@@ -97,10 +97,10 @@ def _compare(
     metrics: Sequence[str],
     n_bootstrap: int,
     seed: int,
-) -> list[Comparison]:
+) -> List[Comparison]:
     names = {f"{m}/{k}": (m, k) for k in metrics for m in hyps}
 
-    def statistic(i: np.ndarray) -> dict[str, float | None]:
+    def statistic(i: np.ndarray) -> Dict[str, Optional[float]]:
         return {n: METRICS[k](ref[i], hyps[m][i]) for n, (m, k) in names.items()}
 
     observed = statistic(np.arange(len(ref)))
@@ -116,8 +116,8 @@ def _compare(
     return found
 
 
-def correct(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The same with Holm's correction over all of them."""
+def correct(comparisons: Sequence[Comparison]) -> List[Comparison]:
+    """Return the same with Holm's correction over all of them."""
     corrected = holm([c.test.p for c in comparisons])
     return [
         Comparison(**{**vars(c), "p_holm": p}) for c, p in zip(comparisons, corrected)
@@ -127,7 +127,7 @@ def correct(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def differences_table(
     comparisons: Sequence[Comparison], n_bootstrap: int, seed: int
 ) -> str:
-    """The comparisons as Markdown, with what the columns mean."""
+    """Write the comparisons as Markdown, with what the columns mean."""
     m = sum(c.test.p is not None for c in comparisons)
     smallest = min(1.0, m * 2 / (n_bootstrap + 1))
     rows = [
@@ -166,11 +166,11 @@ for the {m} tests of this table; so many resamples allow no less than {smallest:
 {markdown_table(header, rows)}"""
 
 
-def _number(value: float | None) -> str:
+def _number(value: Optional[float]) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 
-def _p(value: float | None) -> str:
+def _p(value: Optional[float]) -> str:
     if value is None:
         return NONE
     return "<0.001" if value < 0.001 else f"{value:.3f}"

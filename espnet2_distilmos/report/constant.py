@@ -6,6 +6,7 @@ of how good a clip is, however its correlations look on a few clips.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Dict
 
 import numpy as np
 
@@ -19,7 +20,7 @@ CONSTANT = "constant"
 BETTER, UNDECIDED, NOT_BETTER = "better", "undecided", "not better"
 
 
-def constant(train_mos: Mapping[str, float], utts: Iterable[str]) -> dict[str, float]:
+def constant(train_mos: Mapping[str, float], utts: Iterable[str]) -> Dict[str, float]:
     """Utterance -> mean of the training labels, the same for all of `utts`."""
     mean = float(np.mean(list(train_mos.values())))
     return {utt: mean for utt in utts}
@@ -54,7 +55,7 @@ class Comparison:
         return BETTER
 
     def sentence(self, model: str) -> str:
-        """What is said of the model, for people."""
+        """Say for people whether the model beats the constant."""
         mse = f"MSE {self.mse:.3f} against {self.constant_mse:.3f}, {self.n_utt} clips"
         by = f"{abs(self.gain):.3f}"
         if self.interval is not None:

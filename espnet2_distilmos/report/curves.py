@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, List, Optional, Tuple
 
 from espnet2_distilmos.report.canvas import BLUE, RED
 
@@ -17,8 +17,8 @@ class Line:
 
     label: str
     colour: str
-    epochs: list[int]
-    values: list[float]
+    epochs: List[int]
+    values: List[float]
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Panel:
 
     title: str
     axis: str
-    lines: list[Line]
+    lines: List[Line]
 
 
 # Title and axis of a panel, and its curves: part of the history, statistic, label.
-PANELS: tuple[tuple[str, str, Sequence[tuple[str, str, str]]], ...] = (
+PANELS: Tuple[Tuple[str, str, Sequence[Tuple[str, str, str]]], ...] = (
     ("Loss", "loss", (("train", "loss", "train"), ("valid", "loss", "valid"))),
     (
         "MOS loss",
@@ -77,7 +77,7 @@ def _is_defined(stat: str, value: float) -> bool:
     return not (stat.endswith(("srcc", "lcc")) and value <= -1)
 
 
-def _series(history: History, part: str, stat: str) -> tuple[list[int], list[float]]:
+def _series(history: History, part: str, stat: str) -> Tuple[List[int], List[float]]:
     """Epochs and values of one statistic, where it is defined."""
     found = [(e, history[e].get(part, {}).get(stat)) for e in sorted(history)]
     kept = [(e, float(v)) for e, v in found if v is not None and _is_defined(stat, v)]
@@ -85,7 +85,7 @@ def _series(history: History, part: str, stat: str) -> tuple[list[int], list[flo
 
 
 def tie_loss(stats: Mapping[str, Any]) -> float:
-    """The loss by which an epoch wins a tie: that of the scores, or that of all.
+    """Return the loss that decides a tie of epochs: that of the scores, or that of all.
 
     Args:
         stats: Statistic -> value, of one epoch and phase.
@@ -100,7 +100,7 @@ def tie_loss(stats: Mapping[str, Any]) -> float:
     return math.inf
 
 
-def best_epoch(history: History, stat: str, mode: str) -> int | None:
+def best_epoch(history: History, stat: str, mode: str) -> Optional[int]:
     """Epoch with the best valid `stat`; None without values.
 
     Of equals the one of the lower loss, as the trainer chooses it, then the first.
@@ -118,8 +118,8 @@ def best_epoch(history: History, stat: str, mode: str) -> int | None:
     return min(tied, key=lambda e: tie_loss(history[e]["valid"]))
 
 
-def panels_of(history: History) -> list[Panel]:
-    """The panels of PANELS for which `history` has values."""
+def panels_of(history: History) -> List[Panel]:
+    """Return the panels of PANELS for which `history` has values."""
     panels = []
     for title, axis, curves in PANELS:
         lines = []

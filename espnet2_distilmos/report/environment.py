@@ -7,6 +7,7 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import List, Optional
 
 import espnet2_distilmos
 from espnet2_distilmos.utils.files import PathLike
@@ -23,7 +24,7 @@ def package_version(name: str) -> str:
         return "not installed"
 
 
-def _git(repo: PathLike, *args: str) -> str | None:
+def _git(repo: PathLike, *args: str) -> Optional[str]:
     """Output of a git command; None if it fails or there is no git."""
     try:
         done = subprocess.run(
@@ -34,7 +35,7 @@ def _git(repo: PathLike, *args: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def git_lines(repo: PathLike = ".") -> list[str]:
+def git_lines(repo: PathLike = ".") -> List[str]:
     """Hash and date of the commit that `repo` is at, as list items."""
     commit = _git(repo, "rev-parse", "--verify", "--quiet", "HEAD")
     if commit is None:
@@ -70,7 +71,7 @@ def processor(cpuinfo: PathLike = "/proc/cpuinfo") -> str:
     return name if widest is None else f"{name} with {widest}"
 
 
-def environment_lines(date: str | None = None, repo: PathLike = ".") -> list[str]:
+def environment_lines(date: Optional[str] = None, repo: PathLike = ".") -> List[str]:
     """Where the figures come from, as Markdown list items.
 
     Args:

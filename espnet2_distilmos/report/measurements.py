@@ -1,19 +1,23 @@
 """Measurements of a clip without any model: what is heard, in plain figures."""
 
+from typing import Any, List
+
 import numpy as np
 import scipy.fft
 import scipy.signal
 
-RATE, WINDOW, HOP = 16000, 512, 160  # Hz, samples, samples
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+
+WINDOW, HOP = 512, 160  # samples
 SPECTRAL_BANDS, LOG_MEL_BANDS = 24, 64
 _FLOOR = 1e-10
 
 
 def _mel_matrix(bands: int) -> np.ndarray:
     """Triangular filters (bands, WINDOW // 2 + 1), 60 Hz to 8 kHz."""
-    hz = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
-    ends = 2595 * np.log10(1 + np.array([60.0, RATE / 2]) / 700)
-    edges = 700 * (10 ** (np.linspace(*ends, bands + 2) / 2595) - 1)
+    hz = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE / WINDOW
+    low_end, high_end = 2595 * np.log10(1 + np.array([60.0, SAMPLE_RATE / 2]) / 700)
+    edges = 700 * (10 ** (np.linspace(low_end, high_end, bands + 2) / 2595) - 1)
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (hz - low) / (middle - low), (high - hz) / (high - middle)
     return np.maximum(0, np.minimum(rising, falling))
@@ -23,22 +27,22 @@ _SPECTRAL_MEL = _mel_matrix(SPECTRAL_BANDS)
 _LOG_MEL = _mel_matrix(LOG_MEL_BANDS)
 
 
-def _db(power: np.ndarray) -> np.ndarray:
+def _db(power: Any) -> Any:
     return 10 * np.log10(np.maximum(power, _FLOOR))
 
 
-def _mean_std(values: np.ndarray) -> list[float]:
+def _mean_std(values: np.ndarray) -> List[float]:
     return [float(np.mean(values)), float(np.std(values))]
 
 
-def _waveform(x: np.ndarray) -> list[float]:
+def _waveform(x: np.ndarray) -> List[float]:
     """Duration (s), level (dB), crest (dB), zero crossings, peaks, holds, kurtosis."""
     square = x * x
     power = float(np.mean(square))
     peak = float(np.max(np.abs(x)))
     crossings = float(np.mean(np.signbit(x[1:]) != np.signbit(x[:-1])))
     return [
-        len(x) / RATE,
+        len(x) / SAMPLE_RATE,
         float(_db(power)),
         float(_db(peak**2) - _db(power)),
         crossings,
@@ -48,10 +52,10 @@ def _waveform(x: np.ndarray) -> list[float]:
     ]
 
 
-def _modulation(envelope: np.ndarray) -> list[float]:
+def _modulation(envelope: np.ndarray) -> List[float]:
     """Shares of the power of the level contour (N,) in octaves from 1 to 50 Hz."""
     spectrum = np.abs(scipy.fft.rfft(envelope - envelope.mean(), 512)) ** 2
-    hz = scipy.fft.rfftfreq(512, HOP / RATE)
+    hz = scipy.fft.rfftfreq(512, HOP / SAMPLE_RATE)
     edges = [1, 2, 4, 8, 16, 32, 50]
     total = max(float(spectrum[hz >= 1].sum()), _FLOOR)
     return [
@@ -70,7 +74,7 @@ def _power(x: np.ndarray) -> np.ndarray:
 
 
 def spectral_statistics(x: np.ndarray) -> np.ndarray:
-    """Simple statistics (F,), F = 114, of a clip (T,) at 16 kHz, float in [-1, 1].
+    """Measure 114 simple statistics of a clip (T,) at 16 kHz, float in [-1, 1].
 
     Spectra are taken relative to the clip's level, which quality does not depend on.
     """
@@ -78,7 +82,7 @@ def spectral_statistics(x: np.ndarray) -> np.ndarray:
     wave = _waveform(np.pad(x, (0, max(0, WINDOW - len(x)))))
     power = _power(x)
     mel = _db(power @ _SPECTRAL_MEL.T)  # (N, SPECTRAL_BANDS)
-    hz = np.arange(power.shape[1]) * RATE / WINDOW
+    hz = np.arange(power.shape[1]) * SAMPLE_RATE / WINDOW
     total = power.sum(1)
     level = _db(total)
     share = np.cumsum(power, 1) / total[:, None]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Dict, List, Optional
 
 import numpy as np
 
@@ -10,14 +11,14 @@ SYSTEM_MEAN = "system_mean"
 
 def system_mean(mos: Mapping[str, float], systems: Mapping[str, str]) -> dict:
     """Utterance -> mean of `mos` over all utterances of its system."""
-    members: dict[str, list[float]] = {}
+    members: Dict[str, List[float]] = {}
     for utt, value in mos.items():
         members.setdefault(systems[utt], []).append(value)
     means = {system: float(np.mean(v)) for system, v in members.items()}
     return {utt: means[systems[utt]] for utt in mos}
 
 
-def why_no_oracle(systems: Mapping[str, str] | None) -> str:
+def why_no_oracle(systems: Optional[Mapping[str, str]]) -> str:
     """Why :func:`system_mean` says nothing of a set; empty where it does.
 
     The mean over a system's only clip is the label of that very clip: a perfect score

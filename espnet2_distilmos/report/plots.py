@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def plot_scatter(
     path: PathLike,
     ref: Mapping[str, float],
     hyp: Mapping[str, float],
-    systems: Mapping[str, str] | None,
+    systems: Optional[Mapping[str, str]],
     title: str,
     label_name: str = "MOS",
     predicted: str = "MOS",
@@ -49,7 +49,7 @@ def plot_scatter(
     Raises:
         UserError: nothing to draw, or IDs that are not in all three.
     """
-    contents: dict[str, Mapping[str, object]] = {"labels": ref, "predictions": hyp}
+    contents: Dict[str, Mapping[str, object]] = {"labels": ref, "predictions": hyp}
     if systems is not None:
         contents["systems"] = systems
     require_same_ids(contents)
@@ -90,7 +90,7 @@ def plot_scatter(
 def plot_layer_weights(
     path: PathLike,
     weights_by_epoch: Sequence[Sequence[float]],
-    layers: Sequence[int] | None = None,
+    layers: Optional[Sequence[int]] = None,
 ) -> None:
     """How the weight of each upstream layer went, and where it ended.
 
@@ -142,7 +142,7 @@ def plot_layer_weights(
 
 
 def plot_training_curves(
-    path: PathLike, history: History, criterion: tuple[str, str] | None = None
+    path: PathLike, history: History, criterion: Optional[Tuple[str, str]] = None
 ) -> None:
     """Losses, token accuracy and correlations by epoch, with the best epoch marked.
 
@@ -229,8 +229,8 @@ def plot_label_histogram(
 def plot_clustering(
     path: PathLike,
     layers: Sequence[int],
-    perplexity: Sequence[float | Sequence[float]],
-    inertia_per_frame: Sequence[float | Sequence[float]],
+    perplexity: Sequence[Union[float, Sequence[float]]],
+    inertia_per_frame: Sequence[Union[float, Sequence[float]]],
     k: int,
 ) -> None:
     """How well k-means used its clusters, layer by layer.
@@ -260,7 +260,7 @@ def plot_clustering(
         figure.suptitle(f"k-means, k = {k}{of_each}", fontweight="bold")
         for i, (heights, line) in enumerate(zip(bars, lines)):
             shift = 0.8 * ((i + 0.5) / n - 0.5)
-            look: dict[str, Any] = {"alpha": 1 - i / n, "label": f"codebook {i + 1}"}
+            look: Dict[str, Any] = {"alpha": 1 - i / n, "label": f"codebook {i + 1}"}
             left.bar([x + shift for x in layers], heights, 0.8 / n, color=BLUE, **look)
             right.plot(layers, line, color=RED, marker="o", **look)
         left.axhline(k, color=GREY, linestyle="--")

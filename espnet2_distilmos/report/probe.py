@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from espnet2_distilmos.report.rows import NAME, NOTE
 from espnet2_distilmos.report.sets import LabelledSets, differ
@@ -85,7 +85,7 @@ class ProbeRow:
             logging.warning(f"{self.sets.train_dir}: linear probe: folds {folds}")
         model = fit_ridge(
             _read(features[self.sets.train_name], len(train.wavs)),
-            list(train.mos.values()),
+            list((train.mos or {}).values()),
             groups,
             self.seed,
             n_jobs,
@@ -121,7 +121,7 @@ def _read(path: PathLike, n: int):
 
 
 def remove_outdated_probes(
-    sets: LabelledSets, output_dir: PathLike, keep: ProbeRow | None = None
+    sets: LabelledSets, output_dir: PathLike, keep: Optional[ProbeRow] = None
 ) -> None:
     """Remove the probes of other upstreams that were made of other clips or labels.
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.report.rows import read_scores, reference_rows
 from espnet2_distilmos.utils.files import PathLike
 
 
-def _figures(scores: dict[str, Any]) -> str:
+def _figures(scores: Dict[str, Any]) -> str:
     """`SRCC 0.589, MSE 0.512` of the utterances; a dash where it is not defined."""
     found = []
     for metric in ("srcc", "mse"):
@@ -19,10 +19,10 @@ def _figures(scores: dict[str, Any]) -> str:
 
 def three_lines(
     predictions: PathLike,
-    sets: Sequence[str] | None,
-    reference: PathLike | None,
+    sets: Optional[Sequence[str]],
+    reference: Optional[PathLike],
     results: PathLike,
-) -> list[str]:
+) -> List[str]:
     """Return three lines for the end of stage 6, on utterances.
 
     Args:

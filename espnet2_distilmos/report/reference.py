@@ -10,6 +10,7 @@ needed it. (The linear probe is in :mod:`espnet2_distilmos.report.probe`.)
 import logging
 import shutil
 from pathlib import Path
+from typing import Dict
 
 from espnet2_distilmos.report.constant import CONSTANT, constant
 from espnet2_distilmos.report.oracle import SYSTEM_MEAN, system_mean, why_no_oracle
@@ -68,7 +69,7 @@ def write_reference_rows(
     from espnet2_distilmos.report.trees import MEASUREMENTS, predict_from_statistics
 
     train, tests = sets.train, sets.tests
-    rows: dict[str, dict] = {
+    rows: Dict[str, dict] = {
         CONSTANT: {name: constant(train.mos, t.mos) for name, t in tests.items()},
         SYSTEM_MEAN: {},
     }

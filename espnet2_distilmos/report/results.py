@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List, Optional, Tuple
 
 from espnet2_distilmos.report.constant import CONSTANT, compare_files
 from espnet2_distilmos.report.environment import environment_lines
@@ -52,7 +52,7 @@ intervals of the difference on the same clips (10000 resamples, seed 0).
 """
 
 
-def _chosen_sets(rows: Sequence[Row], sets: Sequence[str] | None) -> list[str]:
+def _chosen_sets(rows: Sequence[Row], sets: Optional[Sequence[str]]) -> List[str]:
     known = sorted({base_of(s) for row in rows for s in row.scores})
     if not sets:
         return known
@@ -66,7 +66,7 @@ def _chosen_sets(rows: Sequence[Row], sets: Sequence[str] | None) -> list[str]:
 
 def _scored(
     name: str, rows: Sequence[Row], labels: Mapping[int, str]
-) -> list[tuple[str, dict[str, Any]]]:
+) -> List[Tuple[str, Dict[str, Any]]]:
     """Label and scores of each row on a set, then on its variants."""
     return [
         (" @".join([labels[id(row)], *s.split("@")[1:]]), row.scores[s])
@@ -104,7 +104,7 @@ def _section(
 def against_constant(
     rows: Sequence[Row], sets: Sequence[str], names: Mapping[int, str], labels: PathLike
 ) -> str:
-    """A sentence for every model and set: is it better than the constant?
+    """Say for every model and set: is it better than the constant?
 
     Args:
         rows: One of them may be the constant, else there is nothing to say.
@@ -163,16 +163,16 @@ def overview(
 
 def render_results(
     rows: Sequence[Row],
-    sets: Sequence[str] | None = None,
-    set_notes: Mapping[str, str] | None = None,
+    sets: Optional[Sequence[str]] = None,
+    set_notes: Optional[Mapping[str, str]] = None,
     label_kind: str = "",
     title: str = "RESULTS",
     environment: Sequence[str] = (),
-    out_of_domain: Mapping[str, str] | None = None,
+    out_of_domain: Optional[Mapping[str, str]] = None,
     made_by: str = "python -m espnet2_distilmos.bin.show_results",
-    labels: PathLike | None = None,
-) -> tuple[str, str]:
-    """The text of a RESULTS.md.
+    labels: Optional[PathLike] = None,
+) -> Tuple[str, str]:
+    """Write the text of a RESULTS.md.
 
     Rows are grouped by level, so that models stand under each other; references
     come first, in italics. All figures of all `scores.json` are shown.
@@ -254,14 +254,14 @@ def _heading(name: str, label_kind: str, out_of_domain: Mapping[str, str]) -> st
 def write_results(
     output: PathLike,
     exps: Sequence[PathLike],
-    reference: PathLike | None = None,
-    sets: Sequence[str] | None = None,
-    set_notes: PathLike | None = None,
+    reference: Optional[PathLike] = None,
+    sets: Optional[Sequence[str]] = None,
+    set_notes: Optional[PathLike] = None,
     label_kind: str = "",
     title: str = "RESULTS",
-    date: str | None = None,
-    out_of_domain: Mapping[str, str] | None = None,
-    labels: PathLike | None = None,
+    date: Optional[str] = None,
+    out_of_domain: Optional[Mapping[str, str]] = None,
+    labels: Optional[PathLike] = None,
 ) -> str:
     """Gather scores and write RESULTS.md.
 

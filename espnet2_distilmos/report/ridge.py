@@ -7,6 +7,7 @@ they are read in blocks of columns, and only a matrix of clips by clips is kept.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import List, Optional, Tuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -36,7 +37,7 @@ class Ridge:
     weights: np.ndarray
     offset: float
     strength: float
-    errors: tuple[float, ...]
+    errors: Tuple[float, ...]
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict labels (N,) from features (N, F), read in blocks of rows."""
@@ -47,7 +48,7 @@ class Ridge:
         return self.offset + np.concatenate(values)
 
 
-def folds_of(groups: Sequence[str] | None, n: int, seed: int = 0) -> np.ndarray:
+def folds_of(groups: Optional[Sequence[str]], n: int, seed: int = 0) -> np.ndarray:
     """Share `n` clips out over at most FOLDS folds and return the fold (n,) of each.
 
     Args:
@@ -66,7 +67,7 @@ def folds_of(groups: Sequence[str] | None, n: int, seed: int = 0) -> np.ndarray:
 def fit_ridge(
     features: np.ndarray,
     labels: Sequence[float],
-    groups: Sequence[str] | None = None,
+    groups: Optional[Sequence[str]] = None,
     seed: int = 0,
     n_jobs: int = 1,
 ) -> Ridge:
@@ -93,7 +94,7 @@ def fit_ridge(
     with threadpool_limits(n_jobs):
         mean, scale = _standard(features)
         basis, power = _decompose(features, mean, scale)
-        errors: list[float] = []
+        errors: List[float] = []
         if folds.max() > 0:
             errors = [_held_out(basis, power, s * size, y, folds) for s in STRENGTHS]
             strength = -min(zip(errors, -STRENGTHS, strict=True))[1]
@@ -116,7 +117,7 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(i, i + _BLOCK) for i in range(0, n, _BLOCK))
 
 
-def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standard(features: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Mean and deviation (F,) of each feature; infinite where it is a constant."""
     means, scales = [], []
     for columns in _blocks(features.shape[1]):
@@ -129,7 +130,7 @@ def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _decompose(
     features: np.ndarray, mean: np.ndarray, scale: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Tuple[np.ndarray, np.ndarray]:
     """Left singular vectors (N, R) and squared singular values (R,), standardised."""
     n, size = features.shape
     if size < n:
@@ -144,7 +145,7 @@ def _decompose(
     return vectors, power
 
 
-def _positive(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _positive(matrix: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Eigenvalues (R,) above zero of a symmetric matrix, and their vectors (N, R)."""
     values, vectors = np.linalg.eigh(matrix)
     kept = values > _RANK * values[-1]

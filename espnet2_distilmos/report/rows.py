@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List
 
 from espnet2_distilmos.report.tables import LEVELS, bootstrap_note, level_cells
 from espnet2_distilmos.utils.errors import UserError
@@ -35,9 +35,9 @@ class Row:
     name: str
     tag: str = ""
     note: str = ""
-    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    folders: dict[str, Path] = field(default_factory=dict)
-    not_shown: dict[str, str] = field(default_factory=dict)
+    scores: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    folders: Dict[str, Path] = field(default_factory=dict)
+    not_shown: Dict[str, str] = field(default_factory=dict)
 
     @property
     def is_reference(self) -> bool:
@@ -45,7 +45,7 @@ class Row:
         return not self.tag
 
 
-def read_scores(path: PathLike) -> dict[str, Any]:
+def read_scores(path: PathLike) -> Dict[str, Any]:
     """Read a `scores.json` written by `score_mos`.
 
     Raises:
@@ -69,14 +69,14 @@ def read_scores(path: PathLike) -> dict[str, Any]:
     return scores
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> List[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     return sorted(p for p in folder.iterdir() if p.is_dir())
 
 
-def _sets(folder: Path) -> dict[str, Path]:
-    """Folders `<set>` with a `scores.json` in a folder: set -> folder.
+def scored_sets(folder: Path) -> Dict[str, Path]:
+    """Find folders `<set>` with a `scores.json` in a folder: set -> folder.
 
     A set of another corpus is one folder deeper: `<corpus>/<set>`.
     """
@@ -102,7 +102,7 @@ def _made_here(file: Path, folder: Path) -> bool:
 
 
 def _line(folder: Path, name: str) -> str:
-    """The line of NOTE.txt or NAME.txt in a folder; empty without one."""
+    """Read the line of NOTE.txt or NAME.txt in a folder; empty without one."""
     path = folder / name
     if not path.is_file():
         return ""
@@ -112,17 +112,17 @@ def _line(folder: Path, name: str) -> str:
         raise UserError(f"{path}: cannot be read ({e})") from e
 
 
-def _row(name: str, folders: dict[str, Path], tag: str = "", note: str = "") -> Row:
+def _row(name: str, folders: Dict[str, Path], tag: str = "", note: str = "") -> Row:
     scores = {s: read_scores(f / "scores.json") for s, f in folders.items()}
     return Row(name, tag, note, scores, folders)
 
 
 def base_of(set_name: str) -> str:
-    """The set itself: `somos/test` for its variant `somos/test@-26dB`."""
+    """Return the set itself: `somos/test` for its variant `somos/test@-26dB`."""
     return set_name.split("@", 1)[0]
 
 
-def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
+def experiment_rows(exps: Sequence[PathLike]) -> List[Row]:
     """One row for every `<exp>/<inference_tag>/` with `<set>/scores.json` in it.
 
     An experiment without any is skipped with a warning: one that is still training
@@ -131,8 +131,8 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
     Raises:
         UserError: no scores at all, no such folder, or two folders of the same name.
     """
-    rows: list[Row] = []
-    seen: dict[str, PathLike] = {}
+    rows: List[Row] = []
+    seen: Dict[str, PathLike] = {}
     # Resolved, so that "." has a name and a folder given twice counts once.
     for exp, given in {Path(e).resolve(): e for e in exps}.items():
         if exp.name in seen:
@@ -140,7 +140,7 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
                 f"{seen[exp.name]} and {given} have the same name; rename one of them"
             )
         seen[exp.name] = given
-        tags = {tag.name: _sets(tag) for tag in _subfolders(exp)}
+        tags = {tag.name: scored_sets(tag) for tag in _subfolders(exp)}
         found = [
             _row(exp.name, folders, tag, _line(exp / tag, NOTE))
             for tag, folders in tags.items()
@@ -157,7 +157,7 @@ def experiment_rows(exps: Sequence[PathLike]) -> list[Row]:
     return rows
 
 
-def reference_rows(folder: PathLike) -> list[Row]:
+def reference_rows(folder: PathLike) -> List[Row]:
     """One row for every `<folder>/<row>/` with `<set>/scores.json` in it.
 
     `<row>/NOTE.txt`, if there is one, says in one line what the row is,
@@ -171,14 +171,14 @@ def reference_rows(folder: PathLike) -> list[Row]:
     for row in _subfolders(Path(folder)):
         reasons = row / NOT_SHOWN
         name = _line(row, NAME) or row.name
-        found = _row(name, _sets(row), note=_line(row, NOTE))
+        found = _row(name, scored_sets(row), note=_line(row, NOTE))
         found.not_shown = read_set_notes(reasons) if reasons.is_file() else {}
         if found.scores or found.not_shown:
             rows.append(found)
     return rows
 
 
-def read_set_notes(path: PathLike) -> dict[str, str]:
+def read_set_notes(path: PathLike) -> Dict[str, str]:
     """Read a YAML file `set name: one-line note`.
 
     Raises:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Dict, Optional
 
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -17,12 +18,12 @@ from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 def write_scores(
     ref_utt2mos: PathLike,
     hyp_utt2mos: PathLike,
-    utt2sys: PathLike | None,
-    output: PathLike | None = None,
-    table: PathLike | None = None,
+    utt2sys: Optional[PathLike],
+    output: Optional[PathLike] = None,
+    table: Optional[PathLike] = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> str | None:
+) -> Optional[str]:
     """Compare predictions with labels, and write the figures.
 
     Args:
@@ -41,13 +42,14 @@ def write_scores(
     Raises:
         UserError: a file that cannot be read, or other utterances in one of them.
     """
-    inputs = {
+    inputs: Dict[str, Optional[PathLike]] = {
         "ref_utt2mos": ref_utt2mos,
         "hyp_utt2mos": hyp_utt2mos,
         "utt2sys": utt2sys,
     }
-    for path in filter(None, (output, table)):
-        require_output(path, *inputs.values())
+    for path in (output, table):
+        if path is not None:
+            require_output(path, *inputs.values())
     request = {
         **{k: None if v is None else sha256_file(v) for k, v in inputs.items()},
         "n_bootstrap": n_bootstrap,
@@ -77,7 +79,8 @@ def score_folder(
     Args:
         folder: of the predictions.
         data_dir: the set, with `utt2mos` and perhaps `utt2sys`.
-        n_bootstrap, seed: as for :func:`write_scores`.
+        n_bootstrap: as for :func:`write_scores`.
+        seed: likewise.
 
     Returns:
         Whether there was something to do.

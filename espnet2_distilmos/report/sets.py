@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, Optional
 
 from espnet2_distilmos.utils.datadir import DataDir, set_name
 from espnet2_distilmos.utils.errors import UserError
@@ -34,11 +34,11 @@ class LabelledSets:
         self,
         train_dir: PathLike,
         test_dirs: Sequence[PathLike],
-        root: PathLike | None = None,
+        root: Optional[PathLike] = None,
     ):
         self.train_dir = Path(train_dir)
         self.train_name = set_name(train_dir, root)
-        self.test_dirs: dict[str, Path] = {}
+        self.test_dirs: Dict[str, Path] = {}
         for folder in map(Path, test_dirs):
             name = set_name(folder, root)
             if name in self.test_dirs:
@@ -71,7 +71,7 @@ class LabelledSets:
         return _load(self.train_dir)
 
     @cached_property
-    def tests(self) -> dict[str, DataDir]:
+    def tests(self) -> Dict[str, DataDir]:
         """Set -> test set; raises UserError as :attr:`train`."""
         return {name: _load(folder) for name, folder in self.test_dirs.items()}
 
@@ -88,7 +88,7 @@ def differ(made_of: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return any(made_of.get(folder, value) != value for folder, value in now.items())
 
 
-def label_kind(labels: PathLike | None, name: str) -> str:
+def label_kind(labels: Optional[PathLike], name: str) -> str:
     """Return what the labels of a set are, for its heading; empty if it is not known.
 
     Args:

@@ -1,7 +1,7 @@
 """Tables that read well as Markdown and on a terminal alike."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, List
 
 from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.utils.terminal import one_line
@@ -22,8 +22,8 @@ def figure(entry: Mapping[str, Any]) -> str:
     return text
 
 
-def level_cells(scores: Mapping[str, Any], level: str) -> list[str]:
-    """The cells under HEADER of one level (a key of LEVELS) of a `scores.json`.
+def level_cells(scores: Mapping[str, Any], level: str) -> List[str]:
+    """Return the cells under HEADER of one level (a key of LEVELS) of a `scores.json`.
 
     `n` counts what the figures run over: utterances, systems, or the systems that
     count within. Correlations are undefined in some of those (constant predictions);
@@ -40,7 +40,7 @@ def level_cells(scores: Mapping[str, Any], level: str) -> list[str]:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns and a newline at the end."""
+    """Write a Markdown table with aligned columns and a newline at the end."""
     cells = [[one_line(c).replace("|", "\\|") for c in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * w for w in widths])
@@ -51,7 +51,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def bootstrap_note(scores: Mapping[str, Any]) -> str:
-    """What the brackets mean, in one phrase."""
+    """Say what the brackets mean, in one phrase."""
     b = scores["bootstrap"]
     if b["n"] == 0:
         return "no intervals"

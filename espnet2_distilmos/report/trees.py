@@ -1,6 +1,7 @@
 """Regression trees on plain measurements of clips: how far one gets without a model."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Dict
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,7 +16,7 @@ from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.progress import progress
 
 # Row -> the measurements (F,) of a clip (T,) at 16 kHz.
-MEASUREMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+MEASUREMENTS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
     SPECTRAL_STATISTICS: spectral_statistics,
     LOG_MEL_STATISTICS: log_mel_statistics,
 }
@@ -73,7 +74,7 @@ def predict_from_statistics(
     min_samples_leaf: int = 2,
     max_features: float = 0.4,
     row: str = SPECTRAL_STATISTICS,
-) -> dict[str, dict[str, float]]:
+) -> Dict[str, Dict[str, float]]:
     """Fit trees on `train` (labels needed); return set -> utterance -> MOS.
 
     The same input and seed give the same numbers, whatever `n_jobs`.
@@ -83,10 +84,12 @@ def predict_from_statistics(
         tests: set -> clips to predict.
         n_jobs: threads of the fit.
         seed: of the trees.
-        min_samples_leaf, max_features: scikit-learn's.
+        min_samples_leaf: scikit-learn's.
+        max_features: likewise.
         row: what is measured, a key of MEASUREMENTS.
     """
-    labels = [train.mos[utt] for utt in train.wavs]
+    known = train.mos or {}
+    labels = [known[utt] for utt in train.wavs]
     options = (n_jobs, seed, min_samples_leaf, max_features)
     model = fit_trees(read_features(train.wavs, row), labels, *options)
     predictions = {}

@@ -1,21 +1,22 @@
 """Seeded percentile bootstrap (Efron & Tibshirani 1993, ch. 13)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Dict, List, Optional
 
 import numpy as np
 
 LEVEL = 0.95
 
-Interval = list[float] | None
+Interval = Optional[List[float]]
 
 
 def bootstrap_samples(
     n_units: int,
-    statistic: Callable[[np.ndarray], Mapping[str, float | None]],
+    statistic: Callable[[np.ndarray], Mapping[str, Optional[float]]],
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, list[float | None]]:
-    """Several figures on the same resamples; all of the project's come from here.
+) -> Dict[str, List[Optional[float]]]:
+    """Compute several figures on the same resamples, for all of the project.
 
     What is resampled (utterances or systems) is the caller's choice: `statistic` gets
     positions of units. The result depends on nothing but the arguments: units must
@@ -32,7 +33,7 @@ def bootstrap_samples(
         Name -> value in each resample; no values with fewer than two units.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    samples: dict[str, list] = {name: [] for name in statistic(np.arange(0))}
+    samples: Dict[str, list] = {name: [] for name in statistic(np.arange(0))}
     if n_units >= 2:
         for _ in range(n_bootstrap):
             for name, value in statistic(rng.integers(n_units, size=n_units)).items():
@@ -42,11 +43,11 @@ def bootstrap_samples(
 
 def bootstrap_intervals(
     n_units: int,
-    statistic: Callable[[np.ndarray], Mapping[str, float | None]],
+    statistic: Callable[[np.ndarray], Mapping[str, Optional[float]]],
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, Interval]:
-    """95 % intervals of several figures at once, from the same resamples.
+) -> Dict[str, Interval]:
+    """Return 95 % intervals of several figures at once, from the same resamples.
 
     Args:
         n_units: See :func:`bootstrap_samples`.
@@ -61,8 +62,8 @@ def bootstrap_intervals(
     return {name: percentile_interval(x) for name, x in samples.items()}
 
 
-def percentile_interval(samples: Sequence[float | None]) -> Interval:
-    """[low, high], the 2.5 % and 97.5 % percentiles of the resamples.
+def percentile_interval(samples: Sequence[Optional[float]]) -> Interval:
+    """Return [low, high], the 2.5 % and 97.5 % percentiles of the resamples.
 
     Args:
         samples: Value in each resample, None where undefined.

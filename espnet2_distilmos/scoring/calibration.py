@@ -38,11 +38,11 @@ class Calibration:
     refused: str = ""
 
     def __call__(self, prediction: float) -> float:
-        """The calibrated prediction."""
+        """Return the calibrated prediction."""
         return self.intercept + self.slope * prediction
 
     def sentence(self) -> str:
-        """What was done, for people."""
+        """Return what was done, for people."""
         if self.refused:
             return f"not calibrated, though it was asked for: {self.refused}"
         return (

@@ -7,6 +7,7 @@ the correlations lie in [-1, 1]. Source: the evaluation of the VoiceMOS Challeng
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
@@ -20,17 +21,17 @@ MIN_CLIPS_WITHIN = 3
 # numbers can come out different in the last bit, and ranks would tell them apart.
 MEAN_DECIMALS = 9
 
-Values = dict[str, float | None]
+Values = Dict[str, Optional[float]]
 
 
 def is_constant(x: np.ndarray) -> bool:
-    """Whether all values of `x` (N,) are equal, but for rounding noise."""
+    """Tell whether all values of `x` (N,) are equal, but for rounding noise."""
     low, high = float(x.min()), float(x.max())
     return high - low <= 1e-12 * max(abs(low), abs(high))
 
 
-def mse(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Mean squared error of two arrays (N,); None if N is 0."""
+def mse(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
+    """Return the mean squared error of two arrays (N,); None if N is 0."""
     if len(ref) == 0:
         return None
     return float(((ref - hyp) ** 2).mean())
@@ -52,16 +53,16 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.clip((_unit(x) * _unit(y)).sum(), -1.0, 1.0))
 
 
-def lcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Linear (Pearson) correlation of two arrays (N,).
+def lcc(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
+    """Return the linear (Pearson) correlation of two arrays (N,).
 
     None if N < 2 or one of them is constant.
     """
     return _pearson(ref, hyp) if _correlatable(ref, hyp) else None
 
 
-def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Spearman rank correlation of two arrays (N,); ties get their mean rank.
+def srcc(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
+    """Return Spearman's rank correlation of two arrays (N,); ties share mean ranks.
 
     None if N < 2 or one of them is constant.
     """
@@ -70,8 +71,8 @@ def srcc(ref: np.ndarray, hyp: np.ndarray) -> float | None:
     return _pearson(rankdata(ref), rankdata(hyp))
 
 
-def ktau(ref: np.ndarray, hyp: np.ndarray) -> float | None:
-    """Kendall rank correlation, tau-b (corrected for ties), of two arrays (N,).
+def ktau(ref: np.ndarray, hyp: np.ndarray) -> Optional[float]:
+    """Return Kendall's tau-b (corrected for ties) of two arrays (N,).
 
     None if N < 2 or one of them is constant.
     """
@@ -82,7 +83,7 @@ def ktau(ref: np.ndarray, hyp: np.ndarray) -> float | None:
     return float(kendalltau(ref, hyp, method=method).statistic)
 
 
-METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
+METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], Optional[float]]] = {
     "mse": mse,
     "lcc": lcc,
     "srcc": srcc,
@@ -91,11 +92,11 @@ METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
 
 
 def all_metrics(ref: np.ndarray, hyp: np.ndarray) -> Values:
-    """All metrics of two arrays (N,), name -> value or None."""
+    """Return all metrics of two arrays (N,), name -> value or None."""
     return {name: metric(ref, hyp) for name, metric in METRICS.items()}
 
 
-def group_by_system(systems: Sequence[str]) -> dict[str, np.ndarray]:
+def group_by_system(systems: Sequence[str]) -> Dict[str, np.ndarray]:
     """Group clips by system.
 
     Args:
@@ -104,14 +105,14 @@ def group_by_system(systems: Sequence[str]) -> dict[str, np.ndarray]:
     Returns:
         System -> positions of its clips, sorted by the bytes of the system's name.
     """
-    groups: dict[str, list[int]] = {}
+    groups: Dict[str, List[int]] = {}
     for i, system in enumerate(systems):
         groups.setdefault(system, []).append(i)
     return {s: np.array(groups[s]) for s in sorted(groups, key=str.encode)}
 
 
 def system_means(x: np.ndarray, groups: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Mean of `x` (N,) over each system's clips: (S,), in the order of `groups`.
+    """Return the mean of `x` (N,) over each system: (S,), as `groups` are ordered.
 
     The mean of a system's utterances is its system score, for labels too; it is
     rounded to 9 decimals (see MEAN_DECIMALS).
@@ -121,8 +122,8 @@ def system_means(x: np.ndarray, groups: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def per_system(
     ref: np.ndarray, hyp: np.ndarray, groups: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The metrics of each system alone, in preparation of :func:`average_systems`.
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Return each system's metrics, in preparation of :func:`average_systems`.
 
     Before, each system's own mean is taken off its labels and off its predictions.
     This leaves the correlations as they are and makes the MSE blind to a system's
@@ -155,7 +156,7 @@ def per_system(
 
 
 def average_systems(values: np.ndarray, weights: np.ndarray) -> Values:
-    """Within-system metrics: the mean over systems, weighted by their clips.
+    """Return within-system metrics: the mean over systems, weighted by their clips.
 
     Args:
         values: (S, M) from :func:`per_system`.

@@ -1,7 +1,7 @@
 """Compare predictions with labels: the content of `scores.json`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -27,11 +27,11 @@ LARGEST = 1e6
 def score(
     ref: Mapping[str, float],
     hyp: Mapping[str, float],
-    systems: Mapping[str, str] | None = None,
+    systems: Optional[Mapping[str, str]] = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
-    names: tuple[str, str, str] = ("the labels", "the predictions", "the systems"),
-) -> dict[str, Any]:
+    names: Tuple[str, str, str] = ("the labels", "the predictions", "the systems"),
+) -> Dict[str, Any]:
     """Score predictions by utterance, by system and within systems.
 
     - `utt`: over utterances. Its interval resamples utterances, so it answers "what
@@ -62,7 +62,7 @@ def score(
         UserError: no utterances, IDs that are not in all mappings, or values that
             are not finite or beyond +-1e6; lists them.
     """
-    contents: dict[str, Mapping[str, object]] = {names[0]: ref, names[1]: hyp}
+    contents: Dict[str, Mapping[str, object]] = {names[0]: ref, names[1]: hyp}
     if systems is not None:
         contents[names[2]] = systems
     require_same_ids(contents)
@@ -74,14 +74,14 @@ def score(
     ids = sorted(ref, key=str.encode)
     x, y = _array(ref, ids, names[0]), _array(hyp, ids, names[1])
 
-    def block(values: Values, n_units: int, statistic) -> dict[str, dict]:
+    def block(values: Values, n_units: int, statistic) -> Dict[str, dict]:
         intervals = bootstrap_intervals(n_units, statistic, n_bootstrap, seed)
         return {m: {"value": v, "ci95": intervals[m]} for m, v in values.items()}
 
-    def nothing() -> dict[str, dict]:
+    def nothing() -> Dict[str, dict]:
         return {m: {"value": None, "ci95": None} for m in METRICS}
 
-    result: dict[str, Any] = {
+    result: Dict[str, Any] = {
         "n_utt": len(ids),
         "n_sys": None,
         "utt": block(all_metrics(x, y), len(ids), lambda i: all_metrics(x[i], y[i])),
@@ -114,11 +114,11 @@ def score(
 def score_files(
     ref_utt2mos: PathLike,
     hyp_utt2mos: PathLike,
-    utt2sys: PathLike | None = None,
+    utt2sys: Optional[PathLike] = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """:func:`score` for files with `ID VALUE` lines, in any order.
+) -> Dict[str, Any]:
+    """Apply :func:`score` to files with `ID VALUE` lines, in any order.
 
     Raises:
         UserError: see :func:`score` and
@@ -134,8 +134,8 @@ def score_files(
     )
 
 
-def _array(values: Mapping[str, float], ids: list[str], name: str) -> np.ndarray:
-    """`values` in the order of `ids`: (N,) float64."""
+def _array(values: Mapping[str, float], ids: List[str], name: str) -> np.ndarray:
+    """Return `values` in the order of `ids`: (N,) float64."""
     x = np.array([values[u] for u in ids], dtype=np.float64)
     bad = [u for u, ok in zip(ids, np.abs(x) <= LARGEST, strict=True) if not ok]
     if bad:

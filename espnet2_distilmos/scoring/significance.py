@@ -8,6 +8,7 @@ Holm 1979, Scandinavian Journal of Statistics 6(2).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -32,18 +33,18 @@ class PairedTest:
 
     a: str
     b: str
-    difference: float | None
+    difference: Optional[float]
     ci95: Interval
-    p: float | None
+    p: Optional[float]
 
 
 def paired_tests(
     n_units: int,
-    statistic: Callable[[np.ndarray], Mapping[str, float | None]],
-    pairs: Sequence[tuple[str, str]],
+    statistic: Callable[[np.ndarray], Mapping[str, Optional[float]]],
+    pairs: Sequence[Tuple[str, str]],
     n_bootstrap: int = 10000,
     seed: int = 0,
-) -> list[PairedTest]:
+) -> List[PairedTest]:
     """Test pairs of figures on the same resamples.
 
     Args:
@@ -73,13 +74,13 @@ def paired_tests(
     return tests
 
 
-def _minus(x: float | None, y: float | None) -> float | None:
+def _minus(x: Optional[float], y: Optional[float]) -> Optional[float]:
     return None if x is None or y is None else x - y
 
 
 def paired_difference(
     a: Sequence[float], b: Sequence[float], n_bootstrap: int = 10000, seed: int = 0
-) -> tuple[float, float, float, float]:
+) -> Tuple[float, float, float, float]:
     """Test the mean of `a - b` over the same utterances.
 
     Utterances are resampled, each with both its scores, so that what makes an
@@ -102,7 +103,7 @@ def paired_difference(
         raise ValueError(f"two pairs or more are needed, not {len(a)} and {len(b)}")
     differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
 
-    def mean(drawn: np.ndarray) -> dict[str, float | None]:
+    def mean(drawn: np.ndarray) -> Dict[str, Optional[float]]:
         return {"mean": float(differences[drawn].mean()) if len(drawn) else None}
 
     means = bootstrap_samples(len(differences), mean, n_bootstrap, seed)["mean"]
@@ -112,8 +113,8 @@ def paired_difference(
     return float(differences.mean()), low, high, two_sided_p(means)
 
 
-def two_sided_p(differences: Sequence[float | None]) -> float:
-    """p-value of "the difference is zero", from its bootstrap distribution.
+def two_sided_p(differences: Sequence[Optional[float]]) -> float:
+    """Return the p-value of "the difference is zero", from its bootstrap.
 
     Twice the share of resamples on the far side of zero (zeros count for both sides),
     at most 1. It belongs to the percentile interval: p falls below 0.05 where the
@@ -128,7 +129,7 @@ def two_sided_p(differences: Sequence[float | None]) -> float:
     return min(1.0, 2 * (smaller + 1) / (len(values) + 1))
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
+def holm(p_values: Sequence[Optional[float]]) -> List[Optional[float]]:
     """Correct p-values for their number (Holm's step-down method).
 
     Controls the chance that any of the tests errs, whatever their dependence. The
@@ -142,7 +143,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         Corrected p-values, in the same order, at most 1.
     """
     order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
+    corrected: List[Optional[float]] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, i) in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p))

@@ -9,14 +9,17 @@ from espnet2.train.distributed_utils import get_num_nodes, get_world_size
 from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+from espnet2_distilmos.tokens.check import require_checked
 from espnet2_distilmos.train.identity import training_request
+from espnet2_distilmos.train.options import uses_tokens
 from espnet2_distilmos.train.quick import asked
+from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.train.record import begin, change, require_same, whole
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 
 def n_processes_of(args: argparse.Namespace) -> int:
-    """How many processes train together, as ESPnet will find out."""
+    """Return how many processes train together, as ESPnet will find out."""
     if args.multiprocessing_distributed:
         nodes = get_num_nodes(args.dist_world_size, args.dist_launcher) or 1
         return nodes * max(args.ngpu, 1)
@@ -75,7 +78,8 @@ def start(args: argparse.Namespace, words: Sequence[str], first: bool) -> Option
         One line if there is nothing to do, else None.
 
     Raises:
-        UserError: the folder holds weights of another training.
+        UserError: the folder holds weights of another training, or stage 4 has not
+            checked the tokens as they are now.
     """
     request = _request(args, n_processes_of(args))
     record = require_same(args.output_dir, request, _defaults())
@@ -85,6 +89,12 @@ def start(args: argparse.Namespace, words: Sequence[str], first: bool) -> Option
         told = whole(args.output_dir, record, args.max_epoch, args.patience)
         if told is not None:
             return told
+    if uses_tokens(args.loss_conf):
+        for part in ("train", "valid"):
+            data = getattr(args, f"{part}_data_path_and_name_and_type")
+            tokens = path_of(data, "tokens")
+            if tokens is not None:  # else the model will say so
+                require_checked(tokens, request["data"][f"tokens of {part}"])
     if first and not (args.dry_run or args.collect_stats):
         begin(
             args.output_dir,

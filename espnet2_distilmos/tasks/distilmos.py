@@ -9,11 +9,9 @@ import torch
 import torch.distributed as dist
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
-from espnet2.torch_utils.initialize import INITIALIZATIONS, initialize
+from espnet2.torch_utils.initialize import initialize
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.get_default_kwargs import get_default_kwargs
-from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 from typeguard import typechecked
 
@@ -25,7 +23,7 @@ from espnet2_distilmos.model.network import (
     from_options,
 )
 from espnet2_distilmos.model.predictor import AbsPredictor
-from espnet2_distilmos.tasks import from_data
+from espnet2_distilmos.tasks import from_data, options
 from espnet2_distilmos.tokens.provenance import (
     n_codebooks_of,
     read_provenance,
@@ -34,6 +32,7 @@ from espnet2_distilmos.tokens.provenance import (
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.train.optimizer import build_optimizer
+from espnet2_distilmos.train.options import require_numbers
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
 from espnet2_distilmos.train.raters import name_raters, path_of
 from espnet2_distilmos.train.record import confirm_weights
@@ -63,107 +62,8 @@ class DistilMOSTask(AbsTask):
     @classmethod
     @typechecked
     def add_task_arguments(cls, parser: argparse.ArgumentParser):
-        """Options beside those of every ESPnet task."""
-        # ESPnet's own default, folded, cannot do without --fold_length.
-        parser.set_defaults(batch_type="numel")
-        group = parser.add_argument_group(description="Task related")
-        group.add_argument(
-            "--upstream_config",
-            type=str_or_none,
-            default=None,
-            help="conf/upstream/NAME.yaml; copied into upstream_conf",
-        )
-        group.add_argument(
-            "--upstream_conf",
-            action=NestedDictAction,
-            default=dict(),
-            help="Keys that override those of upstream_config",
-        )
-        group.add_argument(
-            "--token_provenance",
-            type=str_or_none,
-            default=None,
-            help="provenance.yaml of the k-means; needed for the token loss",
-        )
-        group.add_argument(
-            "--token_conf",
-            action=NestedDictAction,
-            default=dict(),
-            help="Content of token_provenance; filled in by the task",
-        )
-        group.add_argument(
-            "--label_conf",
-            type=str_or_none,
-            default=None,
-            help="labels.yaml of the training set: what the labels are. Its content is "
-            "copied into config.yaml; it decides no weight",
-        )
-        group.add_argument(
-            "--corpus_offset",
-            type=str2bool,
-            default=False,
-            help="Learn an offset a corpus; needs `corpus` data (utt2corpus)",
-        )
-        group.add_argument(
-            "--corpora",
-            nargs="*",
-            default=None,
-            help="Names of the corpora in the order of their numbers; filled in by the "
-            "task from the `corpus` data of the training set",
-        )
-        group.add_argument(
-            "--listeners",
-            type=str2bool,
-            default=False,
-            help="Model single listeners; needs `ratings` data (utt2ratings). The "
-            "names go into predictor_conf",
-        )
-        from_data.add_arguments(group)
-        group.add_argument(
-            "--upstream_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the upstream (default: that of optim_conf)",
-        )
-        group.add_argument(
-            "--cnn_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the upstream's CNN (default: upstream_lr)",
-        )
-        group.add_argument(
-            "--freeze_upstream_steps",
-            type=int,
-            default=0,
-            help="Leave the upstream as it is for so many steps",
-        )
-        group.add_argument(
-            "--layer_logits_lr",
-            type=float_or_none,
-            default=None,
-            help="Learning rate of the layer weighting's logits (default: likewise)",
-        )
-        group.add_argument(
-            "--num_threads",
-            type=int,
-            default=1,
-            help="On the CPU, a process; 1 is reproducible",
-        )
-        group.add_argument(
-            "--init",
-            type=lambda x: str_or_none(x.lower()),
-            default=None,
-            choices=[*INITIALIZATIONS, None],
-            help="Initialisation of the predictor (not of the upstream)",
-        )
-        group.add_argument(
-            "--model_conf",
-            action=NestedDictAction,
-            default={"extract_feats_in_collect_stats": False},
-            help="The keyword arguments for the model class",
-        )
-        for class_choices in cls.class_choices_list:
-            class_choices.add_arguments(group)
+        """Add the options beside those of every ESPnet task."""
+        options.add_arguments(parser, cls.class_choices_list)
 
     @classmethod
     def get_default_config(cls) -> Dict[str, Any]:
@@ -196,7 +96,7 @@ class DistilMOSTask(AbsTask):
         [Collection[Tuple[str, Dict[str, np.ndarray]]]],
         Tuple[List[str], Dict[str, torch.Tensor]],
     ]:
-        """The collator; the same for training and validation."""
+        """Return the collator; the same for training and validation."""
         return DistilMOSCollateFn()
 
     @classmethod
@@ -204,7 +104,7 @@ class DistilMOSTask(AbsTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
-        """Names of corpora and listeners to numbers, where the data has any.
+        """Return what turns names of corpora and listeners into numbers, if any.
 
         All else is ready: stage 1 has formatted the audio, stage 3 the tokens.
         """
@@ -224,14 +124,14 @@ class DistilMOSTask(AbsTask):
     def required_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """`speech`, and `mos` unless in inference."""
+        """Return `speech`, and `mos` unless in inference."""
         return ("speech",) if inference else ("speech", "mos")
 
     @classmethod
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> Tuple[str, ...]:
-        """What the losses and correlations of this task may need besides.
+        """Return what the losses and correlations of this task may need besides.
 
         `tokens` for the token loss, `system` for system correlations, `corpus` for
         those a corpus and for offsets, `ratings` for listener modelling.
@@ -251,7 +151,7 @@ class DistilMOSTask(AbsTask):
         for name in ("upstream", "token", "predictor", "loss", "model"):
             if getattr(args, f"{name}_conf") is None:  # an empty key of a YAML file
                 setattr(args, f"{name}_conf", {})
-        require_numbers(args)
+        require_numbers(vars(args))
         cls._read_labels(args)
         where = "--upstream_conf"
         if args.upstream_config is not None:
@@ -301,7 +201,7 @@ class DistilMOSTask(AbsTask):
     def build_sequence_iter_factory(
         cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
     ) -> AbsIterFactory:
-        """ESPnet's; where processes share batches, each gets a part of every one.
+        """Return ESPnet's; where processes share batches, each gets a part of all.
 
         Raises:
             UserError: a batch has fewer clips than there are processes.
@@ -341,7 +241,7 @@ class DistilMOSTask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> List[torch.optim.Optimizer]:
-        """One optimiser, see :func:`build_optimizer`.
+        """Build one optimiser, see :func:`build_optimizer`.
 
         ESPnet builds the scheduler next, so what it is to know of the training set is
         found here.
@@ -352,9 +252,10 @@ class DistilMOSTask(AbsTask):
                 calls this when the model is built and nothing is written yet.)
         """
         if args.output_dir is not None and not (args.dry_run or args.collect_stats):
+            network: Any = model.network
             confirm_weights(
                 args.output_dir,
-                model.network.upstream.fingerprint["weights_sha256"],
+                network.upstream.fingerprint["weights_sha256"],
                 first=not dist.is_initialized() or dist.get_rank() == 0,
             )
         from_data.fit_steps(args)
@@ -373,33 +274,8 @@ class DistilMOSTask(AbsTask):
         return [optimizer]
 
 
-def require_numbers(args: argparse.Namespace) -> None:
-    """Refuse numbers that YAML reads as text (`1e-3`) in the options' mappings.
-
-    Raises:
-        UserError: names the option.
-    """
-    for name, conf in vars(args).items():
-        if not name.endswith("_conf") or not isinstance(conf, dict):
-            continue
-        for key, value in conf.items():
-            if isinstance(value, str) and _is_number(value):
-                raise UserError(
-                    f"{name} {key}: {value!r} is text to YAML; write it as in 0.001 or "
-                    "1.0e-3"
-                )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:
-    """The columns of the target layers, those of a layer's codebooks together."""
+    """Return the columns of the target layers, a layer's codebooks together."""
     layers = list(token_conf["layers"])
     missing = sorted(set(target_layers) - set(layers))
     if missing:

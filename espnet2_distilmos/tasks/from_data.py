@@ -40,7 +40,7 @@ def add_arguments(group) -> None:
 
 
 def take_label_scale(args: argparse.Namespace) -> None:
-    """With `standardize_labels`, write the training labels' scale into `args`.
+    """Write, with `standardize_labels`, the training labels' scale into `args`.
 
     `predictor_conf` gets `label_mean` and `label_std`, `loss_conf` the deviation as
     `unit`. What is there already stays: a saved configuration, whose data may be
@@ -70,7 +70,7 @@ def take_label_scale(args: argparse.Namespace) -> None:
 
 
 def _n_batches(args: argparse.Namespace) -> int:
-    """Batches that ESPnet makes of the training set."""
+    """Return the number of batches that ESPnet makes of the training set."""
     if args.iterator_type != "sequence" or args.multiple_iterator:
         raise UserError(
             "--min_steps and `max_steps: auto` need --iterator_type sequence and no "

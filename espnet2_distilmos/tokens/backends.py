@@ -10,7 +10,7 @@ from espnet2_distilmos.utils.errors import UserError
 def _fit_sklearn(
     frames: np.ndarray, n_clusters: int, seed: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's MiniBatchKMeans."""
+    """Cluster with scikit-learn's MiniBatchKMeans."""
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
@@ -26,7 +26,7 @@ def _fit_sklearn(
 def _fit_faiss(
     frames: np.ndarray, n_clusters: int, seed: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """faiss: Lloyd's iterations over all frames; on GPUs if it is built for them."""
+    """Cluster with faiss: Lloyd's iterations over all frames, on GPUs if it can."""
     try:
         import faiss
     except ImportError as e:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from espnet2_distilmos.tokens.shards import (
     Shard,
     cut,
     pending,
+    read_clips,
     require_whole,
 )
 from espnet2_distilmos.tokens.states import (
@@ -27,11 +28,6 @@ from espnet2_distilmos.tokens.states import (
     cut_batches,
     load_frozen,
     read_batches,
-)
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -45,7 +41,7 @@ from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, writ
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
-    """Positions of the frames of a clip that k-means sees, rising.
+    """Return the positions of the frames of a clip that k-means sees, rising.
 
     Seeded by the clip's ID, so that neither order nor number of jobs matters.
 
@@ -105,11 +101,11 @@ class FrameDump:
         self.conf, self.max_frames, self.seed = conf, max_frames, seed
         self.device = device
         self.batch_seconds = choose_batch_seconds(batch_seconds, device)
-        self.wavs, self.lengths = _read_set(data_dir)
+        self.wavs, self.lengths = read_clips(data_dir)
         # Set -> its clips in self.wavs.
         self.sets = {data_dir.name: list(self.wavs)}
         for folder in map(Path, more_data_dirs):
-            wavs, lengths = _read_set(folder)
+            wavs, lengths = read_clips(folder)
             # A set may have the IDs of another one, as the same clips undegraded do.
             names = {utt: f"{folder.name}/{utt}" for utt in wavs}
             if folder.name in self.sets or any(n in self.wavs for n in names.values()):
@@ -206,7 +202,10 @@ class FrameDump:
             n_frames = sum(counts.values())
             # What each set gave, where there are several.
             sets = {
-                name: {"n_clips": len(utts), "n_frames": sum(map(counts.get, utts))}
+                name: {
+                    "n_clips": len(utts),
+                    "n_frames": sum(counts[utt] for utt in utts),
+                }
                 for name, utts in self.sets.items()
             }
             self._join(stamps, {utt: counts[utt] for utt in self.wavs}, n_frames)
@@ -261,20 +260,12 @@ class FrameDump:
                 array.flush()
 
 
-def _read_set(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
-    """Path and number of samples of each clip."""
-    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-    wavs, lengths = read_wav_scp(scp), read_floats(samples)
-    require_same_ids({str(scp): wavs, str(samples): lengths})
-    return wavs, lengths
-
-
 def _raw(shard: Shard) -> Path:
     return shard.folder / "frames.f32"
 
 
 def dump_frames(*args: Any, **kwargs: Any) -> None:
-    """All of stage 2 in one process; arguments of :class:`FrameDump`."""
+    """Run all of stage 2 in one process; arguments of :class:`FrameDump`."""
     dump = FrameDump(*args, **kwargs)
     dump.run()
     dump.combine()

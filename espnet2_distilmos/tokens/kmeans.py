@@ -3,13 +3,12 @@
 import io
 import logging
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple, Union
+from typing import Any, Dict, List, Union
 
 import numpy as np
 
-from espnet2_distilmos.tokens.backends import BACKENDS
+from espnet2_distilmos.tokens.codebooks import fit_codebooks
 from espnet2_distilmos.tokens.layout import layer_file, layer_files
 from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
@@ -18,7 +17,6 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
     folder_lock,
-    read_array,
     read_yaml,
     require_folder,
     sha256_file,
@@ -26,92 +24,12 @@ from espnet2_distilmos.utils.files import (
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
-ROWS = 65536  # frames at a time
-
-
-@dataclass
-class LayerClusters:
-    """A codebook: one k-means of one layer.
-
-    Attributes:
-        centroids: (k, D) float32.
-        inertia: mean squared distance of what was clustered to its centroid.
-        perplexity: exp of the entropy of cluster use, in [1, k].
-    """
-
-    centroids: np.ndarray
-    inertia: float
-    perplexity: float
-
-
-def fit_layer(
-    path: PathLike, n_clusters: int, seed: int, backend: str = "sklearn"
-) -> LayerClusters:
-    """Cluster the frames of one layer once; see :func:`fit_codebooks`."""
-    return fit_codebooks(path, n_clusters, 1, seed, backend)[0]
-
-
-def fit_codebooks(
-    path: PathLike,
-    n_clusters: int,
-    n_codebooks: int,
-    seed: int,
-    backend: str = "sklearn",
-) -> List[LayerClusters]:
-    """Cluster the frames of one layer, then what that leaves of them, and so on.
-
-    What a codebook leaves of a frame is the difference to its centroid.
-
-    Memory: frames x D x 4 bytes and little more; with faiss twice that.
-
-    Args:
-        path: (n, D) float32 array, `.npy`.
-        n_clusters: k.
-        n_codebooks: k-means in all.
-        seed: of the initialisation and of the mini-batches.
-        backend: a key of BACKENDS.
-
-    Raises:
-        UserError: the back end is not installed.
-    """
-    frames = read_array(path)
-    clusters, labels = _fit(frames, n_clusters, seed, backend)
-    found = [clusters]
-    while len(found) < n_codebooks:
-        for rows in _blocks(frames):
-            frames[rows] -= clusters.centroids[labels[rows]]
-        clusters, labels = _fit(frames, n_clusters, seed, backend)
-        found.append(clusters)
-    return found
-
-
-def _fit(
-    frames: np.ndarray, n_clusters: int, seed: int, backend: str
-) -> Tuple[LayerClusters, np.ndarray]:
-    """k-means of (n, D) frames, and the (n,) number of each one's cluster."""
-    centroids, labels = BACKENDS[backend](frames, n_clusters, seed)
-    share = np.bincount(labels, minlength=n_clusters) / len(labels)
-    used = share[share > 0]
-    squares = 0.0
-    for rows in _blocks(frames):
-        # In float64: the sum of many float32 squares loses digits.
-        difference = frames[rows].astype(np.float64) - centroids[labels[rows]]
-        squares += float(np.square(difference, out=difference).sum())
-    perplexity = float(np.exp(-(used * np.log(used)).sum()))
-    return LayerClusters(centroids, squares / len(frames), perplexity), labels
-
-
-def _blocks(frames: np.ndarray) -> Iterator[slice]:
-    """Rows in blocks, for what takes more memory a row than the frames do."""
-    for first in range(0, len(frames), ROWS):
-        yield slice(first, first + ROWS)
-
 
 class Clustering:
     """k-means of every layer, to be shared out over jobs: :meth:`run`, :meth:`combine`.
 
     Layers are shared out, so the result does not depend on the number of jobs. Memory
-    of a job: that of one layer (:func:`fit_layer`).
+    of a job: that of one layer (:func:`fit_codebooks`).
 
     Args:
         frames_dir: folder of stage 2.
@@ -263,14 +181,14 @@ class Clustering:
         return layer_files(self.output_dir, stamp)
 
     def _finish(self) -> None:
-        """What comes after the stamp, and a killed run may have left undone."""
+        """Plot the clusters and remove the shards, if a killed run has not done so."""
         if not (self.output_dir / "clusters.png").exists():
             plot_clusters(self.output_dir)
         shutil.rmtree(self.output_dir / "shards", ignore_errors=True)
 
 
 def _part(shard: Shard, codebook: int) -> Path:
-    """Centroids in a layer's shard."""
+    """Return centroids in a layer's shard."""
     more = "" if codebook == 1 else f"_{codebook}"
     return shard.folder / f"centroids{more}.npy"
 
@@ -280,14 +198,14 @@ def _figures(values: List[float]) -> Union[float, List[float]]:
 
 
 def train_kmeans(*args: Any, **kwargs: Any) -> None:
-    """All of the clustering in one process; arguments of :class:`Clustering`."""
+    """Run all of the clustering in one process; arguments of :class:`Clustering`."""
     clustering = Clustering(*args, **kwargs)
     clustering.run()
     clustering.combine()
 
 
 def _versions(backend: str) -> Dict[str, str]:
-    """What provenance.yaml says of the program that clustered."""
+    """Return what provenance.yaml says of the program that clustered."""
     if backend == "faiss":
         import faiss
 

@@ -27,7 +27,7 @@ from espnet2_distilmos.tokens.states import (
     load_frozen,
     read_batches,
 )
-from espnet2_distilmos.tokens.token_set import TokenSet, ark_of
+from espnet2_distilmos.tokens.token_set import FRAMES, TokenSet, ark_of
 from espnet2_distilmos.utils.arks import write_ark
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -45,7 +45,7 @@ NEAR_TIE = 3e-6
 
 
 def distances(states: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
-    """(T, D), (k, D) -> (T, k) squared distances, less the squared norm of each frame.
+    """Map (T, D), (k, D) -> (T, k) squared distances, less each frame's norm.
 
     In float64, so that rounding does not decide between near centroids.
     """
@@ -55,14 +55,14 @@ def distances(states: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
 
 
 def nearest_centroid(states: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
-    """(T, D), (k, D) -> (T,) index of the nearest centroid (squared distance)."""
+    """Map (T, D), (k, D) -> (T,) index of the nearest centroid (squared distance)."""
     return distances(states, centroids).argmin(1)
 
 
 def residuals(
     states: torch.Tensor, codebooks: Sequence[torch.Tensor]
 ) -> Iterator[Tuple[torch.Tensor, torch.Tensor]]:
-    """What each codebook of a layer has to describe, and the codebook.
+    """Yield what each codebook of a layer has to describe, and the codebook.
 
     The first one has the frames (T, D), each other one what the one before leaves: the
     difference between what that had and its nearest centroid, in float64.
@@ -77,7 +77,7 @@ def residuals(
 def layer_tokens(
     states: torch.Tensor, codebooks: Sequence[torch.Tensor]
 ) -> torch.Tensor:
-    """(T, D), C times (k, D) -> (T, C) tokens, see :func:`residuals`."""
+    """Map (T, D), C times (k, D) -> (T, C) tokens, see :func:`residuals`."""
     ids = [nearest_centroid(*pair) for pair in residuals(states, codebooks)]
     return torch.stack(ids, dim=1)
 
@@ -85,7 +85,7 @@ def layer_tokens(
 def has_near_tie(
     states: torch.Tensor, centroids: torch.Tensor, norm: Optional[torch.Tensor] = None
 ) -> bool:
-    """Whether rounding may decide between the two nearest centroids of a frame.
+    """Tell whether rounding may decide between the two nearest centroids of a frame.
 
     Args:
         states: (T, D).
@@ -105,7 +105,7 @@ def has_near_tie(
 
 
 def layer_has_near_tie(states: torch.Tensor, codebooks: Sequence[torch.Tensor]) -> bool:
-    """:func:`has_near_tie` of any codebook of a layer."""
+    """Tell whether :func:`has_near_tie` holds for any codebook of a layer."""
     # What is left over has the rounding errors of the whole frame.
     norm = states.double().norm(dim=1)
     return any(has_near_tie(*pair, norm) for pair in residuals(states, codebooks))
@@ -190,7 +190,7 @@ class Labelling:
         dset: TokenSet,
         shard: Shard,
     ) -> Tuple[Dict[str, np.ndarray], int]:
-        """(T, L x C) float32 tokens of each clip; how many were computed again."""
+        """Return (T, L x C) float32 tokens of each clip, and how many ran again."""
         tokens: Dict[str, np.ndarray] = {}
         alone = 0
         batches = cut_batches(dset.lengths, shard.items, self.batch_seconds)
@@ -218,6 +218,8 @@ class Labelling:
                 if is_whole(dset.stamp, dset.request, dset.files):
                     # Left where a run was killed after the stamp was written.
                     shutil.rmtree(dset.folder / "shards", ignore_errors=True)
+                    if not (dset.folder / FRAMES).exists():  # of an earlier version
+                        dset.note_frames()
                 else:
                     dset.combine()
 
@@ -225,7 +227,7 @@ class Labelling:
 def _centroids(
     kmeans_dir: Path, layer: int, codebook: int, upstream: UpstreamAdapter
 ) -> torch.Tensor:
-    """(k, D) centroids of a layer's codebook."""
+    """Return (k, D) centroids of a layer's codebook."""
     path = layer_file(kmeans_dir, layer, codebook)
     centroids = read_array(path)
     if centroids.shape[1] != upstream.hidden_size:
@@ -237,7 +239,7 @@ def _centroids(
 
 
 def write_tokens(*args: Any, **kwargs: Any) -> None:
-    """All of the labelling in one process; arguments of :class:`Labelling`."""
+    """Run all of the labelling in one process; arguments of :class:`Labelling`."""
     labelling = Labelling(*args, **kwargs)
     labelling.run()
     labelling.combine()

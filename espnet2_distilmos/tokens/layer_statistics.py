@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -78,8 +78,8 @@ def _statistics(parts: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarr
 def layer_statistics(
     upstream: UpstreamAdapter,
     wavs: Mapping[str, str],
-    batches: Iterable[list[str]] | None = None,
-) -> Iterator[tuple[str, np.ndarray]]:
+    batches: Optional[Iterable[List[str]]] = None,
+) -> Iterator[Tuple[str, np.ndarray]]:
     """Yield the ID and (2 L D,) float32 statistics of each clip, batch by batch.
 
     First the means over time of all layers, one layer behind the other, then the
@@ -136,7 +136,7 @@ class LayerStatistics:
         conf: UpstreamConfig,
         output_dir: PathLike,
         device: str = "cpu",
-        batch_seconds: float | None = None,
+        batch_seconds: Optional[float] = None,
         shard_seconds: float = SHARD_SECONDS,
     ):
         ensure_checkpoint(conf)  # one that is made here has no digest before
@@ -205,8 +205,8 @@ class _Set:
         self.request = statistics_request(conf, data_dir)
         self.shards = clip_shards(folder, self.request, self.lengths, shard_seconds)
 
-    def files(self, stamp: Mapping[str, Any]) -> list[Path]:
-        """What the stamp stands for."""
+    def files(self, stamp: Mapping[str, Any]) -> List[Path]:
+        """Return what the stamp stands for."""
         return [statistics_file(self.folder)]
 
     def is_made(self) -> bool:
@@ -243,5 +243,5 @@ class _Set:
 
 
 def _part(shard: Shard) -> Path:
-    """The statistics of a shard, (n, 2 L D) in the order of its items."""
+    """Return the statistics of a shard, (n, 2 L D) in the order of its items."""
     return shard.folder / "statistics.npy"

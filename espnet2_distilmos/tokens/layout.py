@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.stamp import audio_request, checkpoint_sha256
 
 
 def layer_file(folder: PathLike, layer: int, codebook: int = 1) -> Path:
-    """A layer's array, in a folder of frames or of centroids (of its n-th codebook)."""
+    """Return a layer's array in a folder of frames, or of the n-th centroids."""
     more = "" if codebook == 1 else f"_codebook_{codebook}"
     return Path(folder) / f"layer_{layer:02d}{more}.npy"
 
 
 def layer_files(folder: PathLike, stamp: Dict[str, Any]) -> List[Path]:
-    """The arrays that a folder's stamp stands for (none for a stamp that is broken)."""
+    """Return the arrays of a folder's stamp; none for a stamp that is broken."""
     layers, codebooks = stamp.get("layers"), stamp.get("n_codebooks", 1)
     return [
         layer_file(folder, layer, codebook)
@@ -31,10 +31,7 @@ def layer_files(folder: PathLike, stamp: Dict[str, Any]) -> List[Path]:
 
 def request_of(conf: UpstreamConfig) -> Dict[str, Any]:
     """Return what the hidden states depend on, without loading the upstream."""
-    keys = (
-        *("upstream", "path_or_url", "extra_conf", "layers"),
-        *("normalize", "normalize_waveform"),
-    )
+    keys = (*STATE_KEYS, "path_or_url", "layers")
     request = {key: value for key, value in conf.to_dict().items() if key in keys}
     return {**request, "checkpoint_sha256": checkpoint_sha256(conf.path_or_url)}
 

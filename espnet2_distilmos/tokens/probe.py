@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Tuple
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.report.probe import ProbeRow
@@ -25,7 +25,7 @@ def write_linear_probe(
     conf: UpstreamConfig,
     name: str,
     choose_device: Callable[[], str],
-    batch_seconds: float | None = None,
+    batch_seconds: Optional[float] = None,
     n_jobs: int = 2,
     seed: int = 0,
 ) -> ProbeRow:
@@ -51,7 +51,7 @@ def write_linear_probe(
         UserError: no such upstream, or audio that cannot be read.
     """
     folders = {sets.train_name: sets.train_dir, **sets.test_dirs}
-    if conf.random_init is not None and not Path(str(conf.path_or_url)).exists():
+    if (conf.random_init or conf.release) and not Path(str(conf.path_or_url)).exists():
         from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
 
         ensure_checkpoint(conf)  # it has no digest before
@@ -76,7 +76,7 @@ def write_linear_probe(
     return row
 
 
-def _run_in_processes(work: tuple[Any, ...], nj: int) -> None:
+def _run_in_processes(work: Tuple[Any, ...], nj: int) -> None:
     """Share the layer statistics out over processes; they have no result to return."""
     # spawn: forked children of a process with torch's threads may hang.
     context = multiprocessing.get_context("spawn")
@@ -90,7 +90,7 @@ def _run_in_processes(work: tuple[Any, ...], nj: int) -> None:
             raise
 
 
-def _run_job(work: tuple[Any, ...], job: int, nj: int) -> None:
+def _run_job(work: Tuple[Any, ...], job: int, nj: int) -> None:
     import torch
 
     from espnet2_distilmos.tokens.layer_statistics import LayerStatistics

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Mapping
 
-from espnet2_distilmos.model.upstream.checkpoint import (
+from espnet2_distilmos.model.upstream.config import (
     FINGERPRINT_DEFAULTS,
     FINGERPRINT_KEYS,
 )
@@ -11,13 +11,17 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml
 
 
 def is_count(value: Any) -> bool:
-    """Whether `value` is a whole number over 0."""
+    """Tell whether `value` is a whole number over 0."""
     return type(value) is int and value > 0
 
 
 def are_layers(value: Any) -> bool:
-    """Whether `value` is a list of layer numbers."""
-    return isinstance(value, list) and len(value) > 0 and all(map(is_count, value))
+    """Tell whether `value` is a list of layer numbers; 0 is the input of block 1."""
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(type(layer) is int and layer >= 0 for layer in value)
+    )
 
 
 def read_provenance(path: PathLike) -> Dict[str, Any]:
@@ -41,7 +45,7 @@ def read_provenance(path: PathLike) -> Dict[str, Any]:
 
 
 def n_codebooks_of(provenance: Mapping[str, Any]) -> int:
-    """Codebooks a layer, that is tokens a frame and layer."""
+    """Return the number of codebooks a layer, that is tokens a frame and layer."""
     # Not written where there is one: so it was before there was a choice.
     return provenance.get("n_codebooks", 1)
 

@@ -9,9 +9,14 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_wav_scp,
+    require_same_ids,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import folder_lock, read_yaml
 from espnet2_distilmos.utils.stamp import matches, write_stamp
@@ -39,7 +44,7 @@ class Shard:
         return self.folder / "shard.yaml"
 
     def is_whole(self) -> bool:
-        """Whether it was made from this very request."""
+        """Tell whether it was made from this very request."""
         return matches(self.stamp, dict(self.request))
 
     @contextmanager
@@ -56,12 +61,24 @@ class Shard:
             write_stamp(self.stamp, dict(self.request), **more)
 
     def read_stamp(self) -> Dict[str, Any]:
-        """What :meth:`making` has written."""
+        """Return what :meth:`making` has written."""
         return read_yaml(self.stamp)
 
 
+def read_clips(data_dir: Path) -> Tuple[Dict[str, str], Dict[str, float]]:
+    """Read path and number of samples of each clip of a formatted set.
+
+    Raises:
+        UserError: a file that is missing or malformed, or IDs that differ.
+    """
+    scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
+    wavs, lengths = read_wav_scp(scp), read_floats(samples)
+    require_same_ids({str(scp): wavs, str(samples): lengths})
+    return wavs, lengths
+
+
 def cut(lengths: Mapping[str, float], seconds: float) -> List[List[str]]:
-    """IDs in order, cut where `seconds` of audio are full; lengths are in samples."""
+    """Return IDs in order, cut where `seconds` of audio are full."""
     parts: List[List[str]] = []
     filled = seconds
     for utt, n_samples in lengths.items():
@@ -101,7 +118,7 @@ def clip_shards(
 
 
 def pending(shards: Sequence[Shard], job: int, nj: int) -> List[Shard]:
-    """The shards of job `job` (from 1) of `nj` that are not whole yet."""
+    """Return the shards of job `job` (from 1) of `nj` that are not whole yet."""
     mine = shards[job - 1 :: nj]
     left = [shard for shard in mine if not shard.is_whole()]
     logging.info(

@@ -24,14 +24,14 @@ States = List[torch.Tensor]
 
 
 def load_frozen(conf: UpstreamConfig, device: str) -> UpstreamAdapter:
-    """The pretrained upstream in eval mode, without gradients."""
+    """Return the pretrained upstream in eval mode, without gradients."""
     # TF32 would round a thousand times more coarsely; it is on by default for CNNs.
     torch.backends.cudnn.allow_tf32 = False
     return build_upstream(conf).to(device).eval().requires_grad_(False)
 
 
 def choose_batch_seconds(batch_seconds: Optional[float], device: str) -> float:
-    """What was asked for, or what suits the device."""
+    """Return what was asked for, or what suits the device."""
     if batch_seconds is not None:
         return batch_seconds
     return BATCH_SECONDS[torch.device(device).type]
@@ -40,7 +40,7 @@ def choose_batch_seconds(batch_seconds: Optional[float], device: str) -> float:
 def cut_batches(
     lengths: Mapping[str, float], utts: Sequence[str], batch_seconds: float
 ) -> List[List[str]]:
-    """IDs in batches, longest clips first.
+    """Return IDs in batches, longest clips first.
 
     Args:
         lengths: samples of each clip.
@@ -84,9 +84,10 @@ def read_batches(
 def batch_states(
     upstream: UpstreamAdapter, clips: Sequence[np.ndarray]
 ) -> List[States]:
-    """The states of every clip, on the upstream's device.
+    """Return the states of every clip, on the upstream's device.
 
     Args:
+        upstream: frozen, in eval mode.
         clips: (N_b,) samples at 16 kHz.
 
     Raises:
@@ -107,5 +108,5 @@ def batch_states(
 
 
 def hidden_states(upstream: UpstreamAdapter, path: str) -> States:
-    """The states of one file, computed alone."""
+    """Return the states of one file, computed alone."""
     return batch_states(upstream, [read_16k(path)])[0]

@@ -1,20 +1,42 @@
 """The files of a labelled set."""
 
 import logging
+import os
 import shutil
+import struct
 from pathlib import Path
 from typing import Any, Dict, List
 
-from espnet2_distilmos.tokens.shards import Shard, clip_shards, require_whole
-from espnet2_distilmos.utils.arks import join_arks
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
-    write_lines,
+import numpy as np
+
+from espnet2_distilmos.tokens.shards import (
+    Shard,
+    clip_shards,
+    read_clips,
+    require_whole,
 )
+from espnet2_distilmos.utils.arks import join_arks
+from espnet2_distilmos.utils.datadir import read_lines, write_lines
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
+
+STAMP = "tokens.yaml"
+FRAMES = "utt2num_frames"
+# `FM `, a matrix of float32: rows and columns, each after the size of its number.
+_HEADER = struct.Struct("<5sbibi")
+_FLOAT_MATRIX = b"\0BFM "
+
+
+def token_request(data_dir: PathLike, kmeans_dir: PathLike) -> Dict[str, Any]:
+    """Return what the tokens of a set depend on.
+
+    Args:
+        data_dir: the formatted set.
+        kmeans_dir: folder of the centroids.
+    """
+    provenance = Path(kmeans_dir) / "provenance.yaml"
+    return {"provenance_sha256": sha256_file(provenance), **audio_request(data_dir)}
 
 
 class TokenSet:
@@ -28,25 +50,20 @@ class TokenSet:
 
     def __init__(self, data_dir: PathLike, kmeans_dir: PathLike, shard_seconds: float):
         data_dir, kmeans_dir = Path(data_dir), Path(kmeans_dir)
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, self.lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): self.lengths})
+        self.wavs, self.lengths = read_clips(data_dir)
         self.folder = kmeans_dir / data_dir.name
-        self.stamp = self.folder / "tokens.yaml"
-        self.request = {
-            "provenance_sha256": sha256_file(kmeans_dir / "provenance.yaml"),
-            **audio_request(data_dir),
-        }
+        self.stamp = self.folder / STAMP
+        self.request = token_request(data_dir, kmeans_dir)
         self.shards = clip_shards(
             self.folder, self.request, self.lengths, shard_seconds
         )
 
     def files(self, stamp: Dict[str, Any]) -> List[Path]:
-        """What the stamp stands for."""
+        """Return what the stamp stands for."""
         return [self.folder / "tokens.ark", self.folder / "tokens.scp"]
 
     def is_made(self) -> bool:
-        """Whether there is nothing to do."""
+        """Tell whether there is nothing to do."""
         return matches(self.stamp, self.request, self.files)
 
     def combine(self) -> None:
@@ -64,6 +81,7 @@ class TokenSet:
         n_frames = sum(stamp["n_frames"] for stamp in stamps)
         n_alone = sum(stamp["n_clips_again_alone"] for stamp in stamps)
         write_lines(self.folder / "tokens.scp", places)
+        self.note_frames()
         write_stamp(
             self.stamp, self.request, n_frames=n_frames, n_clips_again_alone=n_alone
         )
@@ -73,7 +91,44 @@ class TokenSet:
             f"{n_alone} clips again alone"
         )
 
+    def note_frames(self) -> None:
+        """Write how many frames the upstream has made of each clip."""
+        places = read_lines(self.folder / "tokens.scp", str)
+        frames = {utt: len(read_matrix(place)) for utt, place in places.items()}
+        write_lines(self.folder / FRAMES, frames)
+
 
 def ark_of(shard: Shard) -> Path:
-    """The tokens of a shard."""
+    """Return the tokens of a shard."""
     return shard.folder / "tokens.ark"
+
+
+def read_matrix(place: str) -> np.ndarray:
+    """Read one (T, M) float32 matrix of a Kaldi ark.
+
+    Nothing else that kaldiio would read, pickles and commands among them.
+
+    Args:
+        place: `FILE:OFFSET`, as in `tokens.scp`.
+
+    Raises:
+        UserError: another place, no such file, or something else in it.
+    """
+    file, _, offset = place.rpartition(":")
+    if not offset.isdecimal():
+        raise UserError(f"{place}: FILE:OFFSET was expected")
+    try:
+        with open(file, "rb") as f:
+            left = os.fstat(f.fileno()).st_size - int(offset) - _HEADER.size
+            f.seek(int(offset))
+            header = f.read(_HEADER.size)
+            kind, *numbers = _HEADER.unpack(header) if left >= 0 else (b"", 0, 0, 0, 0)
+            _, rows, _, columns = numbers
+            if kind != _FLOAT_MATRIX or rows < 1 or columns < 1:
+                raise UserError(f"{place}: no matrix of float32 begins there")
+            if left < 4 * rows * columns:
+                raise UserError(f"{file}: is cut off")
+            values = np.frombuffer(f.read(4 * rows * columns), "<f4")
+    except OSError as e:
+        raise UserError(f"{file}: cannot be read ({e.strerror})") from e
+    return values.reshape(rows, columns)

@@ -23,7 +23,7 @@ from espnet2_distilmos.utils.files import NO_ROOM, atomic_path, no_room
 
 @contextlib.contextmanager
 def save_whole_files() -> Iterator[None]:
-    """While the block runs, `torch.save` writes to a temporary name and renames.
+    """Make `torch.save`, in the block, write to a temporary name and rename.
 
     ESPnet's trainer, which has no place to say so, calls it with the final name: a
     training that was killed meanwhile would leave a checkpoint that cannot be read, and
@@ -36,13 +36,13 @@ def save_whole_files() -> Iterator[None]:
             return save(obj, f, *args, **kwargs)
         try:
             # An open file: given a name, torch would write it into the archive.
-            with atomic_path(f) as tmp, open(tmp, "wb") as file:
+            with atomic_path(Path(f)) as tmp, open(tmp, "wb") as file:
                 save(obj, file, *args, **kwargs)
         except RuntimeError as e:  # of torch's writer, which hides the system's
             cause = e.__context__
             if not isinstance(cause, OSError) or cause.errno not in NO_ROOM:
                 raise
-            raise no_room(f, cause.strerror) from e
+            raise no_room(Path(f), cause.strerror) from e
 
     torch.save = save_whole
     try:
@@ -113,13 +113,13 @@ def mend_folder(options: TrainerOptions) -> None:
             best = reporter.sort_epochs(phase, key, mode)
             _link(folder / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
             kept.update(best[:most])
-    for e in range(1, epoch):
-        if e not in kept:
-            (folder / f"{e}epoch.pth").unlink(missing_ok=True)
+    for other in range(1, epoch):
+        if other not in kept:
+            (folder / f"{other}epoch.pth").unlink(missing_ok=True)
 
 
 def _holds(path: Path, states: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a model's file has these very weights."""
+    """Tell whether a model's file has these very weights."""
     if not path.exists():
         return False
     try:

@@ -8,14 +8,13 @@ from espnet2.train.collate_fn import CommonCollateFn
 from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import IGNORE_TOKEN
-from espnet2_distilmos.utils.errors import UserError
 
 
 class DistilMOSCollateFn(CommonCollateFn):
     """Pad waveforms with zeros and tokens with IGNORE_TOKEN.
 
-    Tokens come as float32 matrices (ESPnet reads no 2-D integers from Kaldi arks)
-    and leave as int64.
+    Tokens come as float32 matrices (ESPnet reads no 2-D integers from Kaldi arks) of
+    whole numbers, which stage 4 has checked, and leave as int64.
     """
 
     @typechecked
@@ -29,7 +28,7 @@ class DistilMOSCollateFn(CommonCollateFn):
     def __call__(
         self, data: Collection[Tuple[str, Dict[str, np.ndarray]]]
     ) -> Tuple[List[str], Dict[str, torch.Tensor]]:
-        """[(ID, {name: array})] -> IDs and the padded batch.
+        """Map [(ID, {name: array})] -> IDs and the padded batch.
 
         `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, M) -> (B, T, M),
         `system` and `corpus` (1,) -> (B, 1), `ratings` (R, 2) -> (B, R, 2), with
@@ -39,21 +38,10 @@ class DistilMOSCollateFn(CommonCollateFn):
             (
                 utt,
                 {
-                    name: _whole(utt, value) if name == "tokens" else value
+                    name: value.astype(np.int64) if name == "tokens" else value
                     for name, value in arrays.items()
                 },
             )
             for utt, arrays in data
         ]
         return super().__call__(as_ids)
-
-
-def _whole(utt: str, tokens: np.ndarray) -> np.ndarray:
-    """(T, M) whole numbers as int64.
-
-    Raises:
-        UserError: other numbers, which no stage of ours writes.
-    """
-    if not np.isfinite(tokens).all() or (tokens != np.rint(tokens)).any():
-        raise UserError(f"{utt}: tokens that are no whole numbers; run stage 3 again")
-    return tokens.astype(np.int64)

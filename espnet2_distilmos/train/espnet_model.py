@@ -10,6 +10,7 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.predictor import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.utils.errors import UserError
 
@@ -85,9 +86,9 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             codebooks that of each, `codebook_acc_N`.
 
         Raises:
-            UserError: tokens are missing, too short or too long, of another number of
-                codebooks, or not IDs of k clusters (names the clip); corpora or ratings
-                are missing.
+            UserError: tokens are missing, of another number of layers or codebooks, or
+                too short or too long for the batch (:mod:`~..tokens.check` looks at
+                all else); corpora or ratings are missing.
         """
         with_tokens = self.loss.token_weight > 0
         if with_tokens and tokens is None:
@@ -106,11 +107,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         )
         targets = None
         if tokens is not None and with_tokens:
-            self._check_tokens(
-                names, tokens, tokens_lengths, prediction.upstream_lengths
-            )
-            # With strides a step takes the token of its first frame.
-            targets = tokens[:, :: self.network.predictor.stride, self.token_columns]
+            targets = self._targets(names, tokens, prediction)
         loss, stats = self.loss(
             prediction.mos,
             mos.flatten(),
@@ -142,7 +139,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         return retval
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
-        """(B,) numbers where there are offsets."""
+        """Return (B,) numbers where there are offsets."""
         if self.network.predictor.corpus_offset is None:
             return None
         if corpus is None:
@@ -157,7 +154,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def _ratings(
         self, ratings: Optional[torch.Tensor], lengths: Optional[torch.Tensor]
     ) -> Optional[Ratings]:
-        """What is to be predicted besides the mean scores.
+        """Return what is to be predicted besides the mean scores.
 
         Nothing in eval mode, so that validation depends on no draw of listeners.
         """
@@ -170,7 +167,14 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             )
         return pick_ratings(ratings, lengths, self.loss.ratings_per_clip)
 
-    def _check_tokens(self, names, tokens, lengths, upstream_lengths) -> None:
+    def _targets(
+        self, names: Sequence[str], tokens: torch.Tensor, prediction: Prediction
+    ) -> torch.Tensor:
+        """Map (B, T, L x C) tokens to (B, T', M), those that the heads predict.
+
+        Only shapes are looked at: values would have to be waited for, and stage 4 has
+        looked at them.
+        """
         if self.token_width not in (None, tokens.size(-1)):
             n_codebooks = self.network.predictor.n_codebooks
             raise UserError(
@@ -178,32 +182,19 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 f"{self.token_width // n_codebooks} layers x {n_codebooks} codebooks "
                 "are expected; give tokens and provenance of one folder of stage 3"
             )
-        for name, n, expected in zip(
-            names, lengths.tolist(), upstream_lengths.tolist()
-        ):
-            if n != expected:
-                raise UserError(
-                    f"{name}: {n} frames of tokens, but the upstream makes {expected}; "
-                    "run stage 3 again with this audio and this upstream"
-                )
-        frames = torch.arange(tokens.size(1), device=tokens.device)
-        padding = frames >= lengths.to(tokens.device).unsqueeze(1)  # (B, T)
-        negative = ((tokens < 0).any(-1) & ~padding).any(1)
-        if negative.any():
+        # With strides a step takes the token of its first frame.
+        targets = tokens[:, :: self.network.predictor.stride, self.token_columns]
+        n_steps = prediction.frame_mos.size(1)
+        if targets.size(1) != n_steps:
             raise UserError(
-                f"{names[int(negative.nonzero()[0])]}: tokens below 0; run stage 3 "
-                "again"
+                f"a batch with {names[0]}: {targets.size(1)} steps of tokens, but "
+                f"{n_steps} of the prediction; run stages 3 and 4 again with this "
+                "audio and this upstream"
             )
-        if int(tokens.max()) >= self.n_tokens:
-            worst = tokens.flatten(1).max(1).values
-            name = names[int(worst.argmax())]
-            raise UserError(
-                f"{name}: token {int(tokens.max())}, but there are {self.n_tokens} "
-                "clusters; run stage 3 again"
-            )
+        return targets
 
     def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
-        """Nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
+        """Return nothing: the upstream takes waveforms (ESPnet's statistics stage)."""
         return {}
 
 

@@ -41,7 +41,7 @@ def _is_number(value: object) -> bool:
 
 
 def layer_weights_of(history: History) -> Tuple[List[int], List[List[float]]]:
-    """Layer numbers (L,) and their weights in every epoch (epochs, L).
+    """Return layer numbers (L,) and their weights in every epoch (epochs, L).
 
     Both are empty where the model learns no layer weights.
     """
@@ -49,7 +49,7 @@ def layer_weights_of(history: History) -> Tuple[List[int], List[List[float]]]:
 
 
 def token_accuracies_of(history: History) -> Tuple[List[int], List[List[float]]]:
-    """Target layers (L,) and the accuracy of their tokens in every epoch (epochs, L).
+    """Return target layers (L,) and their token accuracies (epochs, L).
 
     Both are empty where the model predicts no tokens.
     """

@@ -6,7 +6,11 @@ Imports neither torch nor ESPnet: the recipe asks often whether a training is wh
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import (
+    NO_WEIGHTS_KEYS,
+    UpstreamConfig,
+    without_freeze_cnn,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file
 from espnet2_distilmos.utils.stamp import (
@@ -62,14 +66,12 @@ _CALLED = {
 }
 # ESPnet looks for it beside the first data file, and makes other batches of it.
 _CATEGORIES = "utt2category"
-# Of an upstream's configuration: the gradients are the same with and without.
-_UPSTREAM_NOT_DECIDING = ("path_or_url", "random_init", "gradient_checkpointing")
 
 
 def training_request(
     args: Mapping[str, Any], processes: int, upstream_where: str = "--upstream_conf"
 ) -> Dict[str, Any]:
-    """Everything that decides the weights of a training, as plain types.
+    """Return everything that decides the weights of a training, as plain types.
 
     The number of processes is a part of it, and whether they use GPUs: each draws its
     own dropout masks, and sums are shared out among them. So is, on a CPU, the number
@@ -124,7 +126,7 @@ def training_request(
 
 
 def plain(value: Any) -> Any:
-    """A value as YAML keeps it; a list of one is that one (`--x 1` and `x: 1`)."""
+    """Return a value as YAML keeps it; a list of one is that one."""
     if isinstance(value, (list, tuple)):
         values = [plain(v) for v in value]
         return values[0] if len(values) == 1 else values
@@ -134,14 +136,14 @@ def plain(value: Any) -> Any:
 
 
 def _inner(value: Any) -> Any:
-    """Inside a mapping a list is a list: `strides: [1]`."""
+    """Return the same, but inside a mapping a list stays a list: `strides: [1]`."""
     return (
         [_inner(v) for v in value] if isinstance(value, (list, tuple)) else plain(value)
     )
 
 
 def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:
-    """What the token heads are made after; the tokens themselves are data."""
+    """Return what the token heads are made after; the tokens themselves are data."""
     found = args["token_conf"]
     if args["token_provenance"] is not None:
         found = read_yaml(args["token_provenance"])
@@ -155,7 +157,7 @@ def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
-    """An upstream's configuration with the SHA-256 of its file in place of its path.
+    """Return an upstream's configuration, its path replaced by the file's SHA-256.
 
     One that has a name only (S3PRL, a hub) is known by that here; its weights are
     compared when they are loaded (:func:`~.record.confirm_weights`).
@@ -165,11 +167,11 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     full = UpstreamConfig.from_dict(conf, where).to_dict()
     path = full["path_or_url"]
     weights = checkpoint_sha256(path)
-    # A random one is written at its first use; until then its recipe stands for it.
-    if weights is None and full["random_init"] is not None:
-        weights = full["random_init"]
+    # These are written at their first use; until then a recipe or name stands for them.
+    if weights is None:
+        weights = full["random_init"] or full["release"]
     return {
-        **{k: plain(v) for k, v in full.items() if k not in _UPSTREAM_NOT_DECIDING},
+        **{k: plain(v) for k, v in full.items() if k not in NO_WEIGHTS_KEYS},
         "layers": full["layers"],
         "weights": path if weights is None else weights,
     }
@@ -178,7 +180,7 @@ def upstream_request(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
 def data_request(
     parts: Mapping[str, Tuple[Sequence[Triple], Sequence[str]]],
 ) -> Dict[str, str]:
-    """`labels of train` and the like -> a digest of their content, wherever it lies.
+    """Return `labels of train` and the like -> a digest of the content.
 
     Args:
         parts: `train` and `valid` -> data files and shape files (IDs and lengths, which
@@ -187,7 +189,7 @@ def data_request(
     found: Dict[str, str] = {}
     for part, (triples, shapes) in parts.items():
         for path, name, kind in triples:
-            found[f"{_CALLED.get(name, name)} of {part}"] = _content(path, kind)
+            found[f"{_CALLED.get(name, name)} of {part}"] = content(path, kind)
         if triples:
             categories = Path(triples[0][0]).parent / _CATEGORIES
             if categories.is_file():
@@ -197,7 +199,13 @@ def data_request(
     return found
 
 
-def _content(path: str, kind: str) -> str:
+def content(path: str, kind: str) -> str:
+    """Return a digest of what a data file holds or names, wherever that lies.
+
+    Args:
+        path: `wav.scp`, `tokens.scp`, `utt2mos`...
+        kind: how ESPnet reads it: `sound`, `kaldi_ark`, `text_float`...
+    """
     if kind == "sound":
         return _audio(path)
     if kind == "kaldi_ark":
@@ -206,7 +214,7 @@ def _content(path: str, kind: str) -> str:
 
 
 def _lines(path: str) -> Iterable[Tuple[str, str]]:
-    """(ID, the rest with single blanks), in the order of the IDs."""
+    """Return (ID, the rest with single blanks), in the order of the IDs."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as f:
             rows = [line.split(maxsplit=1) for line in f if line.strip()]
@@ -226,7 +234,7 @@ def _text(path: str, number: bool = False) -> str:
 
 
 def _audio(path: str) -> str:
-    """Of the samples, as stage 1 has noted them; else of the files."""
+    """Digest the samples, as stage 1 has noted them; else the files."""
     stamp = Path(path).parent / FORMAT_STAMP
     known = read_yaml(stamp) if stamp.exists() else {}
     samples, scp = known.get("audio_sha256"), known.get("wav_scp_sha256")
@@ -239,7 +247,7 @@ def _audio(path: str) -> str:
 
 
 def _ark(path: str) -> str:
-    """Of matrices in Kaldi arks: `ID FILE:OFFSET`."""
+    """Digest matrices in Kaldi arks: `ID FILE:OFFSET`."""
     places: Dict[str, int] = {}
     lines: List[str] = []
     for utt, place in _lines(path):
@@ -254,20 +262,21 @@ def _ark(path: str) -> str:
 def request_differences(
     old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> List[str]:
-    """What differs between two trainings, in words for a message.
+    """Return what differs between two trainings, in words for a message.
 
     Args:
         old: from :func:`training_request`, perhaps of an earlier version.
         new: likewise.
         defaults: of all options: one that was not there yet had no other value.
     """
+    upstream = without_freeze_cnn(old.get("upstream", {}), "the training's record")
     old_options = {
         **{k: plain(defaults[k]) for k in new["options"] if k in defaults},
         **old.get("options", {}),
     }
     return [
         *differences(old.get("data", {}), new["data"]),
-        *differences(old.get("upstream", {}), new["upstream"], "upstream"),
+        *differences(upstream, new["upstream"], "upstream"),
         *differences(old.get("tokens", {}), new["tokens"], "tokens"),
         *differences(old_options, new["options"]),
     ]

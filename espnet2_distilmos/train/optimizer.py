@@ -1,6 +1,6 @@
 """Parameter groups: which part of the model learns how fast, and from when on."""
 
-from typing import Dict, List, Optional, Tuple, Type
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 import torch
 
@@ -14,7 +14,7 @@ def build_optimizer(
     layer_logits_lr: Optional[float] = None,
     freeze_upstream_steps: int = 0,
 ) -> torch.optim.Optimizer:
-    """One optimiser with a group for CNN, transformer, layer logits and the rest.
+    """Build one optimiser; CNN, transformer, layer logits and the rest are groups.
 
     Vectors (biases, norms, the logits) get no weight decay.
 
@@ -29,7 +29,8 @@ def build_optimizer(
             gradients are computed all the same (DDP wants them) and take part in
             the norm that is clipped.
     """
-    cnn = getattr(model.network.upstream, "cnn", None)
+    network: Any = model.network
+    cnn = getattr(network.upstream, "cnn", None)
     of_cnn = set() if cnn is None else {id(p) for p in cnn.parameters()}
     if cnn_lr is None:
         cnn_lr = upstream_lr

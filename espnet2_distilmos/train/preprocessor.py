@@ -1,6 +1,6 @@
 """Corpora and listeners: names in the data, numbers in the batch."""
 
-from typing import Dict, Sequence, Union
+from typing import Any, Dict, Sequence, Union
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -31,16 +31,16 @@ class RaterPreprocessor(AbsPreprocessor):
     def __call__(
         self, uid: str, data: Dict[str, Union[str, np.ndarray]]
     ) -> Dict[str, np.ndarray]:
-        """`corpus` text -> (1,); `ratings` text -> (R, 2) numbers and scores."""
-        data = dict(data)
-        corpus, ratings = data.pop("corpus", None), data.pop("ratings", None)
+        """Map `corpus` text -> (1,); `ratings` text -> (R, 2) numbers and scores."""
+        found: Dict[str, Any] = dict(data)
+        corpus, ratings = found.pop("corpus", None), found.pop("ratings", None)
         if corpus is not None and self.corpora:
-            data["corpus"] = np.array([self.corpora.get(corpus, MEAN_CORPUS)])
+            found["corpus"] = np.array([self.corpora.get(corpus, MEAN_CORPUS)])
         if ratings is not None and self.listeners and self.train:
             rows = [
                 (self.listeners[who], score)
                 for who, score in to_ratings(ratings)
                 if who in self.listeners
             ]
-            data["ratings"] = np.array(rows, np.float32).reshape(-1, 2)
-        return data
+            found["ratings"] = np.array(rows, np.float32).reshape(-1, 2)
+        return found

@@ -15,7 +15,7 @@ PARTS = {
 
 
 def time_shares(history: History) -> List[Dict[str, float]]:
-    """What each epoch spent its training time on.
+    """Return what each epoch spent its training time on.
 
     Returns:
         One row an epoch: `epoch`, `steps`, `step` (seconds), `seconds`, the share of
@@ -49,7 +49,7 @@ def time_shares(history: History) -> List[Dict[str, float]]:
 
 
 def time_table(rows: List[Dict[str, float]]) -> str:
-    """The rows of :func:`time_shares` as a Markdown table, shares in percent."""
+    """Return the rows of :func:`time_shares` as a Markdown table, shares in percent."""
     shares = [*PARTS, "other", "model"]
     lines = [
         "| epoch | steps | s a step | " + " | ".join(f"{x} %" for x in shares) + " |",

@@ -28,7 +28,7 @@ _COMPARED = {
 
 
 def asked(words: Sequence[str]) -> str:
-    """A digest of a command line, for which options are not parsed.
+    """Return a digest of a command line, for which options are not parsed.
 
     The same digest: the same options, with the same in the files that they name. Data
     is left to :func:`quick_request`. Another one says nothing.
@@ -49,14 +49,14 @@ def asked(words: Sequence[str]) -> str:
 
 
 def _separate(words: Sequence[str]) -> Iterable[str]:
-    """`--name=value` as two words."""
+    """Yield `--name=value` as two words."""
     for word in words:
         name, equals, value = str(word).partition("=")
         yield from (name, value) if equals and name.startswith("--") else (word,)
 
 
 def _with_files(value: Any) -> Any:
-    """A value with the digest of every file that a text in it names."""
+    """Return a value with the digest of every file that a text in it names."""
     if isinstance(value, dict):
         return [(str(k), _with_files(v)) for k, v in value.items()]
     if isinstance(value, (list, tuple)):
@@ -70,7 +70,7 @@ def _with_files(value: Any) -> Any:
 
 
 def quick_request(words: Sequence[str]) -> Dict[str, Any]:
-    """The parts of a training's request that a command line shows by itself.
+    """Return the parts of a training's request that a command line shows by itself.
 
     Those that are given elsewhere are missing, and so equal to no whole request.
     """

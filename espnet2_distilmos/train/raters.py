@@ -8,7 +8,7 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def path_of(data: Optional[Sequence[Sequence[str]]], name: str) -> Optional[str]:
-    """The file of data `name` among (path, name, type) triples, or None."""
+    """Return the file of data `name` among (path, name, type) triples, or None."""
     return next((entry[0] for entry in data or () if entry[1] == name), None)
 
 

@@ -22,7 +22,7 @@ _MADE_BY = ("espnet", "torch", "espnet-s3prl", "transformers", "espnet2-distilmo
 
 
 def ways_out(folder: PathLike) -> str:
-    """What can be done where a folder holds something else."""
+    """Return what can be done where a folder holds something else."""
     return (
         f"train under another --tag (distilmos train: another --output_dir), or remove "
         f"{folder}"
@@ -30,7 +30,7 @@ def ways_out(folder: PathLike) -> str:
 
 
 def read_record(folder: PathLike) -> Optional[Dict[str, Any]]:
-    """The record of a folder; None if there is none, or no weights beside it.
+    """Return the record of a folder; None if there is none, or no weights beside it.
 
     Raises:
         UserError: weights without a record, or one that cannot be read.
@@ -107,7 +107,7 @@ def whole(
 
 
 def are_there(folder: PathLike, record: Mapping[str, Any]) -> bool:
-    """Whether all that a training left is still there."""
+    """Tell whether all that a training left is still there."""
     folder, models = Path(folder), record.get("models")
     return (folder / "config.yaml").is_file() and all(
         (folder / name).is_file() for name in (models or ["checkpoint.pth"])

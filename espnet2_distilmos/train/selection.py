@@ -46,7 +46,7 @@ class TieBreakingReporter(Reporter):
 
 @contextlib.contextmanager
 def settle_ties() -> Iterator[None]:
-    """While the block runs, ESPnet's trainer makes a :class:`TieBreakingReporter`.
+    """Make ESPnet's trainer use a :class:`TieBreakingReporter` in the block.
 
     It has no other place to say so.
     """

@@ -4,8 +4,11 @@ import logging
 import statistics
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
+from espnet2_distilmos.tokens.check import check_tokens
+from espnet2_distilmos.train.identity import content
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
@@ -30,7 +33,8 @@ def collect_stats(
         tokens_scp: tokens of the set, if tokens are used.
 
     Raises:
-        UserError: a file that is missing or malformed, or IDs that differ.
+        UserError: a file that is missing or malformed, IDs that differ, or tokens that
+            training cannot use.
     """
     data_dir, output_dir = Path(data_dir), Path(output_dir)
     lengths = read_floats(data_dir / "utt2num_samples")
@@ -43,25 +47,28 @@ def collect_stats(
     systems = None
     if (data_dir / "utt2sys").exists():
         files[str(data_dir / "utt2sys")] = systems = read_words(data_dir / "utt2sys")
-    more = {}
+    more: Dict[str, Any] = {}
     if (data_dir / "utt2corpus").exists():
         files[str(data_dir / "utt2corpus")] = found = read_words(
             data_dir / "utt2corpus"
         )
         more["n_clips_of"] = dict(sorted(Counter(found.values()).items()))
     if (data_dir / "utt2ratings").exists():
-        found = read_ratings(data_dir / "utt2ratings")
-        files[str(data_dir / "utt2ratings")] = found
-        more["n_ratings"] = sum(map(len, found.values()))
-        more["n_listeners"] = len({who for r in found.values() for who, _ in r})
+        ratings = read_ratings(data_dir / "utt2ratings")
+        files[str(data_dir / "utt2ratings")] = ratings
+        more["n_ratings"] = sum(map(len, ratings.values()))
+        more["n_listeners"] = len({who for r in ratings.values() for who, _ in r})
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)
+    if tokens_scp is not None:
+        digest = content(str(tokens_scp), "kaldi_ark")
+        check_tokens(tokens_scp, data_dir, digest)
     write_lines(
         output_dir / "speech_shape", {utt: int(n) for utt, n in lengths.items()}
     )
-    seconds = [n / 16000 for n in lengths.values()]
-    summary = {
+    seconds = [n / SAMPLE_RATE for n in lengths.values()]
+    summary: Dict[str, Any] = {
         "n_clips": len(lengths),
         "n_systems": None if systems is None else len(set(systems.values())),
         "hours": sum(seconds) / 3600,

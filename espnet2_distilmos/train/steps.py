@@ -1,7 +1,7 @@
 """Which batches led to a step, and which could not."""
 
 import logging
-from typing import Any, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Collection, Iterator, List, Sequence, Tuple
 
 import torch
 
@@ -23,7 +23,7 @@ class WatchedBatches:
 
     def __init__(
         self,
-        batches: Iterable[Batch],
+        batches: Collection[Batch],
         optimizers: Sequence[torch.optim.Optimizer],
         accum_grad: int = 1,
     ):
@@ -75,7 +75,7 @@ class WatchedBatches:
             )
 
     def why_none(self) -> str:
-        """Why an epoch without any step had none."""
+        """Return why an epoch without any step had none."""
         if not self.left_out:
             return (
                 f"the epoch has {self.n_batches} batches and accum_grad is "

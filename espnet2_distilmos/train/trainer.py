@@ -1,7 +1,7 @@
 """ESPnet's trainer with correlations over the whole validation set."""
 
 import logging
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class DistilMOSTrainer(Trainer):
     def train_one_epoch(
         cls,
         model: torch.nn.Module,
-        iterator: Iterable,
+        iterator: Collection,
         optimizers: Sequence[torch.optim.Optimizer],
         options: TrainerOptions,
         **kwargs: Any,
@@ -150,7 +150,7 @@ class DistilMOSTrainer(Trainer):
             torch.distributed.all_gather_object(parts, (scores, corpus_of))
             scores = {utt: value for part in parts for utt, value in part[0].items()}
             corpus_of = {utt: n for part in parts for utt, n in part[1].items()}
-        names = getattr(model, "module", model).corpora
+        names = _inside(model).corpora
         reporter.register(
             {
                 **correlations(scores),
@@ -162,8 +162,13 @@ class DistilMOSTrainer(Trainer):
         reporter.next()
 
 
+def _inside(model: torch.nn.Module) -> Any:
+    # What DDP wraps.
+    return getattr(model, "module", model)
+
+
 def correlations(scores: Scores) -> Dict[str, float]:
-    """Whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
+    """Return whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
 
     An undefined correlation (constant or non-finite predictions) counts as -1, the
     worst: ESPnet would rank a NaN of the first epoch best for ever.
@@ -174,7 +179,7 @@ def correlations(scores: Scores) -> Dict[str, float]:
     if not np.isfinite(hyp).all():
         bad = [u for u, h in zip(ids, hyp) if not np.isfinite(h)]
         logging.warning(f"{len(bad)} non-finite predictions: {' '.join(bad[:10])}")
-        result = {"srcc": None, "lcc": None}
+        result: Dict[str, Optional[float]] = {"srcc": None, "lcc": None}
     else:
         result = {"srcc": srcc(ref, hyp), "lcc": lcc(ref, hyp)}
         groups = group_by_system([str(scores[u][2]) for u in ids])
@@ -188,7 +193,7 @@ def correlations(scores: Scores) -> Dict[str, float]:
 def corpus_srcc(
     scores: Scores, corpus_of: Dict[str, int], names: Sequence[str]
 ) -> Dict[str, float]:
-    """`srcc_NAME` of each corpus that has clips; ranks of different tests do not mix.
+    """Return `srcc_NAME` of each corpus with clips; ranks of tests do not mix.
 
     Args:
         scores: of the whole set.
@@ -204,8 +209,8 @@ def corpus_srcc(
 
 
 def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
-    """`corpus_offset_NAME` of every corpus (MOS units), or nothing without offsets."""
-    offset = getattr(model, "module", model).network.predictor.corpus_offset
+    """Return `corpus_offset_NAME` of every corpus (MOS units), if there are any."""
+    offset = _inside(model).network.predictor.corpus_offset
     if offset is None:
         return {}
     values = offset.values().tolist()
@@ -213,8 +218,8 @@ def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:
 
 
 def layer_weights(model: torch.nn.Module) -> Dict[str, float]:
-    """`layer_weight_NN` of every layer, or nothing where they are not learned."""
-    network = getattr(model, "module", model).network
+    """Return `layer_weight_NN` of every layer, if they are learned."""
+    network = _inside(model).network
     weights = network.predictor.layer_weights()
     if weights is None:
         return {}

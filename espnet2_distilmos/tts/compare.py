@@ -24,7 +24,7 @@ _NUMBERS = ("n", "mean", "std")
 
 
 def find_decoded(paths: Sequence[PathLike], name: str) -> List[Path]:
-    """Files `name` of decode folders, in the order of `paths`, each once.
+    """Return files `name` of decode folders, in the order of `paths`, each once.
 
     A path is such a file, its folder, a decoded set (with `wav/` in it), or anything
     above: an inference folder, an experiment, `exp`. Below a path, names are sorted
@@ -137,7 +137,7 @@ def load_decoded(paths: Sequence[PathLike]) -> List[Decoded]:
 
 
 def table(folders: Sequence[Decoded], form: str = "text") -> str:
-    """One row a decode folder, in the given order: mean and its 95 % interval.
+    """Return one row a decode folder, in the given order: mean and its 95 % interval.
 
     Under it: which model's scores these are, and what that predicts.
 
@@ -211,7 +211,7 @@ class Choice:
     left_out: Dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Plain types, for JSON."""
+        """Return plain types, for JSON."""
         return {
             "best": self.order[0].label,
             "second": self.order[1].label,
@@ -224,7 +224,7 @@ class Choice:
         }
 
     def text(self) -> str:
-        """What to read: the best, the second, and whom it cannot be told from."""
+        """Say what to read: the best, the second, and whom it cannot be told from."""
         best, second = self.order[:2]
         first = self.versus[0]
         low, high = first["ci95"]
@@ -287,8 +287,8 @@ def choose(
         )
         row = {"label": other.label, "difference": difference, "ci95": [low, high]}
         versus.append({**row, "p": p})
-    for row, p in zip(versus, holm([row["p"] for row in versus])):
-        row["p_holm"] = p
+    for row, p_holm in zip(versus, holm([row["p"] for row in versus])):
+        row["p_holm"] = p_holm
     left_out = {f.label: len(f.mos) - len(shared) for f in folders}
     return Choice(
         order, means, versus, len(shared), {k: n for k, n in left_out.items() if n}

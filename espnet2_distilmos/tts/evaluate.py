@@ -38,7 +38,7 @@ VERSA_KEY = "distilmos"
 
 
 def utterances(path: PathLike) -> Dict[str, str]:
-    """ID -> audio file, of a folder or of a `wav.scp`.
+    """Return ID -> audio file, of a folder or of a `wav.scp`.
 
     In a folder (with all below it) the ID is the file's name without its suffix.
 
@@ -55,13 +55,13 @@ def utterances(path: PathLike) -> Dict[str, str]:
                 f"{files[utt]} and {clip.path}: both would be {utt}; give a wav.scp"
             )
         if len(utt.split()) != 1:
-            raise UserError(f"{clip.path}: an ID has no blanks; give a wav.scp")
+            raise UserError(f"{clip.path}: an ID has no spaces; give a wav.scp")
         files[utt] = clip.path
     return files
 
 
 def default_outdir(path: PathLike) -> Path:
-    """Where results go: the folder itself, or the one that holds the `wav.scp`."""
+    """Return where results go: the folder, or the one that holds the `wav.scp`."""
     return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
@@ -113,7 +113,8 @@ class Evaluator:
         model_file: a checkpoint, instead of `model_tag`.
         device: as for the engine; where there is no CUDA, the CPU is taken instead, as
             ESPnet's script does.
-        batch_size: clips a batch; None = as suits the device. Changes no score.
+        batch_seconds, batch_size: audio or clips a batch; None = as suits the device.
+            Neither changes a score.
         num_workers: threads that read audio.
 
     Raises:
@@ -128,13 +129,14 @@ class Evaluator:
         device: str = "auto",
         batch_size: Optional[int] = None,
         num_workers: int = 2,
+        batch_seconds: Optional[float] = None,
     ):
         if model_file is None:
             if train_config is not None:
-                raise UserError("--train_config needs --model_file")
+                raise UserError("train_config needs model_file")
             self.model = locate_model(model_tag)
         elif model_tag is not None:
-            raise UserError("--model_tag and --model_file: only one of them, please")
+            raise UserError("model_tag and model_file: only one of them, please")
         else:
             config = train_config or Path(model_file).parent / "config.yaml"
             self.model = Path(config), Path(model_file)
@@ -147,7 +149,11 @@ class Evaluator:
             "config_sha256": sha256_file(self.model[0]),
             "model_sha256": sha256_file(self.model[1]),
         }
-        self.device, self.batch_size, self.num_workers = device, batch_size, num_workers
+        self.device, self.num_workers = device, num_workers
+        self.batch: Dict[str, Any] = {
+            "batch_seconds": batch_seconds,
+            "batch_size": batch_size,
+        }
         self._engine: Optional[DistilMOSInference] = None
 
     def __call__(
@@ -200,7 +206,7 @@ class Evaluator:
         return scores
 
     def engine(self) -> "DistilMOSInference":
-        """The model, loaded at the first call."""
+        """Return the model, loaded at the first call."""
         if self._engine is None:
             # Late: torch takes seconds, and there may be nothing to do.
             import torch
@@ -211,7 +217,7 @@ class Evaluator:
                 logging.warning(f"{self.device}: no usable GPU here, using the CPU")
                 self.device = "cpu"
             self._engine = DistilMOSInference(
-                *self.model, device=self.device, batch_size=self.batch_size
+                *self.model, device=self.device, **self.batch
             )
         return self._engine
 

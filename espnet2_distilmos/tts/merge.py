@@ -31,7 +31,8 @@ class FolderJobs:
     Args:
         path: folder of audio, or a Kaldi list of it.
         nj: number of jobs.
-        outdir, jsonl: as for :class:`~espnet2_distilmos.tts.evaluate.Evaluator`.
+        outdir: as for :class:`~espnet2_distilmos.tts.evaluate.Evaluator`.
+        jsonl: likewise.
         model: its other arguments.
 
     Raises:
@@ -84,7 +85,8 @@ def merge(
     Args:
         path: the whole list or folder.
         parts: JSON lines of the jobs, each beside its provenance.
-        outdir, jsonl: as for :class:`Evaluator`.
+        outdir: as for :class:`Evaluator`.
+        jsonl: likewise.
 
     Raises:
         UserError: parts of different models, or not of this list.
@@ -121,10 +123,11 @@ def merge(
         )
     scores = Scores()
     for utt in files:
-        if found[utt] is None:
+        score = found[utt]
+        if score is None:
             scores.failed[utt] = str(failures.get(utt, "no reason was recorded"))
         else:
-            scores.mos[utt] = found[utt]
+            scores.mos[utt] = score
     with folder_lock(outdir):
         request = {**model, "audio": fingerprint(files)}
         finish(outdir, scores, request, name, labels, jsonl)
@@ -132,7 +135,7 @@ def merge(
 
 
 def _read_rows(part: Path) -> List[Dict[str, Any]]:
-    """The lines of a job: `key`, and a score or null under VERSA_KEY.
+    """Return the lines of a job: `key`, and a score or null under VERSA_KEY.
 
     Raises:
         UserError: unreadable, or a line that is something else.

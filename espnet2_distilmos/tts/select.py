@@ -28,7 +28,8 @@ def select(
         paths: see :func:`espnet2_distilmos.tts.compare.find_decoded`; `wav.scp` is
             looked for.
         dset: only decoded sets of this name.
-        n_bootstrap, seed: of the intervals.
+        n_bootstrap: resamples of the intervals.
+        seed: of the resamples.
         model: arguments of :class:`Evaluator`.
 
     Returns:
@@ -43,7 +44,7 @@ def select(
         lists = [file for file in lists if sets[file] == dset]
     elif len({sets[file] for file in lists if file.parent.name == "wav"}) > 1:
         names = ", ".join(sorted(set(sets.values())))
-        raise UserError(f"several decoded sets ({names}): choose one with --dset")
+        raise UserError(f"several decoded sets ({names}): choose one with --set")
     if len(lists) < 2:
         which = "" if dset is None else f" of {dset}"
         raise UserError(

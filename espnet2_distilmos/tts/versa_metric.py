@@ -77,12 +77,12 @@ class DistilMOSMetric(BaseMetric):
         return {VERSA_KEY: result["mos"]}
 
     def get_metadata(self) -> MetricMetadata:
-        """What VERSA wants to know of the metric, and what its model predicts."""
+        """Tell VERSA what it wants to know, and what the model predicts."""
         return _distilmos_metadata(self.labels)
 
 
 def _distilmos_metadata(labels: Optional[Labels] = None) -> MetricMetadata:
-    """Of the metric with a model of such labels; None = no model is chosen yet."""
+    """Describe the metric with a model of such labels; None = none is chosen yet."""
     description = "MOS predicted by DistilMOS (layer-wise self-distillation of SSL)"
     if labels is not None:
         description = (
@@ -124,5 +124,5 @@ def add_to_versa() -> None:
         made(self, *args, **kwargs)
         register_distilmos_metric(self)
 
-    __init__.knows_distilmos = True
+    __init__.knows_distilmos = True  # type: ignore[attr-defined]
     MetricRegistry.__init__ = __init__

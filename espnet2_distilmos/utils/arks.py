@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Dict, Tuple
 
 import kaldiio
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from espnet2_distilmos.utils.files import PathLike, atomic_path
 
 
-def write_ark(path: PathLike, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+def write_ark(path: PathLike, arrays: Mapping[str, np.ndarray]) -> Dict[str, int]:
     """Write an ark atomically; return where in it each array begins.
 
     Args:
@@ -27,15 +28,15 @@ def write_ark(path: PathLike, arrays: Mapping[str, np.ndarray]) -> dict[str, int
 
 
 def join_arks(
-    path: PathLike, parts: Iterable[tuple[PathLike, Mapping[str, int]]]
-) -> dict[str, str]:
+    path: PathLike, parts: Iterable[Tuple[PathLike, Mapping[str, int]]]
+) -> Dict[str, str]:
     """Write the arks of some parts as one, atomically; return `PATH:OFFSET` of each ID.
 
     Args:
         path: of the whole ark.
         parts: each part's ark, and what :func:`write_ark` returned of it.
     """
-    places: dict[str, str] = {}
+    places: Dict[str, str] = {}
     with atomic_path(path) as tmp, open(tmp, "wb") as f:
         for ark, offsets in parts:
             start = f.tell()

@@ -63,7 +63,7 @@ def parse_with_config(
 def _default(
     parser: argparse.ArgumentParser, action: argparse.Action, value: Any, path: str
 ) -> Any:
-    """A value of the YAML file as its option would take it.
+    """Return a value of the YAML file as its option would take it.
 
     Raises:
         UserError: a value that the option would refuse.

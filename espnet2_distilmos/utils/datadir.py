@@ -1,5 +1,7 @@
-"""Kaldi-style data directories: `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt`,
-and, where a set has them, `utt2corpus` and `utt2ratings`.
+"""Kaldi-style data directories.
+
+They hold `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt` and, where a set has
+them, `utt2corpus` and `utt2ratings`.
 
 All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 (`LC_ALL=C sort`).
@@ -7,7 +9,7 @@ All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -83,7 +85,7 @@ def read_lines(
 
 
 def _split_line(line: str) -> Tuple[str, str]:
-    """ID and value of a line, or ValueError with the reason."""
+    """Return ID and value of a line, or ValueError with the reason."""
     if line.startswith("\ufeff"):
         raise ValueError("byte order mark; save as UTF-8 without BOM")
     if line.endswith("\r"):
@@ -95,7 +97,7 @@ def _split_line(line: str) -> Tuple[str, str]:
 
 
 def _sorted(values: Dict[str, T]) -> Dict[str, T]:
-    """By the bytes of the IDs: no figure may depend on the order of a file."""
+    """Sort by the bytes of the IDs: no figure may depend on a file's order."""
     return dict(sorted(values.items(), key=lambda item: item[0].encode()))
 
 
@@ -156,7 +158,7 @@ def require_same_ids(files: Mapping[str, Mapping[str, object]]) -> None:
 
 
 def set_name(folder: PathLike, root: Optional[PathLike] = None) -> str:
-    """What a data directory is called: its path below `root`, e.g. `somos/test`.
+    """Return what a data directory is called: its path below `root`, e.g. `somos/test`.
 
     Without `root`, its last component.
 
@@ -206,19 +208,20 @@ class DataDir:
             UserError: see :func:`read_lines` and :func:`require_same_ids`.
         """
         folder = Path(folder)
-        contents = {
+        contents: Dict[str, Any] = {
             name: _sorted(reader(folder / name, strict))
             for name, reader in _READERS.items()
             if name == "wav.scp" or (folder / name).exists()
         }
         if "utt2ratings" in contents:
-            none = {utt: [] for utt in contents["wav.scp"]}
+            none: Dict[str, List[Rating]] = {utt: [] for utt in contents["wav.scp"]}
             contents["utt2ratings"] = {**none, **contents["utt2ratings"]}
         require_same_ids({str(folder / n): c for n, c in contents.items()})
-        return cls(*map(contents.get, _READERS))
+        values: List[Any] = [contents.get(name) for name in _READERS]
+        return cls(*values)
 
     def subset(self, ids: List[str]) -> "DataDir":
-        """The same with only `ids`."""
+        """Return the same with only `ids`."""
 
         def pick(values):
             return None if values is None else {u: values[u] for u in ids}

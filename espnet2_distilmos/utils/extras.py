@@ -29,12 +29,12 @@ def is_there(module: str) -> bool:
 
 
 def lacking(modules: Sequence[str]) -> List[str]:
-    """Those of `modules` that this install has not, each once, in their order."""
+    """Return those of `modules` that this install lacks, each once, in order."""
     return [name for name in dict.fromkeys(modules) if not is_there(name)]
 
 
 def extras_for(modules: Sequence[str]) -> List[str]:
-    """The fewest extras that bring all of these modules of :data:`PACKAGES`."""
+    """Return the fewest extras that bring all of these modules of :data:`PACKAGES`."""
     chosen: List[str] = []
     for extras in sorted((PACKAGES[name][1] for name in modules), key=len):
         if not set(extras) & set(chosen):

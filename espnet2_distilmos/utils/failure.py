@@ -4,7 +4,7 @@ import re
 import signal
 from collections import deque
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from espnet2_distilmos.utils.files import PathLike
 
@@ -25,24 +25,27 @@ _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?::.*)
 
 
 def killed_by(number: int) -> str:
-    """A signal in words: `killed by signal 9 (SIGKILL: out of memory?)`."""
+    """Return a signal in words: `killed by signal 9 (SIGKILL: out of memory?)`."""
     try:
         name = signal.Signals(number).name
     except ValueError:
         return f"killed by signal {number}"
-    hint = {signal.SIGKILL: ": out of memory?", signal.SIGXCPU: ": out of time"}
+    hint: Dict[int, str] = {
+        signal.SIGKILL: ": out of memory?",
+        signal.SIGXCPU: ": out of time",
+    }
     return f"killed by signal {number} ({name}{hint.get(number, '')})"
 
 
 def ended_with(code: int) -> str:
-    """An exit code, of a shell (128 + N) or of Python (-N), in words."""
+    """Return an exit code, of a shell (128 + N) or of Python (-N), in words."""
     if code < 0:
         return killed_by(-code)
     return killed_by(code - 128) if 128 < code < 128 + 65 else f"ended with code {code}"
 
 
 def why_failed(log: PathLike, code: Optional[int] = None) -> str:
-    """One line on why a job failed.
+    """Return one line on why a job failed.
 
     Args:
         log: of the job; it need not be there.
@@ -71,7 +74,7 @@ def why_failed(log: PathLike, code: Optional[int] = None) -> str:
 
 
 def last_lines(log: PathLike, n: int = TAIL) -> List[str]:
-    """The last lines of a log; none where there is no log."""
+    """Return the last lines of a log; none where there is no log."""
     if not Path(log).is_file():
         return []
     with open(log, encoding="utf-8", errors="replace") as f:

@@ -1,5 +1,4 @@
-"""Files that are either whole or not there: every output of the project goes
-through this module."""
+"""Files that are either whole or not there: what writes every output."""
 
 import contextlib
 import errno
@@ -10,12 +9,14 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Optional, Set, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Union
 
-import numpy as np
 import yaml
 
 from espnet2_distilmos.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
@@ -144,7 +145,7 @@ def _require_name(path: PathLike) -> None:
 
 
 def same_place(a: PathLike, b: PathLike) -> bool:
-    """Whether two names lead to the same file or folder."""
+    """Tell whether two names lead to the same file or folder."""
     try:
         return os.path.samefile(a, b)
     except OSError:  # one of them is not there
@@ -152,7 +153,7 @@ def same_place(a: PathLike, b: PathLike) -> bool:
 
 
 def no_room(path: PathLike, reason: object) -> UserError:
-    """The error that `path` cannot be written in full."""
+    """Return the error that `path` cannot be written in full."""
     return UserError(
         f"{path}: cannot be written ({reason}); make room and run the same again: what "
         "is whole is kept"
@@ -173,7 +174,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def file_name(utt: str) -> str:
-    """An ID as the beginning of a file's name: it leads into no other folder."""
+    """Return an ID as the beginning of a file's name: it leads into no other folder."""
     return utt.replace("/", "%2F")
 
 
@@ -224,8 +225,8 @@ def read_yaml(path: PathLike) -> dict:
     return data
 
 
-def _n_values(data: Any, known: dict[int, float]) -> float:
-    """Values of a document with its aliases written out; inf if one holds itself."""
+def _n_values(data: Any, known: Dict[int, float]) -> float:
+    """Count the values of a document, aliases written out; inf if one holds itself."""
     if not isinstance(data, (dict, list)):
         return 1
     if id(data) not in known:
@@ -236,7 +237,7 @@ def _n_values(data: Any, known: dict[int, float]) -> float:
 
 
 def sha256_file(path: PathLike) -> str:
-    """Hex SHA-256 of a file's bytes.
+    """Return the hex SHA-256 of a file's bytes.
 
     Raises:
         UserError: the file cannot be read.
@@ -251,7 +252,7 @@ def sha256_file(path: PathLike) -> str:
     return digest.hexdigest()
 
 
-def read_array(path: PathLike, ndim: int = 2, mapped: bool = False) -> np.ndarray:
+def read_array(path: PathLike, ndim: int = 2, mapped: bool = False) -> "np.ndarray":
     """Read a `.npy` of finite floats; nothing in it can run code.
 
     Args:
@@ -262,6 +263,8 @@ def read_array(path: PathLike, ndim: int = 2, mapped: bool = False) -> np.ndarra
     Raises:
         UserError: no such file, cut off, or something else.
     """
+    import numpy as np  # here, since commands that read none should start at once
+
     try:
         array = np.load(path, "r" if mapped else None, allow_pickle=False)
     except OSError as e:

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, Optional, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.mapping import from_mapping
 
 KINDS = ("human", "objective", "predicted")
 NOT_STATED = "not stated"
@@ -87,22 +89,18 @@ class LabelInfo:
             object.__setattr__(self, "scale", _to_scale(self.scale))
 
     @classmethod
-    def from_dict(cls, data: Any) -> "LabelInfo":
-        """Make one of a mapping, as YAML has it.
+    def from_dict(cls, data: Any, where: PathLike) -> "LabelInfo":
+        """Make one of a mapping, as YAML has it; null is as good as no key.
 
         Raises:
-            UserError: something else, an unknown key or a bad value.
+            UserError: see :func:`from_mapping`, or a bad value.
         """
-        if not isinstance(data, Mapping) or "corpus" not in data:
-            raise UserError("a mapping with `corpus` and `kind` was expected")
-        known = [field.name for field in fields(cls)]
-        unknown = [str(key) for key in data if key not in known]
-        if unknown:
-            raise UserError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return cls(**{key: value for key, value in data.items() if value is not None})
+        if isinstance(data, Mapping):
+            data = {key: value for key, value in data.items() if value is not None}
+        return from_mapping(cls, data, where)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Plain types, without what is not known."""
+        """Return plain types, without what is not known."""
         shown = {k: v for k, v in asdict(self).items() if v not in ("", None)}
         if self.scale is not None:
             shown["scale"] = list(self.scale)
@@ -140,7 +138,7 @@ def _to_scale(value: Any) -> Tuple[float, float]:
 
 
 def scale_words(scale: Tuple[float, float]) -> str:
-    """`1 to 4.64`."""
+    """Return `1 to 4.64`."""
     low, high = (f"{x:.2f}".rstrip("0").rstrip(".") for x in scale)
     return f"{low} to {high}"
 

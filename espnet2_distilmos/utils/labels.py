@@ -50,10 +50,7 @@ class Labels:
             return cls()
         if not isinstance(data, list):
             raise UserError(f"{where}: the labels must be a list, one item a corpus")
-        try:
-            return cls(tuple(map(LabelInfo.from_dict, data)))
-        except UserError as e:
-            raise UserError(f"{where}: labels: {e}") from e
+        return cls(tuple(LabelInfo.from_dict(x, f"{where}: labels") for x in data))
 
     @classmethod
     def read(cls, file: PathLike) -> "Labels":
@@ -93,28 +90,28 @@ class Labels:
 
     @classmethod
     def join(cls, parts: Iterable["Labels"]) -> "Labels":
-        """All of them, each once, in order."""
+        """Return all of them, each once, in order."""
         return cls(tuple(dict.fromkeys(info for part in parts for info in part.infos)))
 
     def override(self, **values: Optional[str]) -> "Labels":
-        """The same with other values; those that are None or empty stay.
+        """Return the same with other values; those that are None or empty stay.
 
         Raises:
             UserError: a bad value, or one corpus' name for several.
         """
-        values = {key: value for key, value in values.items() if value}
-        if not values:
+        given: Dict[str, Any] = {key: value for key, value in values.items() if value}
+        if not given:
             return self
-        if len(self.infos) > 1 and "corpus" in values:
+        if len(self.infos) > 1 and "corpus" in given:
             raise UserError(
-                f"{values['corpus']}: the model was trained on {self.corpora}; one "
+                f"{given['corpus']}: the model was trained on {self.corpora}; one "
                 "name cannot stand for all of them"
             )
-        infos = self.infos or (LabelInfo(values.get("corpus") or NOT_STATED),)
-        return type(self)(tuple(replace(info, **values) for info in infos))
+        infos = self.infos or (LabelInfo(given.get("corpus") or NOT_STATED),)
+        return type(self)(tuple(replace(info, **given) for info in infos))
 
     def as_list(self) -> List[Dict[str, Any]]:
-        """Plain types, for YAML and JSON."""
+        """Return plain types, for YAML and JSON."""
         return [info.as_dict() for info in self.infos]
 
     def write(self, file: PathLike) -> None:
@@ -177,7 +174,7 @@ class Labels:
 
     @property
     def judged_by(self) -> str:
-        """Whom a winner has to thank: `by predicted PESQ, which does not measure...`"""
+        """Who judged: `by predicted PESQ, which does not measure...`."""
         if not self:
             return "by a model whose labels are not recorded"
         return f"by {' and '.join(dict.fromkeys(i.credit for i in self.infos))}"

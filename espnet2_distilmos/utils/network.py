@@ -29,18 +29,18 @@ class ConnectionRefused(UserError):
 
 
 def downloads_allowed() -> bool:
-    """Whether the user allows what a model's files name to be downloaded."""
+    """Tell whether the user allows what a model's files name to be downloaded."""
     return os.environ.get(ALLOW, "").lower() in ("1", "true", "yes")
 
 
 def refused_hosts() -> Optional[List[str]]:
-    """Hosts that :func:`no_connections` has kept from being asked; None = outside."""
+    """Return hosts that :func:`no_connections` refused; None = outside."""
     return _refused.get()
 
 
 @contextlib.contextmanager
 def no_connections() -> Iterator[None]:
-    """Inside, this thread neither looks up a host's name nor connects to one.
+    """Keep this thread from looking up hosts' names and connecting to them.
 
     The Hub's client and transformers, which have threads of their own, work from their
     caches. What tries to reach out gets a ConnectionError. One thread at a time; others
@@ -83,7 +83,7 @@ def _refuse(event: str, args: Tuple) -> None:
 
 @contextlib.contextmanager
 def hub_offline() -> Iterator[None]:
-    """Inside, the Hub's client and transformers use their caches alone."""
+    """Make the Hub's client and transformers use their caches alone."""
     from huggingface_hub import constants
 
     # Two threads that end in another order than they began would leave it changed.
@@ -92,7 +92,7 @@ def hub_offline() -> Iterator[None]:
 
 
 def hub_silent(repo: str) -> Optional[str]:
-    """Why the Hub cannot be asked for `repo`; None = it answers.
+    """Return why the Hub cannot be asked for `repo`; None = it answers.
 
     The Hub's client tries again and again where there is no network, for half a minute
     and with two lines each time. So it is asked once before.
@@ -113,7 +113,7 @@ def hub_silent(repo: str) -> Optional[str]:
 
 @contextlib.contextmanager
 def hub_or_cache(repo: str) -> Iterator[Optional[str]]:
-    """The Hub's client as usual where the Hub answers, else with its cache alone.
+    """Use the Hub's client as usual where the Hub answers, else its cache alone.
 
     Yields:
         Why the Hub cannot be asked, or None.
@@ -124,7 +124,7 @@ def hub_or_cache(repo: str) -> Iterator[Optional[str]]:
 
 
 def brief(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
+    """Return the kind of an error and the first line of what it says."""
     lines = str(error).strip().splitlines()
     name = type(error).__name__
     return f"{name}: {lines[0][:150]}" if lines else name

@@ -1,12 +1,13 @@
 """Options, for argparse: what they take, and how `--help` shows them.
 
-What a number has to be, and names that are no name: a value that is refused is a
-mistake in the options, one line names it, exit code 2.
+They refuse numbers out of range and names that cannot be file names. A value that is
+refused is a mistake in the options: one line names it, exit code 2.
 """
 
 import argparse
 import math
 import re
+from typing import List
 
 # What options mean that many commands have, where a command does not say more.
 USUAL = {
@@ -51,9 +52,36 @@ class HelpFormatter(argparse.HelpFormatter):
             action.help = USUAL.get(action.dest)
         return super()._format_action(action)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if not text.startswith(_EXAMPLES):
+            return super()._fill_text(text, width, indent)
+        # Commands are copied: their lines stay as they are.
+        return "\n".join(indent + line for line in text.splitlines())
+
 
 class RawHelpFormatter(HelpFormatter, argparse.RawTextHelpFormatter):
     """The same, for texts whose lines stay as they are (ESPnet's)."""
+
+
+_EXAMPLES = "examples:"
+_LONGEST_LINE = 71  # without indentation and backslash
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command's parser: commands as a user would type them.
+
+    Long ones are broken in front of options, with a backslash, as a shell reads them.
+    """
+    lines = [_EXAMPLES]
+    for command in commands:
+        rows: List[str] = []
+        for part in re.split(r" (?=--)", command):
+            if rows and len(rows[-1]) + len(part) < _LONGEST_LINE:
+                rows[-1] += f" {part}"
+            else:
+                rows.append(part)
+        lines.append("  " + " \\\n      ".join(rows))
+    return "\n".join(lines)
 
 
 LARGEST_SEED = 2**32 - 1  # scikit-learn's, and that of numpy's older generators
@@ -69,22 +97,22 @@ def _whole(text: str, least: int, most: float = math.inf) -> int:
 
 
 def positive_int(text: str) -> int:
-    """1, 2, 3..."""
+    """Take 1, 2, 3..."""
     return _whole(text, 1)
 
 
 def natural(text: str) -> int:
-    """0, 1, 2..."""
+    """Take 0, 1, 2..."""
     return _whole(text, 0)
 
 
 def seed(text: str) -> int:
-    """What every generator in use takes."""
+    """Take a seed that every generator in use takes."""
     return _whole(text, 0, LARGEST_SEED)
 
 
 def number(text: str) -> float:
-    """A finite number."""
+    """Take a finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -95,7 +123,7 @@ def number(text: str) -> float:
 
 
 def positive(text: str) -> float:
-    """A finite number above 0."""
+    """Take a finite number above 0."""
     value = number(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: a number above 0 is needed")
@@ -103,15 +131,22 @@ def positive(text: str) -> float:
 
 
 def not_negative(text: str) -> float:
-    """A finite number, 0 or more."""
+    """Take a finite number, 0 or more."""
     value = number(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r}: 0 or more is needed")
     return value
 
 
+def true_or_false(text: str) -> bool:
+    """Return what `true` or `false` says, as everywhere in ESPnet's shell scripts."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false, not {text!r}")
+    return text == "true"
+
+
 def path(text: str) -> str:
-    """A name of a file or folder.
+    """Take a name of a file or folder.
 
     Nothing is no name: it comes from an unset variable ("$DIR") and would mean the
     current folder.

@@ -15,7 +15,7 @@ EVERY = 30.0
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people: `40 s`, `5 min`, `2 h 10 min`."""
+    """Return a length of time for people: `40 s`, `5 min`, `2 h 10 min`."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def line(title: str, done: int, total: int, seconds: float) -> str:
-    """One line: what is done after `seconds`, of how much, and the time left."""
+    """Return one line: what is done after `seconds`, of how much, and the time left."""
     left = "time left not known yet"
     if done:
         left = f"about {duration(seconds / done * (total - done))} left"

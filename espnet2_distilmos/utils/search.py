@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Dict, List, Set, Tuple
+from typing import Deque, Dict, List, Set, Tuple
 
 from espnet2_distilmos.utils.files import PathLike
 
@@ -85,7 +85,8 @@ def walk(
     its path without. Hidden folders are passed over.
     """
     seen: Set[Tuple[int, int]] = set()
-    waiting, links = deque([""]), deque()
+    waiting: Deque[str] = deque([""])
+    links: Deque[str] = deque()
     while waiting or links:
         inside = waiting.popleft() if waiting else links.popleft()
         path = os.path.join(search.folder, inside)

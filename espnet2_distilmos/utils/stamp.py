@@ -4,6 +4,7 @@ A stamp names by content whatever decides a result, and nothing else: no dates, 
 places. Dates are a first look only (:func:`quick_look`), where content takes long.
 """
 
+import functools
 import hashlib
 import logging
 import os
@@ -30,7 +31,7 @@ def _none(content: Dict[str, Any]) -> Iterable[PathLike]:
 
 
 def matches(stamp: PathLike, request: Dict[str, Any], files: Files = _none) -> bool:
-    """Whether `stamp` is there and of this very request; changes nothing.
+    """Tell whether `stamp` is there and of this very request; changes nothing.
 
     Args:
         stamp: as for :func:`is_whole`.
@@ -45,12 +46,12 @@ def matches(stamp: PathLike, request: Dict[str, Any], files: Files = _none) -> b
 
 
 def _missing(content: Dict[str, Any], files: Files) -> str:
-    """The first of the files that is gone; nothing if all are there."""
+    """Return the first of the files that is gone; nothing if all are there."""
     return next((str(f) for f in files(content) if not Path(f).exists()), "")
 
 
 def is_whole(stamp: PathLike, request: Dict[str, Any], files: Files = _none) -> bool:
-    """Whether `stamp` says that its folder was made from this very request.
+    """Tell whether `stamp` says that its folder was made from this very request.
 
     A stamp of another request, or of files that are gone, is removed: what it stands
     for is about to be written over, and must not be taken for whole if that is
@@ -90,7 +91,7 @@ _ABSENT = object()
 
 
 def differences(old: Any, new: Any, name: str = "") -> List[str]:
-    """What differs between two requests, in words: `labels train`, `seed 0 -> 1`.
+    """Say what differs between two requests: `labels train`, `seed 0 -> 1`.
 
     Digests are named without their values, which tell nobody anything.
 
@@ -124,7 +125,7 @@ def _shown(value: Any) -> str:
 
 
 def digest_of(lines: Iterable[str]) -> str:
-    """Hex SHA-256 of lines of text."""
+    """Return the hex SHA-256 of lines of text."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
@@ -132,28 +133,29 @@ def digest_of(lines: Iterable[str]) -> str:
 
 
 def quick_look(files: Mapping[str, str]) -> str:
-    """A hash of IDs, places, sizes and times, which costs no reading.
+    """Return a hash of IDs, places, sizes and times, which costs no reading.
 
     The same hash: nothing has been written (no copy keeps the time of change that the
     system notes). Another one says nothing; content has to be looked at.
     """
-
-    def state(path: str) -> str:
-        try:
-            stat = os.stat(path)
-        # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
-        except (OSError, ValueError):
-            return "missing"
-        return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
-
     return digest_of(
-        f"{utt} {os.path.abspath(path)} {state(path)}"
+        f"{utt} {os.path.abspath(path)} {_state(path)}"
         for utt, path in sorted(files.items())
     )
 
 
+def _state(path: PathLike) -> str:
+    """Size, times and number of a file, which change whenever it is written."""
+    try:
+        stat = os.stat(path)
+    # Whoever reads it will say what is wrong with it (ValueError: a NUL in a name).
+    except (OSError, ValueError):
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+
 def fingerprint(files: Mapping[str, str]) -> str:
-    """A hash of IDs and of the bytes of their files, wherever these lie."""
+    """Return a hash of IDs and of the bytes of their files, wherever these lie."""
 
     def content(path: str) -> str:
         try:
@@ -166,7 +168,7 @@ def fingerprint(files: Mapping[str, str]) -> str:
 
 
 def audio_request(data_dir: PathLike) -> Dict[str, Any]:
-    """The audio of a data directory, for stamps of what depends on it.
+    """Return the audio of a data directory, for stamps of what depends on it.
 
     Where stage 1 has recorded it, by its samples and lengths, wherever it lies; else by
     the paths in `wav.scp`, the best that is known of a folder that stage 1 did not
@@ -189,13 +191,13 @@ def audio_request(data_dir: PathLike) -> Dict[str, Any]:
 
 
 def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
-    """SHA-256 of a checkpoint on this machine: a file, or a folder of transformers.
+    """Return the SHA-256 of a checkpoint: a file, or a folder of transformers.
 
     None where it is neither: a name, a URL, a repository on the hub.
     """
     path = Path(path_or_url) if path_or_url else None
     if path is not None and path.is_file():
-        return sha256_file(path)
+        return _sha256_once(str(path.absolute()), _state(path))
     if path is None or not path.is_dir():
         return None
     digest = hashlib.sha256()
@@ -203,3 +205,9 @@ def checkpoint_sha256(path_or_url: Optional[str]) -> Optional[str]:
         if file.suffix in (".json", ".safetensors", ".bin"):
             digest.update(f"{file.name} {sha256_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_once(path: str, state: str) -> str:
+    """SHA-256 of a file that is asked for again and again, and may hold gigabytes."""
+    return sha256_file(path)

@@ -1,5 +1,7 @@
-"""The one way to a terminal: names from outside must not command it, and nothing that
-was worked for is lost to what it cannot show.
+"""The one way to a terminal.
+
+Names from outside must not command it, and no finished work is lost because of a
+character that it cannot show.
 
 Files keep names as they are; what is printed and logged shows them with escapes.
 """
@@ -14,7 +16,7 @@ _PACKAGE = "espnet2_distilmos"
 
 
 def one_line(text: str) -> str:
-    r"""`text` with control characters as escapes.
+    r"""Return `text` with control characters as escapes.
 
     A name from a hostile list must neither start a new line nor reach the terminal as
     a command. Bytes of a file's name that are not UTF-8 become `\xe9`.
@@ -23,14 +25,14 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` of several lines, with all control characters but these as escapes."""
+    """Return `text`, its control characters but line ends and tabs as escapes."""
     return "".join(c if c in "\n\t" or _is_shown(c) else _escape(c) for c in text)
 
 
 def json_line(text: str, encoding: str = "utf-8") -> str:
-    """One JSON document with escapes of JSON's own for what cannot be shown.
+    r"""Return one JSON document with escapes of JSON's own for what cannot be shown.
 
-    It means the same afterwards, which `\\x1b` would not.
+    It means the same afterwards, which `\x1b` would not.
 
     Args:
         text: what `json.dumps` returned.

@@ -10,7 +10,7 @@ NO_RATINGS = "-"
 
 
 def to_float(text: str) -> float:
-    """A finite number, or ValueError with the reason."""
+    """Return a finite number, or ValueError with the reason."""
     try:
         if "_" in text:  # 3_5 would be 35
             raise ValueError(text)
@@ -23,21 +23,21 @@ def to_float(text: str) -> float:
 
 
 def to_word(text: str) -> str:
-    """One word, or ValueError."""
+    """Return one word, or ValueError."""
     if len(text.split()) != 1:
         raise ValueError(f"one word was expected, found {text!r}")
     return text
 
 
 def to_audio_path(text: str) -> str:
-    """A plain path; Kaldi pipes are refused, since they would run a command."""
+    """Return a plain path; Kaldi pipes are refused, since they would run a command."""
     if text.endswith("|") or text.startswith("|"):
         raise ValueError("pipes are not supported; write the audio to a file first")
     return text
 
 
 def to_ratings(text: str) -> List[Rating]:
-    """`listener:score listener:score ...` (`-` = none), or ValueError with the reason.
+    """Return `listener:score listener:score ...` as pairs (`-` = none).
 
     What follows a listener's last colon is the score.
     """
@@ -53,5 +53,5 @@ def to_ratings(text: str) -> List[Rating]:
 
 
 def from_ratings(ratings: List[Rating]) -> str:
-    """The text of which :func:`to_ratings` makes `ratings`."""
+    """Return the text of which :func:`to_ratings` makes `ratings`."""
     return " ".join(f"{who}:{score:g}" for who, score in ratings) or NO_RATINGS

@@ -11,9 +11,16 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.compare_features`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.compare_features "
+            "--output exp/experiment/features.json",
+            "python -m mini_mos.bin.compare_features "
+            "--upstreams conf/upstream/mini.yaml --nj 4 --output features.json",
+        ),
     )
     parser.add_argument(
         "--upstreams",
@@ -39,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options, compare, write."""
+    """Train the trees on every kind of features and write their figures."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.model.upstream.config import UpstreamConfig

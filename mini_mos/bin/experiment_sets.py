@@ -9,9 +9,17 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.experiment_sets`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.experiment_sets --dev_data_dir data/development "
+            "--dev_audio_dir downloads/mini_mos_development",
+            "python -m mini_mos.bin.experiment_sets --protocol plan.yaml "
+            "--data_dir data --dev_data_dir data/development "
+            "--dev_audio_dir downloads/mini_mos_development",
+        ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
@@ -31,7 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and write the sets."""
+    """Write the training subsets and the development sets."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.experiment.protocol import read_protocol

@@ -12,9 +12,20 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.measure_forgetting`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.measure_forgetting "
+            "--pretrain_config ../ssl1/conf/pretrain_mini.yaml "
+            "--speech_dir ../ssl1/downloads/speech "
+            "--output exp/experiment/forgetting.json",
+            "python -m mini_mos.bin.measure_forgetting "
+            "--pretrain_config ../ssl1/conf/pretrain_mini.yaml "
+            "--speech_dir ../ssl1/downloads/speech --seeds 0 "
+            "--ablations tuned no_tokens --output forgetting.json",
+        ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
@@ -55,7 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _checkpoints(protocol, place, changes, args: argparse.Namespace) -> dict:
-    """Name -> config.yaml and weights of the final runs and ablations to measure."""
+    """Find config.yaml and weights of the runs to measure, by name."""
     from mini_mos.experiment.network import MODEL, TAG
     from mini_mos.experiment.plan import ABLATE, MAIN, make_plan
     from mini_mos.experiment.protocol import ALL
@@ -80,7 +91,7 @@ def _checkpoints(protocol, place, changes, args: argparse.Namespace) -> dict:
 
 
 def main(cmd=None) -> None:
-    """Parse the options, measure what is not measured yet, write after each model."""
+    """Measure the models that are not measured yet; write after each."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.model.upstream.config import UpstreamConfig

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
@@ -20,12 +21,17 @@ SIZES = {
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of `python -m mini_mos.bin.prepare_mini_mos`."""
     parser = argparse.ArgumentParser(
         description="Degrade clean speech by known systems and label each clip with "
         "wideband PESQ MOS-LQO against the original: objective labels, not human "
         "ratings. Run it again after an interruption; it goes on where it was.",
         formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.prepare_mini_mos",
+            "python -m mini_mos.bin.prepare_mini_mos --speech_dir my_speech "
+            "--n_train 300 --data_dir data --nj 4",
+        ),
     )
     parser.add_argument(
         "--speech_dir",
@@ -60,8 +66,8 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(cmd: Sequence[str] | None = None) -> None:
-    """Make the corpus."""
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Make the corpus and the sets of undegraded recordings that are asked for."""
     set_up_logging()
     args = get_parser().parse_args(cmd)
     from mini_mos.corpus.clean import write_clean_set

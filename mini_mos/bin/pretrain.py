@@ -11,11 +11,23 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.pretrain`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.pretrain "
+            "--pretrain_config conf/pretrain_mini.yaml --corpus_dir data/ssl "
+            "--output_dir exp/pretrain_mini_it1 --iteration 1",
+            "python -m mini_mos.bin.pretrain "
+            "--pretrain_config conf/pretrain_mini.yaml --corpus_dir data/ssl "
+            "--output_dir exp/pretrain_mini_it2 --iteration 2 "
+            "--previous exp/pretrain_mini_it1/model.pt --ngpu 1",
+        ),
     )
-    parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
+    parser.add_argument(
+        "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
+    )
     parser.add_argument("--corpus_dir", required=True, help="Folder of stage 1")
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="Of this iteration"
@@ -31,7 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and train."""
+    """Learn the targets, then train one iteration."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.pretrain.config import read_config
@@ -39,7 +51,7 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.trainer import train_iteration
 
     device = choose_device(args)
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     targets = Path(args.output_dir) / "targets.pt"
     learn_targets(args.corpus_dir, config, targets, args.previous)
     train_iteration(

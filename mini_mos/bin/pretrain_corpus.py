@@ -10,11 +10,21 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.pretrain_corpus`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.pretrain_corpus "
+            "--pretrain_config conf/pretrain_mini.yaml --output_dir data/ssl",
+            "python -m mini_mos.bin.pretrain_corpus "
+            "--pretrain_config conf/pretrain_mini.yaml --speech_dir my_speech "
+            "--output_dir data/ssl --nj 4",
+        ),
     )
-    parser.add_argument("--config", required=True, help="conf/pretrain_NAME.yaml")
+    parser.add_argument(
+        "--pretrain_config", required=True, help="As conf/pretrain_mini.yaml"
+    )
     parser.add_argument(
         "--speech_dir",
         default="downloads/speech",
@@ -31,14 +41,14 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and make the corpus."""
+    """Fetch the speech that is missing, and write the degraded corpus."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.pretrain.config import read_config
     from mini_mos.pretrain.corpus import prepare_corpus
     from mini_mos.pretrain.sources import fetch_speech, find_sources
 
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     packages = fetch_speech(Path(args.speech_dir))
     speech = find_sources(Path(args.speech_dir))
     prepare_corpus(

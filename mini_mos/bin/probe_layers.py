@@ -11,9 +11,20 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.probe_layers`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.probe_layers "
+            "--pretrain_config conf/pretrain_mini.yaml "
+            "--upstreams pretrained=mini.pt random=conf/upstream/mini_random.yaml "
+            "--output_dir probes",
+            "python -m mini_mos.bin.probe_layers "
+            "--pretrain_config conf/pretrain_mini.yaml "
+            "--upstreams mine=exp/my/first.pt --versions 1 --output_dir probes "
+            "--nj 4",
+        ),
     )
     parser.add_argument(
         "--upstreams",
@@ -23,7 +34,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="Name in the table, and conf/upstream/*.yaml or a WavLM checkpoint, .pt",
     )
     parser.add_argument(
-        "--config", required=True, help="conf/pretrain_NAME.yaml: what is held out"
+        "--pretrain_config",
+        required=True,
+        help="As in pretraining: what is held out",
     )
     parser.add_argument(
         "--speech_dir", default="downloads/speech", help="As in pretraining"
@@ -51,7 +64,11 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def read_upstreams(items):
-    """Name -> UpstreamConfig of `NAME=FILE` texts."""
+    """Read the configurations of `NAME=FILE` texts, by name.
+
+    Raises:
+        UserError: another text, a name twice, or a file that is no configuration.
+    """
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.utils.files import read_yaml
 
@@ -68,7 +85,7 @@ def read_upstreams(items):
 
 
 def main(cmd=None) -> None:
-    """Parse the options, probe and report."""
+    """Probe every layer of every upstream and write tables and plots."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     import torch
@@ -80,7 +97,7 @@ def main(cmd=None) -> None:
     from mini_mos.pretrain.sources import find_sources
 
     torch.set_num_threads(args.num_threads)
-    config = read_config(args.config)
+    config = read_config(args.pretrain_config)
     upstreams = read_upstreams(args.upstreams)
     speech = find_sources(Path(args.speech_dir))
     prompts = probe_prompts(speech, config.corpus, config.seed)

@@ -10,9 +10,18 @@ from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.report_experiment`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.report_experiment "
+            "--output_dir exp/experiment/report",
+            "python -m mini_mos.bin.report_experiment "
+            "--scores results/experiment/scores.json "
+            "--forgetting results/experiment/forgetting.json "
+            "--features results/experiment/features.json --output_dir doc/experiment",
+        ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
@@ -40,7 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options, write and print the page."""
+    """Write the page and its plots, and print it."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.experiment.protocol import read_protocol

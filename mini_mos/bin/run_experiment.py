@@ -10,13 +10,17 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
-from espnet2_distilmos.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of `python -m mini_mos.bin.run_experiment`."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=takes.HelpFormatter
+        description=__doc__,
+        formatter_class=takes.HelpFormatter,
+        epilog=takes.examples(
+            "python -m mini_mos.bin.run_experiment --plan_only",
+            "python -m mini_mos.bin.run_experiment --phases tune main --nj 4",
+        ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
@@ -33,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", type=takes.path, default="exp/experiment")
     parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
-        "--jobs",
+        "--nj",
         type=takes.positive_int,
         default=2,
         help="Runs at once, one thread each",
@@ -48,15 +52,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd=None) -> None:
-    """Parse the options and do the runs."""
+    """Do the runs that are not done yet, or only tell how long they take."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from mini_mos.experiment.conduct import conduct, plan_of, tell_time
     from mini_mos.experiment.place import Place
     from mini_mos.experiment.protocol import read_protocol
 
-    if args.jobs < 1 or args.ngpu < 0:
-        raise UserError("--jobs must be 1 or more, --ngpu 0 or more")
     place = Place(
         recipe=Path("."),
         output=Path(args.output_dir),
@@ -66,9 +68,9 @@ def main(cmd=None) -> None:
     )
     protocol = read_protocol(args.protocol)
     if args.plan_only:
-        tell_time(place, protocol, plan_of(place, protocol), args.jobs)
+        tell_time(place, protocol, plan_of(place, protocol), args.nj)
     else:
-        conduct(place, protocol, args.phases, args.jobs)
+        conduct(place, protocol, args.phases, args.nj)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 import soundfile
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import DataDir, read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -20,14 +21,13 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
-from mini_mos.corpus.signal import SAMPLE_RATE
 from mini_mos.corpus.speech import find_speech, read_clean
 
 CLEAN = "clean"
 
 
 def source_of(name: str) -> str:
-    """The set whose recordings set `name` has: `clean` train's, `clean_NAME` NAME's.
+    """Return the set with the same recordings: `clean` train's, `clean_X` X's.
 
     Raises:
         UserError: another name.
@@ -43,7 +43,7 @@ def write_clean_set(
     name: str,
     data_dir: PathLike,
     audio_dir: PathLike,
-    speech_dir: PathLike | None = None,
+    speech_dir: Optional[PathLike] = None,
 ) -> None:
     """Write data directory `name`: the recordings that its source's clips are made of.
 
@@ -57,14 +57,16 @@ def write_clean_set(
 
     Args:
         name: see :func:`source_of`. The source may be any set of clips of this corpus.
-        data_dir, audio_dir, speech_dir: those of `prepare_mini_mos`, which has run.
+        data_dir: that of `prepare_mini_mos`, which has run.
+        audio_dir: likewise.
+        speech_dir: likewise.
 
     Raises:
         UserError: no such corpus or source, or a recording that is not there any more.
     """
     data_dir, audio_dir = Path(data_dir), Path(audio_dir)
     source = data_dir / source_of(name) / "wav.scp"
-    clips: Dict[str, tuple[str, str]] = {}
+    clips: Dict[str, Tuple[str, str]] = {}
     for utt in read_wav_scp(source):
         speaker, *system, prompt = utt.split("-")
         if len(system) != 1:

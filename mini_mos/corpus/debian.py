@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
@@ -30,7 +31,7 @@ _REMEDY = (
 
 
 def package(language: str) -> str:
-    """Name of a language's package."""
+    """Return the name of a language's package."""
     return f"asterisk-core-sounds-{language}-g722"
 
 
@@ -72,7 +73,7 @@ def _unpack(deb: Path, key: str, package: SpeechPackage, folder: Path) -> dict:
 
 def fetch_packages(
     folder: Path, packages: Mapping[str, SpeechPackage], what: str
-) -> dict[str, dict]:
+) -> Dict[str, dict]:
     """Fill `folder`/<key>/ from each package; do nothing if that is done.
 
     Args:
@@ -107,7 +108,7 @@ def fetch_packages(
     return made
 
 
-def debian_speech(folder: Path) -> dict[str, dict]:
+def debian_speech(folder: Path) -> Dict[str, dict]:
     """Fill `folder`/<en, es, fr, it, ru>/*.g722; see :func:`fetch_packages`."""
     packages = {la: SpeechPackage(package(la), _asterisk_voice) for la in LANGUAGES}
     return fetch_packages(folder, packages, f"{len(LANGUAGES)} languages (55 MB)")

@@ -3,7 +3,8 @@
 import numpy as np
 import pesq
 
-from mini_mos.corpus.signal import SAMPLE_RATE, Unusable
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from mini_mos.corpus.signal import Unusable
 
 LABEL_NAME = "PESQ MOS-LQO, objective"
 LABEL_NOTE = (
@@ -13,7 +14,7 @@ LABEL_NOTE = (
 
 
 def pesq_mos(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """MOS-LQO of `degraded` against `reference` (ITU-T P.862.2, wideband).
+    """Return MOS-LQO of `degraded` against `reference` (ITU-T P.862.2, wideband).
 
     Args:
         reference: clean clip (T,), 16 kHz.

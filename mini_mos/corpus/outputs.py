@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 import av
 
@@ -24,7 +25,7 @@ _MADE_BY = ("numpy", "scipy", "soundfile", "soxr", "av", "pesq")
 
 
 def versions() -> dict:
-    """Versions of the libraries that audio and labels come from."""
+    """Return versions of the libraries that audio and labels come from."""
     libraries = {k: ".".join(map(str, v)) for k, v in av.library_versions.items()}
     return {
         **{name: version(name) for name in _MADE_BY},
@@ -47,7 +48,7 @@ def write_data_dirs(
     audio_dir: Path,
     clips: Mapping[str, Sequence[Clip]],
     results: Mapping[str, Result],
-) -> dict[str, list[float]]:
+) -> Dict[str, List[float]]:
     """Write the data directories; return set -> labels."""
     labels = {}
     for s, planned in clips.items():
@@ -71,8 +72,8 @@ def write_tables(
     audio_dir: Path,
     clips: Mapping[str, Sequence[Clip]],
     results: Mapping[str, Result],
-    skipped: Sequence[tuple[str, str]],
-    failed: Sequence[tuple[str, str]],
+    skipped: Sequence[Tuple[str, str]],
+    failed: Sequence[Tuple[str, str]],
 ) -> None:
     """Write clips.tsv (every planned clip) and skipped.txt (what is missing, why)."""
     table = io.StringIO()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Dict, List, Set, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from mini_mos.corpus.signal import generator
@@ -30,8 +31,8 @@ class Clip:
     prompt: Prompt
 
 
-def unheard_speakers(speakers: Sequence[str], debian: bool, seed: int) -> set[str]:
-    """Speakers of `test_speaker`: it and ru, or a seeded fifth of a folder's (>= 1).
+def unheard_speakers(speakers: Sequence[str], debian: bool, seed: int) -> Set[str]:
+    """Return the speakers of `test_speaker`: it and ru, or a seeded fifth.
 
     Raises:
         UserError: fewer than two speakers.
@@ -48,8 +49,8 @@ def unheard_speakers(speakers: Sequence[str], debian: bool, seed: int) -> set[st
 
 
 def split_prompts(
-    prompts: Sequence[Prompt], unheard: set[str], sets: Sequence[str], seed: int
-) -> dict[str, list[Prompt]]:
+    prompts: Sequence[Prompt], unheard: Set[str], sets: Sequence[str], seed: int
+) -> Dict[str, List[Prompt]]:
     """Share the prompts out so that no prompt *name* is in two sets.
 
     Translations of a sentence have the same name, so not even those straddle sets.
@@ -83,10 +84,10 @@ def split_prompts(
     }
 
 
-def _interleave(prompts: Sequence[Prompt], *seed: object) -> list[Prompt]:
-    """Shuffled, speakers taking turns as long as they last."""
+def _interleave(prompts: Sequence[Prompt], *seed: object) -> List[Prompt]:
+    """Shuffle; speakers take turns as long as they last."""
     order = [prompts[i] for i in generator(*seed).permutation(len(prompts))]
-    turn: dict[str, int] = {}
+    turn: Dict[str, int] = {}
     ranked = []
     for p in order:
         turn[p.speaker] = turn.get(p.speaker, 0) + 1
@@ -96,8 +97,8 @@ def _interleave(prompts: Sequence[Prompt], *seed: object) -> list[Prompt]:
 
 def plan_set(
     name: str, prompts: Sequence[Prompt], systems: Sequence[str], size: int, seed: int
-) -> list[Clip]:
-    """`size` clips, systems and prompts used equally often, no pair twice.
+) -> List[Clip]:
+    """Return `size` clips, systems and prompts used equally often, no pair twice.
 
     Raises:
         UserError: not enough prompts x systems for `size`.
@@ -109,9 +110,9 @@ def plan_set(
             f"({len(prompts)} prompts x {len(systems)} systems); give a smaller number "
             "or more speech with --speech_dir"
         )
-    clips: list[Clip] = []
-    used: set[tuple[str, str]] = set()
-    queue: list[Prompt] = []
+    clips: List[Clip] = []
+    used: Set[Tuple[str, str]] = set()
+    queue: List[Prompt] = []
     lap = 0
     for k in range(size):
         if k % len(systems) == 0:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
@@ -55,12 +56,12 @@ class Sizes:
     test_system: int = 240
     systems: int = 60
 
-    def sets(self) -> list[str]:
-        """The sets that are to be made."""
+    def sets(self) -> List[str]:
+        """Return the sets that are to be made."""
         return [s for s in SETS if getattr(self, s) > 0]
 
     def check(self) -> None:
-        """Raises UserError for sizes that cannot be."""
+        """Raise UserError for sizes that cannot be."""
         negative = [s for s in SETS if getattr(self, s) < 0]
         if negative:
             raise UserError(f"--n_{negative[0]}: must not be negative")
@@ -73,8 +74,8 @@ class Sizes:
 def prepare_mini_mos(
     data_dir: PathLike,
     audio_dir: PathLike,
-    speech_dir: PathLike | None = None,
-    sizes: Sizes | None = None,
+    speech_dir: Optional[PathLike] = None,
+    sizes: Optional[Sizes] = None,
     seed: int = 0,
     nj: int = 2,
 ) -> None:
@@ -120,7 +121,7 @@ def prepare_mini_mos(
 def _prepare(
     data_dir: Path,
     audio_dir: Path,
-    speech_dir: PathLike | None,
+    speech_dir: Optional[PathLike],
     sizes: Sizes,
     seed: int,
     nj: int,
@@ -175,7 +176,7 @@ def _prepare(
 def _is_whole(
     audio_dir: Path, data_dir: Path, fingerprint: str, sets: Sequence[str]
 ) -> bool:
-    """Whether a run with this fingerprint has ended, and all its files are there."""
+    """Tell whether a run with this fingerprint has ended, with all its files."""
     done = audio_dir / "provenance.yaml"
     if not done.exists() or read_yaml(done).get("fingerprint") != fingerprint:
         return False
@@ -203,11 +204,11 @@ def _start(audio_dir: Path, data_dir: Path, fingerprint: str) -> None:
 
 def _plan(
     prompts: Sequence[Prompt], sizes: Sizes, seed: int, debian: bool
-) -> tuple[dict[str, list[Clip]], dict[str, bool]]:
-    """The clips of each set, and system -> whether its families are held out."""
+) -> Tuple[Dict[str, List[Clip]], Dict[str, bool]]:
+    """Return the clips of each set, and system -> whether its families are held out."""
     sets = sizes.sets()
     speakers = sorted({p.speaker for p in prompts})
-    unheard: set[str] = set()
+    unheard: Set[str] = set()
     if "test_speaker" in sets:
         unheard = unheard_speakers(speakers, debian, seed)
     pools = split_prompts(prompts, unheard, sets, seed)
@@ -225,9 +226,9 @@ def _plan(
     return clips, held_out
 
 
-def _pilots(clips: Sequence[Clip]) -> list[np.ndarray]:
-    """A few clean training clips (T,) near 2 s, of different speakers if possible."""
-    found: dict[str, list[np.ndarray]] = {}
+def _pilots(clips: Sequence[Clip]) -> List[np.ndarray]:
+    """Return a few clean training clips (T,) near 2 s, of many speakers."""
+    found: Dict[str, List[np.ndarray]] = {}
     for clip in clips[:60]:  # these are shuffled; more would only take longer
         try:
             x = read_clean(clip.prompt.path)
@@ -246,7 +247,7 @@ def _pilots(clips: Sequence[Clip]) -> list[np.ndarray]:
     return [x for _, _, x in ranked[:PILOTS]]
 
 
-def _system(item: tuple[str, str, float], pilots: Sequence, seed: int) -> System:
+def _system(item: Tuple[str, str, float], pilots: Sequence, seed: int) -> System:
     return make_system(*item, pilots, seed)
 
 
@@ -256,7 +257,7 @@ def _systems(
     held_out: Mapping[str, bool],
     seed: int,
     nj: int,
-) -> dict[str, System]:
+) -> Dict[str, System]:
     """Read systems.yaml, or calibrate the systems and write it."""
     path = audio_dir / "systems.yaml"
     if path.exists():

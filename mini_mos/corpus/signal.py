@@ -6,7 +6,6 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
-SAMPLE_RATE = 16000  # Hz; wideband PESQ and the SSL upstreams both take this
 LEVEL_DB = -26.0  # dB re full scale, the usual level of speech test material
 _TINY = 1e-12
 
@@ -16,7 +15,7 @@ class Unusable(Exception):
 
 
 def generator(*names: object) -> np.random.Generator:
-    """A random generator whose seed is the SHA-256 of `names`.
+    """Return a random generator whose seed is the SHA-256 of `names`.
 
     What it draws depends on the names alone: not on the process, the order or the
     number of jobs, and not on Python's hash seed.
@@ -27,12 +26,12 @@ def generator(*names: object) -> np.random.Generator:
 
 
 def rms(x: np.ndarray) -> float:
-    """Root mean square of `x` (T,), never below 1e-12."""
+    """Return the root mean square of `x` (T,), never below 1e-12."""
     return max(float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))), _TINY)
 
 
 def db_to_gain(db: float) -> float:
-    """Amplitude factor of a level difference in dB."""
+    """Return the amplitude factor of a level difference in dB."""
     return float(10.0 ** (db / 20.0))
 
 
@@ -42,12 +41,12 @@ def set_level(x: np.ndarray, db: float = LEVEL_DB) -> np.ndarray:
 
 
 def add_at_snr(x: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """`x` (T,) plus `noise` (T,) scaled to `snr_db` below `x` (RMS over the clip)."""
+    """Add `noise` (T,), scaled to `snr_db` below the RMS of `x` (T,)."""
     return x + noise * (rms(x) / rms(noise) / db_to_gain(snr_db))
 
 
 def delay_of(reference: np.ndarray, x: np.ndarray, most: int) -> int:
-    """Samples by which `x` lags `reference`, within +-`most`.
+    """Return samples by which `x` lags `reference`, within +-`most`.
 
     The peak of the cross-correlation, which a codec's filters leave sharp.
     """
@@ -59,7 +58,7 @@ def delay_of(reference: np.ndarray, x: np.ndarray, most: int) -> int:
 
 
 def align(reference: np.ndarray, x: np.ndarray, most: int = 4000) -> np.ndarray:
-    """`x` shifted onto `reference` and cut or zero-padded to its length.
+    """Return `x` shifted onto `reference` and cut or zero-padded to its length.
 
     Args:
         reference: clean clip (T,).
@@ -73,12 +72,12 @@ def align(reference: np.ndarray, x: np.ndarray, most: int = 4000) -> np.ndarray:
 
 
 def stft(x: np.ndarray, size: int, hop: int) -> np.ndarray:
-    """Complex spectrum (F, N) with a Hann window, invertible by :func:`istft`."""
+    """Return the complex spectrum (F, N), Hann windows; :func:`istft` inverts it."""
     _, _, z = scipy.signal.stft(x, nperseg=size, noverlap=size - hop)
     return z
 
 
 def istft(z: np.ndarray, size: int, hop: int, length: int) -> np.ndarray:
-    """Inverse of :func:`stft`: (F, N) to (`length`,)."""
+    """Invert :func:`stft`: (F, N) to (`length`,)."""
     _, y = scipy.signal.istft(z, nperseg=size, noverlap=size - hop)
     return np.pad(y, (0, max(0, length - len(y))))[:length]

@@ -5,22 +5,19 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict, List, Set, Tuple
 
 import av
 import numpy as np
 import soundfile
 import soxr
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.search import find_audio
 from mini_mos.corpus.families.codec import decode
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    Unusable,
-    rms,
-    set_level,
-)
+from mini_mos.corpus.signal import Unusable, rms, set_level
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".g722")
 MIN_SECONDS, MAX_SECONDS = 1.0, 6.0
@@ -48,7 +45,7 @@ class Prompt:
 
 
 def clean_id(text: str) -> str:
-    """`text` with all but ASCII letters and digits replaced by underscores."""
+    """Return `text` with all but ASCII letters and digits replaced by underscores."""
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "x"
 
 
@@ -88,7 +85,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _seconds(path: Path) -> float:
-    """Duration from the header alone; Unusable if there is none."""
+    """Return the duration from the header alone; Unusable if there is none."""
     if path.suffix.lower() == ".g722":
         return path.stat().st_size / _G722_BYTES_A_SECOND
     try:
@@ -105,7 +102,7 @@ def _key(path: Path) -> str:
 
 def find_speech(
     folder: PathLike, long_ones: bool = True
-) -> tuple[list[Prompt], list[tuple[str, str]]]:
+) -> Tuple[List[Prompt], List[Tuple[str, str]]]:
     """List the usable clips below `folder`, sorted by path.
 
     A speaker is a first-level folder; files directly in `folder` are `spk0`. Clips of
@@ -125,10 +122,10 @@ def find_speech(
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --speech_dir needs clean speech")
-    prompts: list[Prompt] = []
-    skipped: list[tuple[str, str]] = []
-    owner: dict[str, Path] = {}
-    names: set[tuple[str, str]] = set()
+    prompts: List[Prompt] = []
+    skipped: List[Tuple[str, str]] = []
+    owner: Dict[str, Path] = {}
+    names: Set[Tuple[str, str]] = set()
     # Debian's packages have links, of which every name would be another prompt.
     search = find_audio(folder, AUDIO_SUFFIXES, links=long_ones)
     search.tell()
@@ -168,5 +165,5 @@ def find_speech(
 
 
 def have_programs(*names: str) -> bool:
-    """Whether all programs are in PATH."""
+    """Tell whether all programs are in PATH."""
     return all(shutil.which(name) for name in names)

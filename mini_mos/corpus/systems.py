@@ -7,6 +7,7 @@ severity is found by bisection on a few pilot clips.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import List, Tuple
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Link:
     character: dict
 
     def parameters(self, severity: float) -> dict:
-        """All parameters at the system's `severity`."""
+        """Return all parameters at the system's `severity`."""
         strength = min(1.0, max(0.0, severity * self.weight))
         return {**self.character, **FAMILIES[self.family].at(strength)}
 
@@ -62,10 +63,10 @@ class System:
     severity: float
     target_mos: float
     pilot_mos: float
-    chain: tuple[Link, ...]
+    chain: Tuple[Link, ...]
 
     def degrade(self, x: np.ndarray, *seed: object) -> np.ndarray:
-        """`x` (T,) at -26 dB degraded, (T,), |y| < 1; `seed` names the clip."""
+        """Degrade `x` (T,) at -26 dB: (T,), |y| < 1; `seed` names the clip."""
         rng = generator(*seed, self.name)
         severity = self.severity + JITTER * float(rng.standard_normal())
         y = x
@@ -75,7 +76,7 @@ class System:
         return y * min(1.0, 0.99 / max(float(np.max(np.abs(y))), 1e-12))
 
     def to_dict(self) -> dict:
-        """Plain types for systems.yaml, with the parameters at the mean severity."""
+        """Return plain types for systems.yaml, with parameters at mean severity."""
         plain = asdict(self)
         plain["chain"] = [
             {**asdict(link), "parameters": link.parameters(self.severity)}
@@ -85,20 +86,20 @@ class System:
 
     @classmethod
     def from_dict(cls, plain: dict) -> "System":
-        """Inverse of :meth:`to_dict`."""
+        """Invert :meth:`to_dict`."""
         chain = tuple(
             Link(c["family"], c["weight"], c["character"]) for c in plain["chain"]
         )
         return cls(**{**plain, "chain": chain})
 
 
-def family_names(held_out: bool) -> list[str]:
-    """Families of the training systems, or those held out for `test_system`."""
+def family_names(held_out: bool) -> List[str]:
+    """Return families of the training systems, or those held out for `test_system`."""
     return sorted(n for n, f in FAMILIES.items() if f.held_out == held_out)
 
 
-def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
-    """`lead` alone, or with a second family of its kind before or behind it."""
+def draw_chain(rng: np.random.Generator, lead: str) -> Tuple[Link, ...]:
+    """Return `lead` alone, or with a second family of its kind before or behind it."""
     chosen, weights = [lead], [1.0]
     if rng.random() < PAIRED:
         others = [n for n in family_names(FAMILIES[lead].held_out) if n != lead]
@@ -113,7 +114,7 @@ def draw_chain(rng: np.random.Generator, lead: str) -> tuple[Link, ...]:
 
 
 def _pilot_mos(system: System, pilots: Sequence[np.ndarray], seed: int) -> float:
-    """Mean label of the pilot clips; a clip without a label counts as worst."""
+    """Return the mean label of the pilot clips; one without a label counts as worst."""
     values = []
     for i, x in enumerate(pilots):
         try:
@@ -157,8 +158,8 @@ def make_system(
 
 def draw_goals(
     names: Sequence[str], held_out: bool, seed: int
-) -> list[tuple[str, str, float]]:
-    """(system, lead family, target MOS) of each system.
+) -> List[Tuple[str, str, float]]:
+    """Return (system, lead family, target MOS) of each system.
 
     Targets: one in each of equal slices of the scale, shuffled. Families lead equally
     often.

@@ -6,16 +6,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.files import atomic_path, write_text
 from espnet2_distilmos.utils.progress import progress
 from mini_mos.corpus.label import pesq_mos
 from mini_mos.corpus.plan import Clip
-from mini_mos.corpus.signal import SAMPLE_RATE, Unusable
+from mini_mos.corpus.signal import Unusable
 from mini_mos.corpus.speech import read_clean
 from mini_mos.corpus.systems import System
 
@@ -27,12 +29,12 @@ class Result:
     """What became of one clip: a label (MOS), or the reason why there is none."""
 
     utt: str
-    mos: float | None
+    mos: Optional[float]
     reason: str = ""
 
 
 def wav_path(folder: Path, clip: Clip) -> Path:
-    """Where a clip's audio lies."""
+    """Return where a clip's audio lies."""
     return folder / clip.set_name / f"{clip.utt}.wav"
 
 
@@ -51,7 +53,7 @@ def make_clip(clip: Clip, system: System, folder: Path, seed: int) -> Result:
     return Result(clip.utt, mos)
 
 
-def _read_shard(path: Path) -> list[Result]:
+def _read_shard(path: Path) -> List[Result]:
     results = []
     for line in path.read_text(encoding="utf-8").splitlines():
         utt, mos, reason = line.split("\t", 2)
@@ -60,15 +62,18 @@ def _read_shard(path: Path) -> list[Result]:
 
 
 def make_chunk(
-    job: tuple[str, Sequence[Clip]],
-    systems: dict[str, System],
+    job: Tuple[str, Sequence[Clip]],
+    systems: Dict[str, System],
     audio_dir: Path,
     seed: int,
-) -> list[Result]:
+) -> List[Result]:
     """Make the clips of one chunk, or read its labels if they are all made.
 
     Args:
         job: name of the chunk, and its clips.
+        systems: the systems of all clips, by name.
+        audio_dir: where audio and labels go.
+        seed: of the corpus.
     """
     name, clips = job
     shard = audio_dir / "labels" / f"{name}.tsv"
@@ -88,7 +93,7 @@ def make_chunk(
     return results
 
 
-def chunks(clips: Sequence[Clip]) -> list[tuple[str, Sequence[Clip]]]:
+def chunks(clips: Sequence[Clip]) -> List[Tuple[str, Sequence[Clip]]]:
     """Cut the clips of one set into named chunks of 30."""
     return [
         (f"{clips[0].set_name}.{i // CHUNK:04d}", clips[i : i + CHUNK])
@@ -106,7 +111,7 @@ def _one_thread(item: object, function: Callable, fixed: dict) -> object:
 def parallel(
     function: Callable, items: Iterable, nj: int, title: str, **fixed: object
 ) -> Iterator:
-    """`map(partial(function, **fixed), items)` over `nj` processes, with a bar.
+    """Yield `map(partial(function, **fixed), items)` over `nj` processes, with a bar.
 
     Results come in the order of `items`, so `nj` changes nothing but the time.
     """

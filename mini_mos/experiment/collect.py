@@ -22,7 +22,7 @@ Scores = Dict[str, Any]
 
 
 def prompt_of(utt: str) -> str:
-    """What is said in a clip of mini_mos, `<speaker>-<system>-<prompt>`.
+    """Return what is said in a clip of mini_mos, `<speaker>-<system>-<prompt>`.
 
     Translations of a prompt have the same name and count as one.
 
@@ -36,7 +36,7 @@ def prompt_of(utt: str) -> str:
 
 
 def read_set(folder: PathLike) -> Dict[str, List]:
-    """Utterances of a data directory, and label, system and prompt of each."""
+    """Return utterances of a data directory, and label, system and prompt of each."""
     data = DataDir.load(folder)
     if data.mos is None or data.systems is None:
         raise UserError(f"{folder}: utt2mos and utt2sys are needed")
@@ -86,13 +86,13 @@ def collect(place: Place, protocol: Protocol, runs: Sequence[Run]) -> Scores:
 
 
 def figure_of(scores: Scores, run: Mapping, name: str, metric: str = "srcc"):
-    """A figure of one run on one set, over utterances; None where undefined."""
+    """Return a figure of one run on one set, over utterances; None where undefined."""
     labels = np.array(scores["sets"][name]["labels"])
     return METRICS[metric](labels, np.array(run["predictions"][name]))
 
 
 def tuning_score(scores: Scores, run: Mapping) -> float:
-    """What tuning goes by: mean utterance SRCC over its three development sets.
+    """Return what tuning goes by: mean utterance SRCC over its three development sets.
 
     An undefined one (constant predictions) counts as 0.
     """
@@ -101,7 +101,7 @@ def tuning_score(scores: Scores, run: Mapping) -> float:
 
 
 def choose(scores: Scores, protocol: Protocol) -> Dict[str, Settings]:
-    """Model -> settings of its best point of the grid, the first of equals.
+    """Return model -> settings of its best point of the grid, the first of equals.
 
     Raises:
         UserError: a point has not been tried with every seed.

@@ -33,7 +33,7 @@ def _chosen(place: Place) -> Optional[Dict[str, Settings]]:
 
 
 def plan_of(place: Place, protocol: Protocol) -> List[Run]:
-    """All runs, with tuned settings once tuning has ended; also written to plan.tsv."""
+    """Return all runs, tuned once tuning has ended; also written to plan.tsv."""
     ablations = read_ablations(protocol)
     runs = make_plan(protocol, ablations, _chosen(place))
     write_plan(place.output / "plan.tsv", runs)
@@ -49,7 +49,7 @@ def tell_time(
     logging.info(
         f"{known['runs_done']} of {known['runs']} runs done in "
         f"{known['hours_done']:.1f} h of runs; left: {known['hours_left']:.1f} h of "
-        f"runs, {known['hours_left'] / jobs:.1f} h with --jobs {jobs}{guessed}"
+        f"runs, {known['hours_left'] / jobs:.1f} h with --nj {jobs}{guessed}"
     )
     return known
 

@@ -31,7 +31,7 @@ TRAINING = (
 
 
 def token_accuracy(run: Mapping[str, Any]) -> Optional[float]:
-    """Share of frames of the validation set whose token the heads tell, mean of layers.
+    """Return the share of validation frames whose token the heads tell.
 
     Of the epoch whose checkpoint is kept (the best validation SRCC). None for a model
     without token heads.
@@ -44,7 +44,7 @@ def token_accuracy(run: Mapping[str, Any]) -> Optional[float]:
 
 
 def accuracy_cell(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Mean token accuracy of runs, and its range over them."""
+    """Return the mean token accuracy of runs, and its range over them."""
     values = [v for v in map(token_accuracy, runs) if v is not None]
     if not values:
         return NONE
@@ -53,14 +53,14 @@ def accuracy_cell(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def training_settings(protocol: Protocol, run: Mapping[str, Any]) -> Dict[str, Any]:
-    """What a saved run was trained with, as far as :data:`TRAINING` names it."""
+    """Return what a saved run was trained with, as far as :data:`TRAINING` names it."""
     known = {f.name: run[f.name] for f in fields(Run)}
     found = flatten(configuration(protocol, Run(**known)))
     return {k: v for k, v in found.items() if k.startswith(TRAINING)}
 
 
 def apart(protocol: Protocol, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    """Settings of training in which two runs differ, `name A / B`; a dash for none.
+    """Return settings of training in which two runs differ, `name A / B`, or a dash.
 
     Settings that only one of them has belong to what it is, and are not listed.
     """
@@ -70,20 +70,20 @@ def apart(protocol: Protocol, a: Mapping[str, Any], b: Mapping[str, Any]) -> str
 
 
 def final_runs(scores: Scores, model: str, size: Any) -> List[Mapping[str, Any]]:
-    """The final runs of a model with so many training clips."""
+    """Return the final runs of a model with so many training clips."""
     wanted = (MAIN, model, size)
     return [r for r in scores["runs"] if (r["phase"], r["model"], r["size"]) == wanted]
 
 
 def beside(scores: Scores, protocol: Protocol, a: str, b: str, size: Any) -> List[str]:
-    """Two cells: token accuracy of the final runs of `a`; how else `b` differs."""
+    """Return two cells: token accuracy of runs of `a`; how else `b` differs."""
     of_a, of_b = final_runs(scores, a, size), final_runs(scores, b, size)
     other = apart(protocol, of_a[0], of_b[0]) if of_a and of_b else NONE
     return [accuracy_cell(of_a), other]
 
 
 def gains_table(scores: Scores, found: Mapping[str, Any], protocol: Protocol) -> str:
-    """Differences of means by training size, of the pairs trained at every size.
+    """Return differences of means by training size, of the pairs trained at every size.
 
     Args:
         scores: of :func:`~.collect.collect`.

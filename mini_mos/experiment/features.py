@@ -6,7 +6,7 @@ and deviation of the frozen layers tell the two apart, with no training of a net
 """
 
 from collections.abc import Mapping
-from typing import Dict
+from typing import Dict, Optional
 
 import numpy as np
 
@@ -27,8 +27,8 @@ def compare_features(
     tests: Mapping[str, DataDir],
     n_jobs: int = 2,
     seed: int = 0,
-) -> Dict[str, Dict[str, float | None]]:
-    """Features -> set -> utterance SRCC of trees on them.
+) -> Dict[str, Dict[str, Optional[float]]]:
+    """Return features -> set -> utterance SRCC of trees on them.
 
     Args:
         upstreams: name -> a frozen upstream. The first one's layers are also joined
@@ -50,7 +50,7 @@ def compare_features(
     features[BOTH.format(first)] = {
         s: np.hstack([features[SPECTRAL][s], features[first][s]]) for s in sets
     }
-    found: Dict[str, Dict[str, float | None]] = {}
+    found: Dict[str, Dict[str, Optional[float]]] = {}
     for name, of_set in features.items():
         model = fit_trees(of_set[""], list(train.mos.values()), n_jobs, seed)
         found[name] = {

@@ -41,7 +41,7 @@ def readable_share(
     folds: np.ndarray,
     n_tokens: int,
 ) -> float:
-    """Accuracy of a linear (ridge, one-hot) reading of tokens on fold 0.
+    """Return the accuracy of a linear (ridge, one-hot) reading of tokens on fold 0.
 
     Args:
         frames: (T, D) of each clip.
@@ -50,7 +50,7 @@ def readable_share(
         n_tokens: clusters.
     """
 
-    def part(test: bool) -> tuple[np.ndarray, np.ndarray]:
+    def part(test: bool) -> Tuple[np.ndarray, np.ndarray]:
         chosen = [i for i, fold in enumerate(folds) if (fold == 0) == test]
         return (
             np.concatenate([frames[i] for i in chosen]).astype(np.float64),
@@ -79,7 +79,7 @@ def token_figures(
     centroids: Mapping[str, np.ndarray],
     folds: np.ndarray,
 ) -> Dict[str, Dict[str, float]]:
-    """`layer <i>` -> :data:`KEPT` and :data:`READABLE`.
+    """Return `layer <i>` -> :data:`KEPT` and :data:`READABLE`.
 
     Args:
         pretrained: layer -> frames (T, D) of each clip.
@@ -101,7 +101,7 @@ def token_figures(
 
 
 def tuned_upstream(train_config: PathLike, model: PathLike, folder: PathLike):
-    """The fine-tuned upstream of a run, as a file in `folder`: its UpstreamConfig."""
+    """Return the UpstreamConfig of a run's fine-tuned upstream, kept in `folder`."""
     from espnet2_distilmos.packs.load import load_network
     from espnet2_distilmos.packs.upstream_files import save_upstream
 
@@ -113,7 +113,7 @@ def tuned_upstream(train_config: PathLike, model: PathLike, folder: PathLike):
 def measured_before(
     path: PathLike, request: Mapping[str, Any], digests: Mapping[str, str]
 ) -> Dict[str, Any]:
-    """Name -> figures that `path` holds of an equal request and the very same models.
+    """Return name -> figures in `path` of an equal request and the same models.
 
     Args:
         path: of an earlier call; nothing is known if there is no such file.
@@ -141,7 +141,7 @@ def measure_forgetting(
     kmeans_dir: PathLike,
     seed: int,
 ) -> Iterator[Tuple[str, Dict[str, Dict[str, Any]]]]:
-    """All measures of the upstream of every run, beside the pretrained one.
+    """Measure the upstream of every run, beside the pretrained one.
 
     Args:
         pretrained: where they all come from.

@@ -36,7 +36,7 @@ def _common(place: Place, protocol: Protocol, run: Run) -> List[object]:
 
 
 def prepare(place: Place, protocol: Protocol, run: Run) -> None:
-    """Stages 1 to 3: audio, frames and tokens of the run's training set.
+    """Run stages 1 to 3: audio, frames and tokens of the run's training set.
 
     What is whole is left as it is. Not side by side for one training set.
     """
@@ -52,7 +52,7 @@ def prepare(place: Place, protocol: Protocol, run: Run) -> None:
 
 
 def preparations(runs: Iterable[Run]) -> List[Run]:
-    """One run for each combination of data and clusters that has to be prepared."""
+    """Return one run for each combination of data and clusters to prepare."""
     first: Dict[tuple, Run] = {}
     for run in runs:
         options = None if run.recipe is None else tuple(run.recipe.items())
@@ -67,7 +67,7 @@ def preparations(runs: Iterable[Run]) -> List[Run]:
 
 
 def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> Path:
-    """Stages 4 and 5, and predictions; returns the folder with <set>/utt2mos.
+    """Run stages 4 and 5 and predict; return the folder with <set>/utt2mos.
 
     Not stage 6: all runs are scored and compared together, when they are done.
     """
@@ -96,5 +96,5 @@ def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> P
 
 
 def checkpoint(folder: Path) -> Path:
-    """ESPnet's checkpoint.pth in a run's folder."""
+    """Return ESPnet's checkpoint.pth in a run's folder."""
     return folder / f"mos_{TAG}" / "checkpoint.pth"

@@ -35,15 +35,15 @@ class Place:
     local_data_opts: str = ""
 
     def run_dir(self, run: Run) -> Path:
-        """Folder of a run."""
+        """Return the folder of a run."""
         return self.output / "runs" / run.name
 
     def stamp(self, run: Run) -> Path:
-        """File that is there once the run is whole."""
+        """Return the file that is there once the run is whole."""
         return self.run_dir(run) / "done.yaml"
 
     def dump(self, train_set: str) -> Path:
-        """Formatted audio, frames and tokens of a training set.
+        """Return formatted audio, frames and tokens of a training set.
 
         Tokens are learned from the very clips that are trained on, so training sets
         do not share them.
@@ -51,7 +51,7 @@ class Place:
         return self.dumpdir / train_set
 
     def kmeans(self, train_set: str, upstream: str, k: int) -> Path:
-        """Where distilmos.sh keeps the centroids."""
+        """Return where distilmos.sh keeps the centroids."""
         name = Path(upstream).stem
         return self.dump(train_set) / "ssl" / name / f"kmeans_{k}"
 

@@ -55,17 +55,17 @@ class Run:
         return f"{self.phase}-{self.model}-{self.variant}-{self.size}-s{self.seed}"
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain types."""
+        """Return plain types."""
         return {**asdict(self), "sets": list(self.sets)}
 
 
 def train_set_of(protocol: Protocol, size: Size) -> str:
-    """Name of the training set of `size` clips."""
+    """Return the name of the training set of `size` clips."""
     return protocol.train_set if size == ALL else f"{protocol.train_set}_{size}"
 
 
 def read_ablations(protocol: Protocol) -> Dict[str, Settings]:
-    """Name -> settings (dotted) of each `*.yaml` in the protocol's folder of changes.
+    """Return name -> settings (dotted) of each `*.yaml` of changes.
 
     Raises:
         UserError: no such files, an empty one, or a comparison with none of them.
@@ -171,7 +171,7 @@ def make_plan(
     ablations: Mapping[str, Settings],
     chosen: Optional[Mapping[str, Settings]] = None,
 ) -> List[Run]:
-    """All runs, in the order in which they are done.
+    """Return all runs, in the order in which they are done.
 
     Args:
         protocol: what is asked for.

@@ -24,13 +24,13 @@ _COLOURS = (BLUE, ORANGE, GREEN, RED, GREY)
 
 
 def _legend_below(figure, ax) -> None:
-    """The legend of `ax`, for all panels, where it hides no line."""
+    """Put the legend of `ax`, for all panels, where it hides no line."""
     known = ax.get_legend_handles_labels()
     figure.legend(*known, loc="outside lower center", ncols=len(known[1]))
 
 
 def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
-    """Utterance SRCC over the number of training clips, a panel a test set."""
+    """Plot utterance SRCC over the number of training clips, a panel a test set."""
     sets = list(found["figures"])
     places = [str(size) for size in protocol.sizes]
     with canvas(path, len(sets), (3.6, 3.4)) as (figure, axes):
@@ -59,7 +59,7 @@ def plot_sizes(path: Path, found: Mapping, protocol: Protocol) -> None:
 
 
 def _curves(scores: Scores, model: str, part: str, names: Sequence[str]):
-    """Epochs and (S, E) of the first of `names` that the runs have, or None."""
+    """Return epochs and (S, E) of the first of `names` that the runs have, or None."""
     rows: List[Dict[int, float]] = []
     for run in scores["runs"]:
         if (run["phase"], run["model"], run["size"]) == (MAIN, model, ALL):
@@ -75,7 +75,7 @@ def _curves(scores: Scores, model: str, part: str, names: Sequence[str]):
 
 
 def plot_curves(path: Path, scores: Scores, protocol: Protocol) -> None:
-    """Training and validation L1 side by side, a panel a model, all seeds."""
+    """Plot training and validation L1 side by side, a panel a model, all seeds."""
     models = [
         m for m in protocol.models if _curves(scores, m, "train", ("mos_loss", "l1"))
     ]
@@ -96,7 +96,7 @@ def plot_curves(path: Path, scores: Scores, protocol: Protocol) -> None:
 
 
 def plot_forgetting(path: Path, measured: Mapping) -> None:
-    """Every measure over the layers, a panel a measure."""
+    """Plot every measure over the layers, a panel a measure."""
     means = mean_forgetting(measured)
     layers = list(next(iter(means.values())))
     numbers = [int(layer.split()[1]) for layer in layers]

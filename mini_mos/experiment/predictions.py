@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Dict
 
 from espnet2_distilmos.utils.datadir import DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
@@ -19,7 +20,7 @@ def join_sets(place: Place, run: Run) -> Path:
     Raises:
         UserError: two sets have a clip of the same name.
     """
-    joined: dict[str, str] = {}
+    joined: Dict[str, str] = {}
     for name in run.sets:
         wavs = _wavs(place, run, name)
         both = joined.keys() & wavs.keys()

@@ -1,11 +1,12 @@
 """The protocol: `conf/experiment.yaml`, read and checked."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, Dict, List, Mapping, Union
+from typing import Any, Dict, List, Union
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.mapping import from_mapping
 
 ALL = "all"
 DEVELOPMENT = "development"
@@ -51,7 +52,7 @@ class Model:
     about: str = ""
 
     def variants(self) -> Dict[str, Settings]:
-        """`g0`, `g1`... -> settings: every combination of the grid."""
+        """Return `g0`, `g1`... -> settings: every combination of the grid."""
         every = product(*self.grid.values())
         return {f"g{i}": dict(zip(self.grid, v)) for i, v in enumerate(every)}
 
@@ -82,7 +83,7 @@ class Protocol:
     statistics: Dict[str, int]
 
     def check(self, where: str) -> None:
-        """Raises UserError for what does not fit together."""
+        """Raise UserError for what does not fit together."""
 
         def require(ok: bool, what: str) -> None:
             if not ok:
@@ -127,21 +128,6 @@ class Protocol:
         )
 
 
-def _make(cls: type, data: Any, where: str) -> Any:
-    """An instance of a dataclass from a mapping with exactly its keys."""
-    if not isinstance(data, Mapping):
-        raise UserError(f"{where}: a mapping (key: value lines) was expected")
-    known = {f.name for f in fields(cls)}
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise UserError(f"{where}: unknown key {', '.join(map(str, unknown))}")
-    try:
-        return cls(**data)
-    except TypeError as e:
-        missing = sorted(known - set(data))
-        raise UserError(f"{where}: missing: {', '.join(missing)}") from e
-
-
 def read_protocol(path: PathLike) -> Protocol:
     """Read and check the protocol.
 
@@ -153,12 +139,12 @@ def read_protocol(path: PathLike) -> Protocol:
     if not isinstance(models, dict) or not models:
         raise UserError(f"{path}: models: a mapping of models was expected")
     data["models"] = {
-        name: _make(Model, conf, f"{path}: models: {name}")
+        name: from_mapping(Model, conf, f"{path}: models: {name}")
         for name, conf in models.items()
     }
-    data["development"] = _make(
+    data["development"] = from_mapping(
         Development, data.get("development"), f"{path}: development"
     )
-    protocol = _make(Protocol, data, str(path))
+    protocol = from_mapping(Protocol, data, str(path))
     protocol.check(str(path))
     return protocol

@@ -19,7 +19,7 @@ NOT_RUN = "Not run yet.\n"
 def _forgetting(
     output_dir: Path, measured: Mapping[str, Any], protocol: Protocol
 ) -> str:
-    """Tables and plots of the final runs and, apart from them, of ablations."""
+    """Write tables and plots of the final runs and, apart from them, of ablations."""
     page = ""
     for stem, title, finals in (
         ("forgetting", "Final runs", True),
@@ -39,7 +39,7 @@ def _forgetting(
 
 
 def _readable(forgetting: Optional[Mapping[str, Any]]) -> str:
-    """What a linear model reads off the frozen layers, where it was measured."""
+    """Return what a linear model reads off the frozen layers, where it was measured."""
     layers = (forgetting or {}).get(PRETRAINED, {})
     found = [v[READABLE] for v in layers.values() if v.get(READABLE) is not None]
     if not found:

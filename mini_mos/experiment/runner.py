@@ -11,7 +11,12 @@ from typing import Any, Dict
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_json, write_yaml
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import (
+    checkpoint_sha256,
+    is_whole,
+    matches,
+    write_stamp,
+)
 from mini_mos.experiment import network, universa
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.plan import MAIN, Run
@@ -25,7 +30,7 @@ CURVES = ("loss", "mos_loss", "token_loss", "token_acc", "srcc", "sys_srcc", "l1
 
 
 def configuration(protocol: Protocol, run: Run) -> Dict[str, Any]:
-    """What the run is trained with.
+    """Return what the run is trained with.
 
     Raises:
         UserError: tuning has not ended yet.
@@ -46,7 +51,7 @@ def configuration(protocol: Protocol, run: Run) -> Dict[str, Any]:
 
 
 def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
-    """Everything that the run's results depend on, as plain types."""
+    """Return everything that the run's results depend on, as plain types."""
     upstream = read_yaml(protocol.upstream)
     path = upstream.get("path_or_url")
     digests = {}
@@ -56,20 +61,20 @@ def request_of(protocol: Protocol, run: Run) -> Dict[str, Any]:
             if not source.exists():
                 raise UserError(f"{source}: no such file; make the data sets first")
             digests[f"{name}/{file}"] = sha256_file(source)
-    # A random model is written at its first use, from the seed in `upstream`.
-    made = path is None or "random_init" in upstream
+    # These are written at their first use, from the seed or the name in `upstream`.
+    made = path is None or "random_init" in upstream or "release" in upstream
     return {
         "run": run.to_dict(),
         "configuration": configuration(protocol, run),
         "max_frames": protocol.max_frames,
         "upstream": upstream,
-        "upstream_sha256": None if made else sha256_file(path),
+        "upstream_sha256": None if made else checkpoint_sha256(path),
         "data": digests,
     }
 
 
 def is_done(place: Place, protocol: Protocol, run: Run) -> bool:
-    """Whether the run is whole and of this very request."""
+    """Tell whether the run is whole and of this very request."""
     if run.settings is None or not place.stamp(run).exists():
         return False
     return matches(place.stamp(run), request_of(protocol, run))
@@ -149,7 +154,7 @@ def freeze(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
 
 
 def estimate(place: Place, protocol: Protocol, runs: Sequence[Run]) -> Dict[str, Any]:
-    """Hours of one core that `runs` take: done, to do, and how that is known.
+    """Return hours of one core that `runs` take: done, to do, and how that is known.
 
     A run that is to do counts as the mean of those of its model that are done, and as
     the protocol's guess where there is none.

@@ -18,7 +18,7 @@ from mini_mos.experiment.subsets import subset
 
 
 def held_systems(systems_yaml: PathLike, families: Set[str]) -> Set[str]:
-    """Training systems of `systems.yaml` in which one of `families` takes part.
+    """Return the training systems of `systems.yaml` that one of `families` is in.
 
     Raises:
         UserError: no system has one of them, or all have.

@@ -8,7 +8,7 @@ from espnet2_distilmos.utils.errors import UserError
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
+    """Flatten `{"a": {"b": 1}}` to `{"a.b": 1}`."""
     flat: Dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping) and value:
@@ -19,7 +19,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], *changes: Mapping[str, Any]) -> Dict[str, Any]:
-    """`base` with the dotted keys of `changes` set, the last one winning.
+    """Return `base` with the dotted keys of `changes` set, the last one winning.
 
     Raises:
         UserError: a key goes through a value that is no mapping.
@@ -38,5 +38,5 @@ def merged(base: Mapping[str, Any], *changes: Mapping[str, Any]) -> Dict[str, An
 
 
 def shown(settings: Mapping[str, Any]) -> str:
-    """Settings in a cell of a table."""
+    """Return settings in a cell of a table."""
     return ", ".join(f"{k.split('.')[-1]} {v}" for k, v in settings.items()) or "–"

@@ -10,6 +10,7 @@ there are two or three of them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -45,8 +46,8 @@ class Figure:
         ci95: over seeds, systems and prompts.
     """
 
-    value: float | None
-    by_seed: list[float | None]
+    value: Optional[float]
+    by_seed: List[Optional[float]]
     ci95: Interval
 
 
@@ -63,13 +64,13 @@ class Values:
         self.codes = np.unique(x, return_inverse=True)[1]
 
     def ranks(self, times: np.ndarray) -> np.ndarray:
-        """(N,) ranks, ties averaged, where value i stands `times[i]` times."""
+        """Return (N,) ranks, ties averaged, where value i stands `times[i]` times."""
         n = np.bincount(self.codes, times)
         return (np.cumsum(n) - (n - 1) / 2)[self.codes]
 
 
-def weighted_srcc(x: Values, y: Values, times: np.ndarray) -> float | None:
-    """Spearman correlation of x (N,) and y (N,), each pair counted `times` (N,).
+def weighted_srcc(x: Values, y: Values, times: np.ndarray) -> Optional[float]:
+    """Return Spearman correlation of x (N,) and y (N,), each pair counted `times` (N,).
 
     None with fewer than two different pairs, or where x or y is constant.
     """
@@ -80,7 +81,7 @@ def weighted_srcc(x: Values, y: Values, times: np.ndarray) -> float | None:
     return float((times * a) @ b / np.sqrt(((times * a) @ a) * ((times * b) @ b)))
 
 
-def _codes(names: Sequence[str]) -> tuple[np.ndarray, int]:
+def _codes(names: Sequence[str]) -> Tuple[np.ndarray, int]:
     known, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     return codes, len(known)
 
@@ -116,8 +117,8 @@ class Resampler:
 
     def srcc(
         self, values: Values, of_system: np.ndarray, of_prompt: np.ndarray
-    ) -> float | None:
-        """SRCC of predictions (N,), systems and prompts counted so often."""
+    ) -> Optional[float]:
+        """Return SRCC of predictions (N,), systems and prompts counted so often."""
         by_prompt = of_prompt[self.prompt]
         if self.level == "utt":
             return weighted_srcc(
@@ -133,23 +134,23 @@ class Resampler:
         x, y = Values(x.round(9)), Values(y.round(9))
         return weighted_srcc(x, y, of_system[there])
 
-    def observed(self) -> dict[str, list[float | None]]:
-        """Model -> SRCC of each seed, on the set as it is."""
+    def observed(self) -> Dict[str, List[Optional[float]]]:
+        """Return model -> SRCC of each seed, on the set as it is."""
         ones = np.ones(self.n_systems, int), np.ones(self.n_prompts, int)
         return {
             m: [self.srcc(row, *ones) for row in rows]
             for m, rows in self.predictions.items()
         }
 
-    def samples(self, n_bootstrap: int, seed: int) -> dict[str, list[float | None]]:
-        """Model -> mean SRCC over drawn seeds in each resample.
+    def samples(self, n_bootstrap: int, seed: int) -> Dict[str, List[Optional[float]]]:
+        """Return model -> mean SRCC over drawn seeds in each resample.
 
         Models share the draw of systems and prompts. Seeds are drawn for each model
         alone: nothing ties a seed of one model to the same seed of another. None
         where a drawn seed's is undefined.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
-        found: dict[str, list[float | None]] = {m: [] for m in self.predictions}
+        found: Dict[str, List[Optional[float]]] = {m: [] for m in self.predictions}
         for _ in range(n_bootstrap):
             drawn = [
                 np.bincount(rng.integers(n, size=n), minlength=n)
@@ -166,7 +167,7 @@ class Resampler:
         return found
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Sequence[Optional[float]]) -> Optional[float]:
     if not values or any(v is None for v in values):
         return None
     return float(np.mean(values))
@@ -179,8 +180,8 @@ def compare_models(
     level: str = "utt",
     n_bootstrap: int = 10000,
     seed: int = 0,
-) -> tuple[dict[str, Figure], list[PairedTest]]:
-    """SRCC of every model on a set, and paired tests of `pairs`.
+) -> Tuple[Dict[str, Figure], List[PairedTest]]:
+    """Return SRCC of every model on a set, and paired tests of `pairs`.
 
     Args:
         data: the set.
@@ -217,6 +218,6 @@ def compare_models(
     return figures, tests
 
 
-def corrected(tests: Sequence[PairedTest]) -> list[float | None]:
-    """p-values of all `tests`, by Holm's method."""
+def corrected(tests: Sequence[PairedTest]) -> List[Optional[float]]:
+    """Return p-values of all `tests`, by Holm's method."""
     return holm([t.p for t in tests])

@@ -8,7 +8,7 @@ from mini_mos.corpus.signal import generator
 
 
 def subset_order(systems: Mapping[str, str], seed: int) -> List[str]:
-    """All utterances in an order of which every beginning is balanced over systems.
+    """Return an order of utterances whose every beginning is balanced over systems.
 
     Systems take turns, in a seeded order, each with its clips in a seeded order: in
     the first n, no system that has clips left has two fewer than another.
@@ -29,7 +29,7 @@ def subset_order(systems: Mapping[str, str], seed: int) -> List[str]:
 
 
 def subset(systems: Mapping[str, str], size: int, seed: int) -> List[str]:
-    """The first `size` of :func:`subset_order`, sorted as data directories are.
+    """Return the first `size` of :func:`subset_order`, sorted as data directories are.
 
     Raises:
         UserError: there are fewer clips.

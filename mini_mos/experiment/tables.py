@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ SPECTRAL = "spectral statistics"  # among the frozen features
 _DEVELOPMENT = (TUNE_VALID, *DEV_SETS)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def _number(value: Optional[float], digits: int = 3) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
@@ -44,7 +44,7 @@ def _cell(found: Figure) -> str:
 
 
 def _predictions(scores: Scores, name: str, **wanted) -> Dict[str, np.ndarray]:
-    """Model (or ablation) -> (S, N) predictions of set `name`; seeds rise."""
+    """Return model (or ablation) -> (S, N) predictions of set `name`; seeds rise."""
     key = "variant" if wanted["phase"] == ABLATE else "model"
     rows: Dict[str, List[Tuple[int, List[float]]]] = {}
     for run in scores["runs"]:
@@ -61,7 +61,7 @@ def _labels(scores: Scores, name: str) -> Labels:
 
 
 def tuning_table(scores: Scores, protocol: Protocol) -> str:
-    """Every point of every grid; the best of a model is marked."""
+    """Return every point of every grid; the best of a model is marked."""
     rows = []
     for name, model in protocol.models.items():
         own = [r for r in scores["runs"] if (r["phase"], r["model"]) == (TUNE, name)]
@@ -87,7 +87,7 @@ def tuning_table(scores: Scores, protocol: Protocol) -> str:
 
 
 def main_figures(scores: Scores, protocol: Protocol) -> Dict[str, Any]:
-    """Figures and tests of the final runs.
+    """Return figures and tests of the final runs.
 
     Returns:
         `figures`: set -> level -> size (text) -> model -> :class:`Figure`; `tests`:
@@ -117,7 +117,7 @@ def main_figures(scores: Scores, protocol: Protocol) -> Dict[str, Any]:
 
 
 def main_table(found: Mapping, protocol: Protocol) -> str:
-    """SRCC of every model on every test set at every size."""
+    """Return SRCC of every model on every test set at every size."""
     rows = []
     for name, levels in found["figures"].items():
         for level, sizes in levels.items():
@@ -138,7 +138,7 @@ def main_table(found: Mapping, protocol: Protocol) -> str:
 
 
 def tests_table(scores: Scores, found: Mapping, protocol: Protocol) -> str:
-    """The comparisons at the largest size, and what stands beside each."""
+    """Return the comparisons at the largest size, and what stands beside each."""
     rows = []
     for entry in found["tests"]:
         t = entry["test"]
@@ -153,7 +153,7 @@ def tests_table(scores: Scores, found: Mapping, protocol: Protocol) -> str:
 
 
 def verdicts(scores: Scores, found: Mapping, protocol: Protocol) -> List[str]:
-    """What became of the aims: a sentence each, by the rule of the protocol.
+    """Return what became of the aims: a sentence each, by the rule of the protocol.
 
     A comparison of models that were trained with other rates or schedules is called
     confounded.
@@ -199,7 +199,7 @@ def verdicts(scores: Scores, found: Mapping, protocol: Protocol) -> List[str]:
 
 
 def ablation_table(scores: Scores, protocol: Protocol) -> str:
-    """Each change against what it changes, on the development sets."""
+    """Return each change against what it changes, on the development sets."""
     by_variant: Dict[str, List[float]] = {}
     ablations = [run for run in scores["runs"] if run["phase"] == ABLATE]
     for run in ablations:
@@ -237,8 +237,8 @@ def ablation_table(scores: Scores, protocol: Protocol) -> str:
     return page + (", ".join(clear) or "none") + ".\n"
 
 
-def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Utterance SRCC of trees on frozen features, fitted to `tune_train`."""
+def features_table(found: Mapping[str, Mapping[str, Optional[float]]]) -> str:
+    """Return utterance SRCC of trees on frozen features, fitted to `tune_train`."""
     rows = [
         [name, *(_number(values[s]) for s in _DEVELOPMENT)]
         for name, values in found.items()
@@ -246,8 +246,10 @@ def features_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
     return markdown_table(["features", *_DEVELOPMENT], rows)
 
 
-def mean_forgetting(measured: Mapping) -> Dict[str, Dict[str, Dict[str, float | None]]]:
-    """Model -> layer -> measure -> mean over its runs (`<model>-...` names)."""
+def mean_forgetting(
+    measured: Mapping,
+) -> Dict[str, Dict[str, Dict[str, Optional[float]]]]:
+    """Return model -> layer -> measure -> mean over its runs (`<model>-...` names)."""
     groups: Dict[str, List[Mapping]] = {}
     for name, layers in measured.items():
         groups.setdefault(name.split("/")[0], []).append(layers)
@@ -266,7 +268,7 @@ def mean_forgetting(measured: Mapping) -> Dict[str, Dict[str, Dict[str, float | 
 
 
 def forgetting_table(measured: Mapping) -> str:
-    """Probes and tokens of each layer, before and after fine-tuning."""
+    """Return probes and tokens of each layer, before and after fine-tuning."""
     means = mean_forgetting(measured)
     measures = list(next(iter(next(iter(means.values())).values())))
     rows = [
@@ -278,7 +280,7 @@ def forgetting_table(measured: Mapping) -> str:
 
 
 def plain(found: Mapping) -> Dict[str, Any]:
-    """Figures and tests as plain types, for JSON."""
+    """Return figures and tests as plain types, for JSON."""
     return {
         "figures": {
             name: {

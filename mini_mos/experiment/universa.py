@@ -17,12 +17,12 @@ MODEL = "valid.loss.best.pth"
 
 
 def to_metrics(mos: Mapping[str, float]) -> Dict[str, str]:
-    """Utterance -> JSON, as ESPnet's data type `metric` wants it."""
+    """Return utterance -> JSON, as ESPnet's data type `metric` wants it."""
     return {utt: json.dumps({METRIC: value}) for utt, value in mos.items()}
 
 
 def from_metrics(path: PathLike) -> Dict[str, float]:
-    """Utterance -> MOS from the `metric.scp` that ESPnet's inference writes.
+    """Return utterance -> MOS from the `metric.scp` that ESPnet's inference writes.
 
     Raises:
         UserError: unreadable, or without this metric.
@@ -87,5 +87,5 @@ def train(place: Place, protocol: Protocol, run: Run, conf: Dict[str, Any]) -> P
 
 
 def checkpoint(folder: Path) -> Path:
-    """ESPnet's checkpoint.pth in a run's folder."""
+    """Return ESPnet's checkpoint.pth in a run's folder."""
     return folder / "model" / "checkpoint.pth"

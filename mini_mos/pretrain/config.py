@@ -1,10 +1,11 @@
 """The hyperparameters of a pretraining, one YAML file."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.mapping import from_mapping
 
 
 @dataclass(frozen=True)
@@ -100,28 +101,8 @@ class SSLConfig:
     iterations: List[TrainConfig]
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain types."""
+        """Return plain types."""
         return asdict(self)
-
-
-def _make(cls: type, data: Any, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise UserError(f"{where}: a mapping (key: value lines) was expected")
-    known = {f.name: f for f in fields(cls)}
-    unknown = sorted(set(data) - set(known))
-    if unknown:
-        raise UserError(
-            f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
-        )
-    made = cls(**data)
-    for name, f in known.items():
-        value = getattr(made, name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if f.type in (int, "int") and (not number or value != int(value) or value < 0):
-            raise UserError(f"{where}: {name} must be a whole number, not {value!r}")
-        if f.type in (float, "float") and (not number or value < 0):
-            raise UserError(f"{where}: {name} must be a number >= 0, not {value!r}")
-    return made
 
 
 def read_config(path: PathLike) -> SSLConfig:
@@ -148,15 +129,17 @@ def read_config(path: PathLike) -> SSLConfig:
     iterations = []
     for i, own in enumerate(data["iterations"], 1):
         where = f"{path}: iteration {i}"
-        made = _make(TrainConfig, {**(data["train"] or {}), **(own or {})}, where)
+        made = from_mapping(
+            TrainConfig, {**(data["train"] or {}), **(own or {})}, where
+        )
         if min(made.steps, made.batch, made.save_steps, made.mask_length) < 1:
             raise UserError(f"{where}: steps, batch, save_steps, mask_length: >= 1")
         iterations.append(made)
     return SSLConfig(
         seed=int(data["seed"]),
-        corpus=_make(CorpusConfig, data["corpus"], f"{path}: corpus"),
+        corpus=from_mapping(CorpusConfig, data["corpus"], f"{path}: corpus"),
         model=data["model"],
         finetune=data["finetune"],
-        targets=_make(TargetConfig, data["targets"], f"{path}: targets"),
+        targets=from_mapping(TargetConfig, data["targets"], f"{path}: targets"),
         iterations=iterations,
     )

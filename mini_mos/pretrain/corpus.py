@@ -8,9 +8,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import List, Optional, Tuple
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -21,12 +23,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 from mini_mos.corpus.outputs import fingerprint_of
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    Unusable,
-    generator,
-    set_level,
-)
+from mini_mos.corpus.signal import Unusable, generator, set_level
 from mini_mos.corpus.speech import Prompt, read_clean
 from mini_mos.corpus.systems import (
     LEVEL_JITTER_DB,
@@ -57,10 +54,10 @@ class Item:
     name: str
     part: str
     prompt: Prompt
-    lead: str | None
+    lead: Optional[str]
 
 
-def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
+def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> List[Item]:
     """Decide part and degradation of every clip; sorted by name.
 
     All recordings of a prompt name are in the same part, translations included.
@@ -84,8 +81,8 @@ def plan_corpus(speech: Speech, config: CorpusConfig, seed: int) -> list[Item]:
     return sorted(items, key=lambda item: item.name)
 
 
-def make_item(item: Item, seed: int) -> tuple[np.ndarray | None, dict]:
-    """Samples (T,) int16 and what is known of them, or None and the reason."""
+def make_item(item: Item, seed: int) -> Tuple[Optional[np.ndarray], dict]:
+    """Return samples (T,) int16 and what is known of them, or None and the reason."""
     try:
         x = read_clean(item.prompt.path)
         rng = generator(seed, "ssl", "clip", item.name)
@@ -183,8 +180,8 @@ def prepare_corpus(
 
 
 def _table(
-    items: Sequence[Item], made: Sequence[tuple[np.ndarray | None, dict]]
-) -> tuple[list[dict], list[np.ndarray], list[str]]:
+    items: Sequence[Item], made: Sequence[Tuple[Optional[np.ndarray], dict]]
+) -> Tuple[List[dict], List[np.ndarray], List[str]]:
     rows, samples, skipped, start = [], [], [], 0
     for item, (x, known) in zip(items, made, strict=True):
         if x is None:
@@ -224,7 +221,7 @@ class SSLCorpus:
     """
 
     def __init__(self, folder: PathLike) -> None:
-        """Raises UserError where stage 1 has not ended."""
+        """Raise UserError where stage 1 has not ended."""
         folder = Path(folder)
         if not (folder / "provenance.yaml").exists():
             raise UserError(f"{folder}: no provenance.yaml; run stage 1 first")
@@ -236,8 +233,8 @@ class SSLCorpus:
         stamp = [text, (folder / "provenance.yaml").read_text(encoding="utf-8")]
         self.identity = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
 
-    def part(self, name: str, min_samples: int = 0) -> list[int]:
-        """Clips of a part that have at least `min_samples`.
+    def part(self, name: str, min_samples: int = 0) -> List[int]:
+        """Return clips of a part that have at least `min_samples`.
 
         Raises:
             UserError: there is none.
@@ -253,14 +250,14 @@ class SSLCorpus:
         return found
 
     def clip(self, i: int) -> np.ndarray:
-        """Samples (T,) float32, |x| <= 1."""
+        """Return samples (T,) float32, |x| <= 1."""
         start, n = int(self.rows[i]["start"]), int(self.rows[i]["samples"])
         return self._samples[start : start + n].astype(np.float32) / SCALE
 
     def crops(
         self, clips: Sequence[int], batch: int, length: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """(batch, length) float32: random clips, cut or repeated to `length`."""
+        """Return (batch, length) float32: random clips, cut or repeated to `length`."""
         out = np.empty((batch, length), np.float32)
         for row in out:
             x = self.clip(clips[int(rng.integers(len(clips)))])

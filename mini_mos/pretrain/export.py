@@ -63,7 +63,7 @@ def export_upstream(
 
 
 def _curve_rows(folder: Path) -> str:
-    """The last line of each iteration's curve, beside `folder` (`..._it<n>`)."""
+    """Return the last line of each iteration's curve, beside `folder` (`..._it<n>`)."""
     stem = folder.name.rsplit("_it", 1)[0]
     lines = []
     for own in sorted(folder.parent.glob(f"{stem}_it*")):

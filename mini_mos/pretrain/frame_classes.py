@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mini_mos.corpus.signal import SAMPLE_RATE
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.pretrain.targets import HOP, MELS, WINDOW, LogMel
 
 BANDS = 5
@@ -14,7 +14,7 @@ CLASSES = 1 + 2 * BANDS
 
 
 def frame_classes(x: np.ndarray, log_mel: LogMel) -> np.ndarray:
-    """Class of each frame (T,): 0 silent, else 1 + band + 5 if voiced.
+    """Return the class of each frame (T,): 0 silent, else 1 + band + 5 if voiced.
 
     The band is that fifth of the mel bins which is loudest against its mean over the
     clip: the bins of speech fall with frequency, and the lowest would always win.

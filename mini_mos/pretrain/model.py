@@ -10,7 +10,7 @@ from espnet2_distilmos.model.upstream.safe_load import require_harmless
 
 
 def build_wavlm(config: Dict[str, Any]) -> torch.nn.Module:
-    """S3PRL's WavLM with fresh weights.
+    """Build S3PRL's WavLM with fresh weights.
 
     Args:
         config: keys of `WavLMConfig` that differ from its defaults.
@@ -26,7 +26,7 @@ def build_wavlm(config: Dict[str, Any]) -> torch.nn.Module:
 
 
 def cnn_features(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Waveforms (B, N) to what the transformer takes, (B, T, D)."""
+    """Map waveforms (B, N) to what the transformer takes, (B, T, D)."""
     y = model.layer_norm(model.feature_extractor(x).transpose(1, 2))
     return y if model.post_extract_proj is None else model.post_extract_proj(y)
 
@@ -34,7 +34,7 @@ def cnn_features(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 def hidden_states(
     model: torch.nn.Module, x: torch.Tensor, layers: Sequence[int]
 ) -> List[torch.Tensor]:
-    """Raw outputs (B, T, D) of blocks, counted from 1, of waveforms (B, N)."""
+    """Return raw outputs (B, T, D) of blocks, counted from 1, of waveforms (B, N)."""
     # S3PRL counts blocks from 0, and stops after this one; entry 0 of the results is
     # what goes into the first.
     _, results = model.encoder(cnn_features(model, x), layer=max(layers) - 1)
@@ -44,7 +44,7 @@ def hidden_states(
 def draw_mask(
     rng: np.random.Generator, batch: int, frames: int, start: float, length: int
 ) -> torch.Tensor:
-    """Masked frames (batch, frames): spans of `length` start with probability `start`.
+    """Return masked frames (batch, frames): spans begin with probability `start`.
 
     At least one frame is masked and one is not, so that both losses are defined.
     """
@@ -74,7 +74,7 @@ class MaskedPredictor(torch.nn.Module):
         )
 
     def frames(self, samples: int) -> int:
-        """Frames of a crop of so many samples."""
+        """Return frames of a crop of so many samples."""
         with torch.no_grad():
             x = torch.zeros(1, samples, device=self.heads.weight.device)
             return cnn_features(self.wavlm, x).shape[1]
@@ -82,7 +82,7 @@ class MaskedPredictor(torch.nn.Module):
     def forward(
         self, x: torch.Tensor, mask: Optional[torch.Tensor]
     ) -> List[torch.Tensor]:
-        """Logits of each code book, (B, T, k), of waveforms (B, N), mask (B, T)."""
+        """Return logits of each code book, (B, T, k); waveforms (B, N), mask (B, T)."""
         h = cnn_features(self.wavlm, x)
         if mask is not None:
             h = torch.where(mask[..., None], self.wavlm.mask_emb, h)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import List, Tuple, Union
 
 import numpy as np
 
@@ -44,13 +45,13 @@ class ProbeClip:
 
 
 def language_of(speaker: str) -> str:
-    """`fr` of `fr`, `cs` of `fillets_cs_m`."""
+    """Return `fr` of `fr`, `cs` of `fillets_cs_m`."""
     parts = speaker.split("_")
     return parts[-2] if len(parts) > 2 else parts[0]
 
 
-def probe_prompts(speech: Speech, config: CorpusConfig, seed: int) -> list[Prompt]:
-    """Recordings of the corpus' `valid` part and of mini_mos' `valid`, once each.
+def probe_prompts(speech: Speech, config: CorpusConfig, seed: int) -> List[Prompt]:
+    """Return recordings of `valid`, of the corpus and of mini_mos, once each.
 
     Recordings whose speaker is unknown (`..._other`) are left out.
     """
@@ -64,13 +65,13 @@ def probe_prompts(speech: Speech, config: CorpusConfig, seed: int) -> list[Promp
     return sorted(known, key=lambda p: (p.speaker, p.name))
 
 
-def _make(item: tuple[Prompt, str], seed: int) -> ProbeClip | str:
+def _make(item: Tuple[Prompt, str], seed: int) -> Union[ProbeClip, str]:
     prompt, kind = item
     try:
         x = read_clean(prompt.path)[:LONGEST]
         rng = generator(seed, "probe", prompt.speaker, prompt.name, kind)
         severity = float(rng.uniform(_LOWEST, 1))
-        chain: tuple[Link, ...] = ()
+        chain: Tuple[Link, ...] = ()
         if kind != CLEAN:
             chain = (Link(kind, 1.0, FAMILIES[kind].character(rng)),)
         # Without a link the level alone varies, as with all others.
@@ -90,8 +91,8 @@ def _make(item: tuple[Prompt, str], seed: int) -> ProbeClip | str:
 
 def make_probe_clips(
     prompts: Sequence[Prompt], versions: int, seed: int, nj: int
-) -> tuple[list[ProbeClip], list[str]]:
-    """Each recording clean, and `versions` times with one family of degradations.
+) -> Tuple[List[ProbeClip], List[str]]:
+    """Return each recording clean, and `versions` times with one degradation.
 
     Returns:
         The clips, and why recordings were left out.

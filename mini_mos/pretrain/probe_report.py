@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional
 
 from espnet2_distilmos.report.canvas import (
     BLUE,
@@ -26,12 +27,12 @@ clusters a layer) mostly stands for, on held-out prompts.
 """
 
 
-def _cell(value: float | None) -> str:
+def _cell(value: Optional[float]) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 
 def probe_table(results: Mapping) -> str:
-    """Markdown: a row a layer, a column a probe."""
+    """Return Markdown: a row a layer, a column a probe."""
     names = [*PROBES, PURITY]
     rows = [["guessing", "", *(_cell(results["chance"][n]) for n in names)]]
     for model, layers in results["figures"].items():

@@ -6,6 +6,7 @@ out over folds, all versions and translations of a prompt in the same one.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ _TOKEN_FRAMES = 40_000  # frames that they are learned from, at most
 _ALPHAS = np.logspace(0, 5, 6)  # ridge penalties, chosen within the training folds
 
 # Name -> class or value of a clip (None: the clip takes no part), and what it says.
-PROBES: dict[str, tuple[Callable[[ProbeClip], object], str]] = {
+PROBES: Dict[str, Tuple[Callable[[ProbeClip], object], str]] = {
     "speaker": (lambda c: c.voice, "voice; balanced accuracy"),
     "language": (lambda c: c.language, "language; balanced accuracy"),
     "language, one voice": (
@@ -47,15 +48,15 @@ def folds_of(prompts: Sequence[str], seed: int) -> np.ndarray:
     return np.array([place[p] for p in prompts])
 
 
-def _scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scaled(train: np.ndarray, test: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     mean, scale = train.mean(axis=0), train.std(axis=0) + 1e-6
     return (train - mean) / scale, (test - mean) / scale
 
 
 def probe(
     features: np.ndarray, values: Sequence[object], folds: np.ndarray
-) -> float | None:
-    """Cross-validated balanced accuracy of classes, or correlation of numbers.
+) -> Optional[float]:
+    """Cross-validate: balanced accuracy of classes, or correlation of numbers.
 
     Args:
         features: (n, D).
@@ -96,7 +97,7 @@ def token_purity(
     folds: np.ndarray,
     seed: int,
 ) -> float:
-    """Share of frames whose class is the one that their token mostly stands for.
+    """Return the share of frames whose class is what their token mostly stands for.
 
     Tokens and their classes are learned on all folds but 0 and counted on fold 0.
 
@@ -109,7 +110,7 @@ def token_purity(
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
-    def part(test: bool) -> tuple[np.ndarray, np.ndarray]:
+    def part(test: bool) -> Tuple[np.ndarray, np.ndarray]:
         chosen = [i for i, fold in enumerate(folds) if (fold == 0) == test]
         if not chosen:
             raise UserError(f"the probes need at least {FOLDS} prompts")
@@ -132,14 +133,14 @@ def token_purity(
 
 
 def _statistics(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, 2D): mean and standard deviation over time of each clip's (T, D)."""
+    """Return (n, 2D): mean and standard deviation over time of each clip's (T, D)."""
     return np.stack([np.concatenate([f.mean(0), f.std(0)]) for f in frames])
 
 
 def layer_frames(
     conf: UpstreamConfig, clips: Sequence[ProbeClip]
-) -> dict[str, list[np.ndarray]]:
-    """`layer <i>` -> frames (T, D) of each clip, in evaluation mode on the CPU."""
+) -> Dict[str, List[np.ndarray]]:
+    """Return `layer <i>` -> frames (T, D) of each clip, in eval mode on the CPU."""
     upstream = build_upstream(conf).eval()
     layers = {f"layer {i}": [] for i in upstream.layers}
     for clip in clips:
@@ -154,7 +155,7 @@ def layer_frames(
 def run_probes(
     upstreams: Mapping[str, UpstreamConfig], clips: Sequence[ProbeClip], seed: int
 ) -> dict:
-    """All probes of all layers of all models, and of the plain log-mel spectrum.
+    """Run all probes of all layers of all models, and of the log-mel spectrum.
 
     Returns:
         `chance`: probe -> what guessing gives. `figures`: model -> layer -> probe ->
@@ -167,7 +168,7 @@ def run_probes(
     with torch.no_grad():
         mels = [log_mel(torch.from_numpy(c.samples)[None])[0].numpy() for c in clips]
 
-    def all_probes(frames: Sequence[np.ndarray]) -> dict[str, float | None]:
+    def all_probes(frames: Sequence[np.ndarray]) -> Dict[str, Optional[float]]:
         n = min(map(len, (*frames, *classes)))
         if n < 1:
             raise UserError("a clip for the probes has no frame")
@@ -184,7 +185,7 @@ def run_probes(
         for layer, frames in layer_frames(conf, clips).items():
             figures[name][layer] = all_probes(frames)
             logging.info(f"{name}, {layer}: {figures[name][layer]}")
-    chance: dict[str, float] = {}
+    chance: Dict[str, float] = {}
     for name, of_clips in values.items():
         kinds = {v for v in of_clips if v is not None}
         text = any(isinstance(v, str) for v in kinds)

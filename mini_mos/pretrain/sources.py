@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from mini_mos.corpus.debian import (
@@ -44,13 +45,13 @@ class Exclusion:
         families: degradations of `test_system`.
     """
 
-    prompts: dict[str, list[str]]
-    keys: list[str]
-    speakers: list[str]
-    families: list[str]
+    prompts: Dict[str, List[str]]
+    keys: List[str]
+    speakers: List[str]
+    families: List[str]
 
     def to_dict(self) -> dict:
-        """Plain types for exclusion.yaml."""
+        """Return plain types for exclusion.yaml."""
         return {
             "note": "Nothing of this is in the pretraining corpus. No synthetic "
             "(TTS) voice is in it either.",
@@ -91,11 +92,11 @@ class Speech:
         skipped: (path, reason) of each file that was left out.
     """
 
-    mini_mos: list[Prompt]
-    more: list[Prompt]
-    held_out: list[Prompt]
+    mini_mos: List[Prompt]
+    more: List[Prompt]
+    held_out: List[Prompt]
     exclusion: Exclusion
-    skipped: list[tuple[str, str]]
+    skipped: List[Tuple[str, str]]
 
 
 def _fillets_voices(root: Path) -> Path:
@@ -110,7 +111,7 @@ def _fillets_voices(root: Path) -> Path:
     return target
 
 
-def fetch_speech(folder: Path) -> dict[str, dict]:
+def fetch_speech(folder: Path) -> Dict[str, dict]:
     """Fill `folder`/mini_mos/ and `folder`/more/ from Debian's packages (120 MB).
 
     A part that is there already, in whatever way it came, is left as it is.
@@ -136,7 +137,7 @@ def fetch_speech(folder: Path) -> dict[str, dict]:
 
 
 def _fetched(folder: Path) -> bool:
-    """Whether `folder` was made by :func:`fetch_packages`, or was about to be."""
+    """Tell whether `folder` was made by :func:`fetch_packages`, or was about to be."""
     return (folder / "packages.yaml").exists() or any(folder.glob(".tmp*"))
 
 
@@ -164,7 +165,7 @@ def find_sources(folder: Path) -> Speech:
         speakers=sorted(UNHEARD_LANGUAGES),
         families=family_names(held_out=True),
     )
-    more: list[Prompt] = []
+    more: List[Prompt] = []
     collections = sorted(p for p in (folder / "more").iterdir() if p.is_dir())
     for collection in collections:
         found, left = find_speech(collection)

@@ -12,10 +12,11 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 import torch
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
-from mini_mos.corpus.signal import SAMPLE_RATE, generator
+from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.config import SSLConfig
 from mini_mos.pretrain.corpus import SSLCorpus
 from mini_mos.pretrain.model import build_wavlm, hidden_states
@@ -44,7 +45,7 @@ class LogMel(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, N) to (B, T, 40) nats; the mean of each clip is 0."""
+        """Map (B, N) to (B, T, 40) nats; the mean of each clip is 0."""
         frames = (x.shape[-1] - WINDOW) // HOP + 1
         side = (N_FFT - WINDOW) // 2
         x = torch.nn.functional.pad(x, (side, N_FFT))
@@ -88,14 +89,14 @@ class Targets(torch.nn.Module):
         ] * len(self.layers)
 
     def weights(self, layer_weight: float) -> List[float]:
-        """Share of each code book in the loss; they sum to 1."""
+        """Return the share of each code book in the loss; they sum to 1."""
         bands, layers = len(self.band_centroids), len(self.layers)
         rest = layer_weight if layers else 0.0
         return [(1 - rest) / bands] * bands + [rest / max(1, layers)] * layers
 
     @torch.no_grad()
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Waveforms (B, N) to clusters (B, T, code books), int64."""
+        """Map waveforms (B, N) to clusters (B, T, code books), int64."""
         self.eval()
         width = self.band_centroids.shape[2]
         parts = list(self.log_mel(x).split(width, dim=-1))
@@ -111,7 +112,7 @@ class Targets(torch.nn.Module):
 
 
 def _cluster(frames: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Centroids (k, D) float32 of frames (n, D), with one thread."""
+    """Return centroids (k, D) float32 of frames (n, D), with one thread."""
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 

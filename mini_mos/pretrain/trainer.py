@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from torch.nn.functional import cross_entropy
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -20,7 +21,7 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     sha256_file,
 )
-from mini_mos.corpus.signal import SAMPLE_RATE, generator
+from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.config import SSLConfig, TrainConfig
 from mini_mos.pretrain.corpus import SSLCorpus
 from mini_mos.pretrain.curve import write_curve
@@ -31,7 +32,7 @@ Statistics = Dict[str, float]
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Of a step, counted from 0: linear warm-up, then a half cosine down."""
+    """Return the rate of a step, from 0: linear warm-up, then a half cosine down."""
     low = config.final_lr
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
     warm = min(1.0, (step + 1) / max(1, config.warmup))
@@ -45,7 +46,7 @@ def masked_loss(
     weights: List[float],
     unmasked_weight: float,
 ) -> Tuple[torch.Tensor, Statistics]:
-    """Cross-entropy on masked and on other frames, averaged over the code books.
+    """Return cross-entropy on masked and on other frames, averaged over the code books.
 
     Args:
         logits: of each code book (B, T, k).
@@ -127,7 +128,7 @@ class Pretrainer:
         return masked_loss(logits, labels, mask, self.weights, o.unmasked_weight)
 
     def update(self) -> Statistics:
-        """One step."""
+        """Take one step."""
         lr = learning_rate(self.options, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -147,7 +148,7 @@ class Pretrainer:
 
     @torch.no_grad()
     def validate(self) -> Statistics:
-        """Mean over the same crops and masks every time."""
+        """Return the mean over the same crops and masks every time."""
         self.model.eval()
         found = [self._batch("valid", i)[1] for i in range(self.options.valid_batches)]
         return _mean(found)

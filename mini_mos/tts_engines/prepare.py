@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import soundfile
@@ -36,7 +36,7 @@ _PROMPT_SECONDS = (2.5, 6.0)
 
 
 def sentence(text: str) -> str:
-    """A text that every engine takes as it stands, or ValueError."""
+    """Return a text that every engine takes as it stands, or ValueError."""
     if not re.fullmatch(r"[A-Za-z0-9 ,.?!']+", text):
         raise ValueError(f"letters, digits, blanks and ,.?!' only, found {text!r}")
     return text
@@ -84,7 +84,7 @@ def prepare_tts_engines(
 
 
 def _prompts(wavs: Path, root: Path, count: int, seed: int, packages: dict) -> None:
-    """`count` human prompts, picked by the seed, decoded to wav."""
+    """Write `count` human prompts, picked by the seed, decoded to wav."""
     request = {"packages": packages, "count": count, "seed": seed}
     with folder_lock(wavs):
         if is_whole(wavs / "engine.yaml", request):
@@ -105,8 +105,8 @@ def _prompts(wavs: Path, root: Path, count: int, seed: int, packages: dict) -> N
         logging.info(f"{wavs}: {count} prompts")
 
 
-def _packages(folder: Path) -> tuple[Path, Dict[str, str]]:
-    """Folder with the unpacked packages, and the version of each."""
+def _packages(folder: Path) -> Tuple[Path, Dict[str, str]]:
+    """Return the folder with the unpacked packages, and the version of each."""
     root, record = folder / "root", folder / "packages.yaml"
     if record.exists():
         return root, read_yaml(record)

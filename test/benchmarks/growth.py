@@ -37,8 +37,8 @@ def main(cmd=None) -> None:
     args = parser.parse_args(cmd)
     torch.set_num_threads(1)
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
+    from espnet2_distilmos.tokens.codebooks import fit_codebooks
     from espnet2_distilmos.tokens.frames import FrameDump
-    from espnet2_distilmos.tokens.kmeans import fit_layer
     from espnet2_distilmos.tokens.labels import nearest_centroid
     from espnet2_distilmos.tokens.states import load_frozen
 
@@ -77,18 +77,18 @@ def main(cmd=None) -> None:
         path = folder / "x.npy"
         ks = [50 * 2**i for i in steps]
         np.save(path, rng.standard_normal((20000, 128), dtype=np.float32))
-        fit_layer(path, 10, 0)  # imports
+        fit_codebooks(path, 10, 1, 0)  # imports
         add(
             "clusters",
             "k-means of a layer",
             ks,
-            [cpu_seconds(lambda k=k: fit_layer(path, k, 0)) for k in ks],
+            [cpu_seconds(lambda k=k: fit_codebooks(path, k, 1, 0)) for k in ks],
         )
         frames = [5000 * 2**i for i in steps]
         times = []
         for n in frames:
             np.save(path, rng.standard_normal((n, 128), dtype=np.float32))
-            times.append(cpu_seconds(lambda: fit_layer(path, 200, 0)))
+            times.append(cpu_seconds(lambda: fit_codebooks(path, 200, 1, 0)))
         add("frames", "k-means of a layer", frames, times)
         x = torch.randn(20000, 128)
         times = []

@@ -75,7 +75,7 @@ def test_two_runs_are_done_once_and_reported(folder, monkeypatch, caplog, capsys
     monkeypatch.setenv("DISTILMOS_PYTHON", sys.executable)
     monkeypatch.setenv("PYTHONPATH", f"{REPO}:{os.environ.get('PYTHONPATH', '')}")
     caplog.set_level(logging.INFO)
-    options = ["--protocol", "plan.yaml", "--jobs", "2"]
+    options = ["--protocol", "plan.yaml", "--nj", "2"]
     run_experiment.main([*options, "--phases", "tune"])
 
     exp = Path("exp/experiment")

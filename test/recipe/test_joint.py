@@ -104,12 +104,27 @@ def test_two_corpora_train_one_model(ann):
     assert "srcc_ann=" in log and "srcc_bob=" in log and "corpus_offset_bob=" in log
 
 
-def test_a_set_that_the_other_recipe_does_not_make_is_refused(ann):
-    done = run(ann, *TRAIN[2:], "--train_sets", "train bob/more", "--stop_stage", "1")
+NO_BOB = "../../bob/distilmos1/local/data.sh makes no such set, there are: dev train"
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("bob/more", NO_BOB),
+        ("bob/", NO_BOB),
+        ("more", "./local/data.sh makes no such set, there are: dev test train"),
+        ("cid/train", "no recipe for corpus 'cid', there are: ann bob"),
+        ("a/b/c", "no recipe for corpus 'a', there are: ann bob"),
+        ("../train", "no recipe for corpus '..', there are: ann bob"),
+        ("/train", "no recipe for corpus '', there are: ann bob"),
+    ],
+)
+def test_a_set_that_is_not_there_is_refused(tmp_path, name, message):
+    make_recipe(tmp_path, "bob", {"train": 1, "dev": 1}, 0)
+    ann = make_recipe(tmp_path, "ann", {"train": 1, "dev": 1, "test": 1}, 0)
+    done = run(ann, *TRAIN[2:], "--train_sets", f"train {name}", "--stop_stage", "1")
     assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert "set bob/more: ../../bob/distilmos1/local/data.sh makes no such set" in last
-    assert last.endswith("there are: dev train")
+    assert done.stderr.strip().splitlines()[-1].endswith(f"set {name}: {message}")
 
 
 def test_the_other_recipe_prepares_its_set(ann):

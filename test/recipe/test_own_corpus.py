@@ -16,7 +16,9 @@ import yaml
 from hostile import IDS, PATHS, harmed
 from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
+from espnet2_distilmos.packs.card import metadata
 from espnet2_distilmos.packs.describe import describe_model
+from espnet2_distilmos.packs.folder import unpack
 from espnet2_distilmos.scoring.calibration import fit_calibration
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.files import read_yaml
@@ -239,3 +241,9 @@ def test_scores_are_calibrated_on_the_validation_set(top):
     assert f"- test: {row} is " in results and "calibration/valid" not in results
     packed = EXP + "/mos_tiny/mos_tiny_valid.mos_loss.ave.calibrated.zip"
     assert describe_model(str(top / packed))["calibration"] == record["told"]
+    # Stage 7 packs the scores of that very model, for its card.
+    (result,) = metadata(unpack(top / packed), "me/m")["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "test"
+    scores = json.loads((tag / "test/scores.json").read_text())
+    figures = {m["type"]: m["value"] for m in result["metrics"] if "utter" in m["name"]}
+    assert figures["mse"] == scores["utt"]["mse"]["value"]

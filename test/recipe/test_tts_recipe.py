@@ -73,7 +73,7 @@ def test_the_recipe_way(recipe, model, tmp_path):
     calls, table = tmp_path / "calls", recipe / "exp/pmos.txt"
     done = evaluate(
         recipe,
-        *("--nj", 2, "--python", sys.executable, "--model_tag", model),
+        *("--nj", 2, "--python", sys.executable, "--model", model),
         *("--table", table, "exp/tts_vits"),
         RUN_PL_CALLS=str(calls),
     )
@@ -119,7 +119,7 @@ def test_a_bad_clip_is_named_and_the_rest_is_scored(recipe, model, tmp_path):
     calls = tmp_path / "calls"
     done = evaluate(
         recipe,
-        *("--python", sys.executable, "--model_tag", model, "--gpu_inference", "true"),
+        *("--python", sys.executable, "--model", model, "--gpu_inference", "true"),
         *("--nj", 1, bad),
         RUN_PL_CALLS=str(calls),
     )

@@ -64,7 +64,7 @@ cluster_sets=         # Further sets, folders of data/, whose frames k-means see
 kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
 batch_seconds=        # Audio a batch in stages 2 and 3 and for the linear probe
                       # (default: clip by clip; GPU: 100).
-use_tokens=auto       # true, false or auto: false where train_config has token_weight 0.
+use_tokens=auto       # true, false or auto: false where the training has token_weight 0.
 
 # Training
 train_config=conf/train_distilmos.yaml  # Config for training.
@@ -145,17 +145,10 @@ done
 read -r -a train_arg_list <<<"${train_args}"
 read -r -a inference_arg_list <<<"${inference_args}"
 
-# What stages 2 and 3 share: a job takes one GPU at most.
-token_ngpu=$((ngpu > 0 ? 1 : 0))
-upstream_opts=(--upstream_config "${upstream}" --ngpu "${token_ngpu}")
-[ -z "${batch_seconds}" ] || upstream_opts+=(--batch_seconds "${batch_seconds}")
-
 upstream_name=$(basename "${upstream}" .yaml)
 if [ "${use_tokens}" = auto ]; then
-    use_tokens=true
-    if grep -Eq '^ *token_weight: *0(\.0*)? *(#.*)?$' "${train_config}"; then
-        use_tokens=false
-    fi
+    use_tokens=$(${python} -m espnet2_distilmos.bin.uses_tokens \
+        -- --config "${train_config}" "${train_arg_list[@]}")
 fi
 # Tokens of a joint training do not take the place of the recipe's own.
 ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
@@ -170,6 +163,7 @@ kmeans_dir=${ssl_dir}/kmeans_${clusters}
 
 . utils/follow.sh
 . utils/test_sets.sh
+. utils/tokens.sh
 . utils/training.sh
 . utils/scoring.sh
 mapfile -t levelled_list < <(levelled_sets)
@@ -202,18 +196,6 @@ fi
 
 # Stop where file $1, which stage $2 makes, is not there.
 need() { [ -f "$1" ] || fail "$1: no such file; run stage $2 first"; }
-# Share the work of command $3 of bin/ out over nj jobs with $1 GPUs each and logs $2.JOB.log,
-# run by train_cmd or, with GPUs, cuda_cmd; then join what they made.
-array() {
-    local gpus=$1 logs=$2 command=$3 backend=${train_cmd} job job_logs=()
-    shift 3
-    for ((job = 1; job <= nj; job++)); do job_logs+=("${logs}.${job}.log"); done
-    [ "${gpus}" -eq 0 ] || backend=${cuda_cmd}
-    # shellcheck disable=SC2086  # a command and its options
-    followed "${job_logs[@]}" -- ${backend} --gpu "${gpus}" JOB=1:"${nj}" "${logs}.JOB.log" \
-        ${python} -m "espnet2_distilmos.bin.${command}" "$@" --nj "${nj}" --job JOB
-    ${python} -m "espnet2_distilmos.bin.${command}" "$@" --combine
-}
 # Whether stage $1 is among those asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
@@ -228,19 +210,8 @@ if ! "${skip_data_prep}"; then
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         DISTILMOS_CLUSTER_SETS=${cluster_sets} local/data.sh ${local_data_opts}
         record_own_labels
-        for dset in ${train_sets} ${valid_sets}; do
-            [[ ${dset} != */* ]] || prepare_other_corpus "${dset}"
-        done
-        if [ -n "${train_sets}" ]; then
-            # shellcheck disable=SC2086
-            ${python} -m espnet2_distilmos.bin.combine_sets \
-                --sets ${train_sets} --output_dir "data/${train_set}"
-        fi
-        if [ -n "${valid_sets}" ]; then
-            # shellcheck disable=SC2086
-            ${python} -m espnet2_distilmos.bin.combine_sets \
-                --sets ${valid_sets} --output_dir "data/${valid_set}"
-        fi
+        [ -z "${train_sets}" ] || combine "${train_set}" "${train_sets}"
+        [ -z "${valid_sets}" ] || combine "${valid_set}" "${valid_sets}"
         ${python} -m espnet2_distilmos.bin.format_audio \
             --data_dirs "data/${train_set}" "data/${valid_set}" \
             "${own_test_sets[@]/#/data/}" "${cluster_set_list[@]/#/data/}" \
@@ -250,57 +221,9 @@ if ! "${skip_data_prep}"; then
         format_other_sets
     fi
 
-    if wanted 2; then
-        need "${dumpdir}/raw/${train_set}/wav.scp" 1
-        if "${use_tokens}"; then
-            log "Stage 2: S3PRL layer dumping: ${dumpdir}/raw/${train_set} -> ${frames_dir}"
-            _opts=()
-            [ "${#cluster_set_list[@]}" -eq 0 ] || _opts+=(--more_data_dirs)
-            for dset in "${cluster_set_list[@]}"; do
-                need "${dumpdir}/raw/${dset}/wav.scp" 1
-                _opts+=("${dumpdir}/raw/${dset}")
-            done
-            array "${token_ngpu}" "${frames_dir}/dump" dump_layers \
-                --data_dir "${dumpdir}/raw/${train_set}" "${_opts[@]}" \
-                --output_dir "${frames_dir}" \
-                --max_frames "${max_frames}" --seed "${seed}" "${upstream_opts[@]}"
-        else
-            log "Stage 2: skipped, ${train_config} uses no tokens"
-        fi
-    fi
-
-    if wanted 3; then
-        need "${dumpdir}/raw/${valid_set}/wav.scp" 1
-        if "${use_tokens}"; then
-            need "${frames_dir}/frames.yaml" 2
-            log "Stage 3: k-means tokenization: ${kmeans_dir}/{${train_set},${valid_set}}"
-            array 0 "${kmeans_dir}/kmeans" cluster_layers \
-                --frames_dir "${frames_dir}" --output_dir "${kmeans_dir}" \
-                --n_clusters "${n_clusters}" --n_codebooks "${n_codebooks}" \
-                --seed "${seed}" --kmeans_backend "${kmeans_backend}"
-            array "${token_ngpu}" "${kmeans_dir}/tokenize" tokenize_layers \
-                --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
-                --kmeans_dir "${kmeans_dir}" "${upstream_opts[@]}"
-            log "Perplexity and inertia a layer: ${kmeans_dir}/clusters.png"
-        else
-            log "Stage 3: skipped, ${train_config} uses no tokens"
-        fi
-    fi
-
-    if wanted 4; then
-        log "Stage 4: Statistics: ${stats_dir}"
-        for dset in "${train_set}" "${valid_set}"; do
-            need "${dumpdir}/raw/${dset}/utt2num_samples" 1
-            _opts=()
-            if "${use_tokens}"; then
-                need "${kmeans_dir}/${dset}/tokens.scp" 3
-                _opts+=(--tokens_scp "${kmeans_dir}/${dset}/tokens.scp")
-            fi
-            ${python} -m espnet2_distilmos.bin.collect_stats \
-                --data_dir "${dumpdir}/raw/${dset}" \
-                --output_dir "${stats_dir}/${dset}" "${_opts[@]}"
-        done
-    fi
+    if wanted 2; then dump_layers; fi
+    if wanted 3; then make_tokens; fi
+    if wanted 4; then collect_statistics; fi
 fi
 
 if ! "${skip_train}"; then
@@ -314,7 +237,7 @@ if ! "${skip_eval}"; then
         if [ -n "${download_model}" ]; then
             log "Use ${download_model} for scoring"
             ${python} -m espnet2_distilmos.bin.download_model \
-                --model_tag "${download_model}" --output_dir "${mos_exp}"
+                --model "${download_model}" --output_dir "${mos_exp}"
         fi
         need "${mos_exp}/${uncalibrated_model}" 5
         log "Stage 6: Scoring: ${mos_exp}/${inference_tag}"
@@ -328,13 +251,14 @@ if wanted 7 && ! "${skip_packing}" && [ -z "${download_model}" ]; then
     log "Stage 7: Packing: ${packed_model}"
     ${python} -m espnet2_distilmos.bin.pack_model \
         --train_config "${mos_exp}/config.yaml" --model_file "${mos_exp}/${inference_model}" \
-        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}"
+        --licence "${licence}" --results "${expdir}/RESULTS.md" --output "${packed_model}" \
+        --scores "${mos_exp}/${inference_tag}" --labels "${dumpdir}/raw"
 fi
 
 if wanted 8 && ! "${skip_upload_hf}" && [ -n "${hf_repo}" ]; then
     log "Stage 8: Upload: ${packed_model} -> ${hf_repo}"
     ${python} -m espnet2_distilmos.bin.upload_model \
-        --packed_model "${packed_model}" --hf_repo "${hf_repo}"
+        --model "${packed_model}" --hf_repo "${hf_repo}"
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -46,7 +46,7 @@ wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
 if wanted 1; then
     log "Stage 1: Speech, exclusion list and degraded corpus in ${corpus_dir}"
-    python3 -m mini_mos.bin.pretrain_corpus --config "${config}" \
+    python3 -m mini_mos.bin.pretrain_corpus --pretrain_config "${config}" \
         --speech_dir "${speech_dir}" --output_dir "${corpus_dir}" --nj "${nj}"
 fi
 
@@ -54,7 +54,7 @@ fi
 train() {
     local previous=()
     [ "$1" -eq 1 ] || previous=(--previous "${expdir}/${tag}_it$(($1 - 1))/model.pt")
-    python3 -m mini_mos.bin.pretrain --config "${config}" \
+    python3 -m mini_mos.bin.pretrain --pretrain_config "${config}" \
         --corpus_dir "${corpus_dir}" --output_dir "${expdir}/${tag}_it$1" \
         --iteration "$1" --ngpu "${ngpu}" --num_threads "${num_threads}" "${previous[@]}"
 }
@@ -71,15 +71,15 @@ fi
 
 if wanted 4; then
     log "Stage 4: Export to ${export_file}"
-    python3 -m mini_mos.bin.export_upstream --config "${config}" \
-        --corpus_dir "${corpus_dir}" --model "${expdir}/${tag}_it2/model.pt" \
+    python3 -m mini_mos.bin.export_upstream --pretrain_config "${config}" \
+        --corpus_dir "${corpus_dir}" --checkpoint "${expdir}/${tag}_it2/model.pt" \
         --output "${export_file}"
 fi
 
 if wanted 5; then
     log "Stage 5: Probes of the layers"
-    python3 -m mini_mos.bin.probe_layers --config "${config}" \
-        --corpus_dir "${corpus_dir}" --speech_dir "${speech_dir}" \
+    python3 -m mini_mos.bin.probe_layers --pretrain_config "${config}" \
+        --speech_dir "${speech_dir}" \
         --upstreams "pretrained=${export_file}" "random=${random_upstream}" \
         --output_dir "${expdir}/${tag}/probes" --nj "${nj}" --num_threads "${num_threads}"
 fi

@@ -14,7 +14,7 @@ log() {
 stage=1       # Processes starts from the specified stage.
 stop_stage=3  # Processes is stopped at the specified stage.
 nj=2          # The number of parallel jobs of scoring.
-model_tag=../../mini_mos/distilmos1/exp/mos_train_distilmos_mini_mini_k200  # The MOS model.
+model=../../mini_mos/distilmos1/exp/mos_train_distilmos_mini_mini_k200  # The MOS model.
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
@@ -24,8 +24,8 @@ log "$0 $*"
 . utils/parse_options.sh # before path.sh: --help needs no environment
 . ./path.sh
 
-if [[ ${model_tag} == ../* && ! -e ${model_tag} ]]; then
-    log "Error: ${model_tag}: no such model; ./run.sh at the top trains it, or give --model_tag" >&2
+if [[ ${model} == ../* && ! -e ${model} ]]; then
+    log "Error: ${model}: no such model; ./run.sh at the top trains it, or give --model" >&2
     exit 1
 fi
 
@@ -37,13 +37,13 @@ fi
 if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ]; then
     log "Stage 2: Scoring: exp/*/*/*/wav/utt2pmos, exp/table.txt"
     local/evaluate_distilmos.sh --nj "${nj}" --python python3 \
-        --model_tag "${model_tag}" --table exp/table.txt exp
+        --model "${model}" --table exp/table.txt exp
 fi
 
 if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ]; then
     # Three voices of one engine stand for three checkpoints of one TTS model.
     log "Stage 3: The best of three: exp/flite/choice.json"
     python3 -m espnet2_distilmos.bin.select_tts_checkpoint exp/flite \
-        --model_tag "${model_tag}" --device cpu --output exp/flite/choice.json
+        --model "${model}" --device cpu --output exp/flite/choice.json
 fi
 log "Successfully finished. [elapsed=${SECONDS}s]"

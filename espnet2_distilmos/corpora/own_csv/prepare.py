@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Dict, List, Optional, Set, Tuple
 
 from espnet2_distilmos.corpora.own_csv.split import SETS, Split, split_rows
 from espnet2_distilmos.corpora.own_csv.table import Row, Table, check_audio, read_table
@@ -29,13 +30,13 @@ SHOWN = 5
 def prepare_csv(
     csv_file: PathLike,
     data_dir: PathLike = "data",
-    scale: tuple[float, float] = (1.0, 5.0),
+    scale: Tuple[float, float] = (1.0, 5.0),
     valid_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
     skip_bad: bool = False,
-    labels: LabelInfo | None = None,
-) -> list[str]:
+    labels: Optional[LabelInfo] = None,
+) -> List[str]:
     """Write data directories from a CSV `wav,mos[,system][,split]`.
 
     On disk: the CSV wherever it is, and audio files of any format, at any rate, named
@@ -110,19 +111,19 @@ def prepare_csv(
     return told
 
 
-def _outputs(data_dir: Path) -> list[Path]:
+def _outputs(data_dir: Path) -> List[Path]:
     sets = [data_dir / name for name in SETS]
     names = ("wav.scp", "utt2mos", "utt2spk", LABELS)
     return [data_dir / "csv_report.txt", *(s / n for s in sets for n in names)]
 
 
-def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
-    """File -> ID: its path below `root` without suffix, `/` and the like as `_`.
+def utterance_ids(wavs: Sequence[Path], root: Path) -> Dict[Path, str]:
+    """Return file -> ID: its path below `root` without suffix, `/` and the like as `_`.
 
     Where this is the same for two files, the later ones by name get `-2`, `-3`...
     """
-    ids: dict[Path, str] = {}
-    used: set[str] = set()
+    ids: Dict[Path, str] = {}
+    used: Set[str] = set()
     for wav in sorted(wavs, key=lambda w: str(w).encode()):
         inside = wav.relative_to(root) if wav.is_relative_to(root) else wav
         name = _word(str(inside.with_suffix("")))
@@ -136,7 +137,7 @@ def utterance_ids(wavs: Sequence[Path], root: Path) -> dict[Path, str]:
 
 
 def _word(text: str) -> str:
-    """`text` as one word of letters, digits, `_`, `.` and `-`."""
+    """Return `text` as one word of letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "_", text).strip("_") or "_"
 
 
@@ -163,7 +164,7 @@ def _require_good(table: Table, csv_file: Path, data_dir: Path, skip_bad: bool) 
 
 def _require_distinct(rows: Sequence[Row], csv_file: Path) -> None:
     """Refuse systems that would become one."""
-    names: dict[str, str] = {}
+    names: Dict[str, str] = {}
     for system in sorted({r.system for r in rows if r.system is not None}):
         other = names.setdefault(_word(system), system)
         if other != system:
@@ -173,7 +174,7 @@ def _require_distinct(rows: Sequence[Row], csv_file: Path) -> None:
             )
 
 
-def _write_sets(sets: Mapping[str, list[Row]], root: Path, data_dir: Path) -> None:
+def _write_sets(sets: Mapping[str, List[Row]], root: Path, data_dir: Path) -> None:
     ids = utterance_ids([r.wav for rows in sets.values() for r in rows], root)
     for name, rows in sets.items():
         rows = sorted(rows, key=lambda r: ids[r.wav].encode())
@@ -198,10 +199,10 @@ def _told(
     csv_file: Path,
     table: Table,
     seconds: Mapping[Path, float],
-    scale: tuple[float, float],
+    scale: Tuple[float, float],
     split: Split,
-) -> list[str]:
-    """What was done, a sentence a line."""
+) -> List[str]:
+    """Return what was done, a sentence a line."""
     scores = [r.mos for r in table.rows]
     told = [
         f"{csv_file}: {len(table.rows)} clips, {sum(seconds.values()) / 60:.1f} min, "

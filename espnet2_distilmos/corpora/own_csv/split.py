@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Dict, List
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Split:
         note: what the test set holds, for the table of results.
     """
 
-    sets: dict[str, list[Row]]
+    sets: Dict[str, List[Row]]
     told: str
     note: str
 
@@ -63,7 +64,7 @@ def split_rows(
             "positive and at most 0.8 together"
         )
     rows = sorted(rows, key=lambda r: str(r.wav).encode())
-    has_split = rows and rows[0].split is not None
+    has_split = bool(rows) and rows[0].split is not None
     sets = {name: [r for r in rows if r.split == name] for name in SETS}
     if not has_split:
         sets["train"] = rows
@@ -91,11 +92,11 @@ def split_rows(
 
 def _draw_systems(
     rows: Sequence[Row], target: int, rng: np.random.Generator
-) -> list[Row]:
-    """All clips of two systems or more, about `target` clips if systems allow it."""
+) -> List[Row]:
+    """Draw all clips of two systems or more, about `target` clips if they allow it."""
     groups = group_by_system([r.system or "" for r in rows])
     names = list(groups)
-    chosen: list[str] = []
+    chosen: List[str] = []
     n_clips = 0
     for name in (names[i] for i in rng.permutation(len(names))):
         if n_clips >= target and len(chosen) >= 2:
@@ -113,8 +114,8 @@ def _draw_systems(
 
 def _draw_clips(
     rows: Sequence[Row], target: int, rng: np.random.Generator
-) -> list[Row]:
-    """`target` clips, one of each of as many neighbourhoods in (system, score)."""
+) -> List[Row]:
+    """Draw `target` clips, one from each of as many groups in (system, score)."""
     ties = rng.permutation(len(rows))
     order = sorted(
         range(len(rows)), key=lambda i: (rows[i].system or "", rows[i].mos, ties[i])
@@ -144,7 +145,7 @@ def _tell(
     return f"{start} {how}"
 
 
-def _note(sets: dict[str, list[Row]]) -> str:
+def _note(sets: Dict[str, List[Row]]) -> str:
     systems = {name: {r.system for r in rows} - {None} for name, rows in sets.items()}
     if not systems["test"]:
         return "Clips never heard in training; nothing is known of their systems."

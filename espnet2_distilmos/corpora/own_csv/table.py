@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Dict, List, Optional, Tuple
 
 from espnet2_distilmos.utils.audio import read_recording
 from espnet2_distilmos.utils.datadir import to_float
@@ -39,8 +40,8 @@ class Row:
     line: int
     wav: Path
     mos: float
-    system: str | None = None
-    split: str | None = None
+    system: Optional[str] = None
+    split: Optional[str] = None
 
 
 @dataclass
@@ -55,14 +56,14 @@ class Table:
         odd: (line, what is odd about its audio), of good rows, by line.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    odd: list[tuple[int, str]] = field(default_factory=list)
+    rows: List[Row] = field(default_factory=list)
+    problems: List[Tuple[int, str]] = field(default_factory=list)
+    unused: List[str] = field(default_factory=list)
+    columns: List[str] = field(default_factory=list)
+    odd: List[Tuple[int, str]] = field(default_factory=list)
 
 
-def read_table(path: PathLike, scale: tuple[float, float] = (1.0, 5.0)) -> Table:
+def read_table(path: PathLike, scale: Tuple[float, float] = (1.0, 5.0)) -> Table:
     """Read and check a CSV.
 
     UTF-8 with or without byte order mark; comma, semicolon or tab, as the header has
@@ -84,7 +85,7 @@ def read_table(path: PathLike, scale: tuple[float, float] = (1.0, 5.0)) -> Table
         unused=[n for n in names if n and n.lower() not in columns],
         columns=list(columns),
     )
-    seen: dict[Path, int] = {}
+    seen: Dict[Path, int] = {}
     for line, fields in lines:
         try:
             row = _row(line, fields, len(names), columns, path.resolve().parent, scale)
@@ -102,13 +103,13 @@ def read_table(path: PathLike, scale: tuple[float, float] = (1.0, 5.0)) -> Table
     return table
 
 
-def check_audio(table: Table) -> dict[Path, float]:
+def check_audio(table: Table) -> Dict[Path, float]:
     """Read all files; move rows whose audio is no good to the problems.
 
     Returns:
         Seconds of each good file.
     """
-    seconds: dict[Path, float] = {}
+    seconds: Dict[Path, float] = {}
     for row in table.rows:
         try:
             recording = read_recording(row.wav)
@@ -140,8 +141,8 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}:{line}: not UTF-8 text; save it as 'CSV UTF-8'") from e
 
 
-def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and stripped fields of each line that is not blank."""
+def _lines(text: str, path: Path) -> Iterator[Tuple[int, List[str]]]:
+    """Yield number and stripped fields of each line that is not blank."""
     header = next((x for x in text.splitlines() if x.strip()), "")
     delimiter = max(_DELIMITERS, key=header.count)
     reader = csv.reader(
@@ -162,8 +163,8 @@ def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from e
 
 
-def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
-    """Column -> its place."""
+def _columns(names: Sequence[str], path: Path) -> Dict[str, int]:
+    """Return column -> its place."""
     lower = [name.lower() for name in names]
     missing = [name for name in REQUIRED if name not in lower]
     if missing:
@@ -181,13 +182,13 @@ def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
 
 def _row(
     line: int,
-    fields: list[str],
+    fields: List[str],
     n_columns: int,
-    columns: dict[str, int],
+    columns: Dict[str, int],
     folder: Path,
-    scale: tuple[float, float],
+    scale: Tuple[float, float],
 ) -> Row:
-    """One row, or ValueError with the reason."""
+    """Return one row, or ValueError with the reason."""
     while len(fields) > n_columns and not fields[-1]:
         fields.pop()
     if len(fields) != n_columns:

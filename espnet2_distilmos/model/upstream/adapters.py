@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
-
-SAMPLE_RATE = 16000
 
 
 class UpstreamAdapter(torch.nn.Module):
@@ -46,6 +45,11 @@ class UpstreamAdapter(torch.nn.Module):
                 f"layer {self.layers[-1]} was asked of {self.conf.upstream}, which has "
                 f"{self.n_blocks} layers"
             )
+        if self.layers[0] == 0 and not self.has_input_state:
+            raise UserError(
+                f"layer 0, the input of block 1, was asked of {self.conf.upstream}, "
+                "which does not give it"
+            )
         if self.conf.freeze:
             self.requires_grad_(False)
 
@@ -74,7 +78,7 @@ class UpstreamAdapter(torch.nn.Module):
         return self.downsample / SAMPLE_RATE
 
     def train(self, mode: bool = True) -> "UpstreamAdapter":
-        """A frozen upstream stays in eval mode: no dropout."""
+        """Set the mode; a frozen upstream stays in eval mode, without dropout."""
         return super().train(mode and not self.conf.freeze)
 
     def forward(
@@ -101,12 +105,12 @@ class UpstreamAdapter(torch.nn.Module):
     def _forward_clips(
         self, clips: List[torch.Tensor]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        """(N_b,) waveforms -> one (B, T, D) an active layer, and (B,) frame counts."""
+        """Map (N_b,) waveforms -> a (B, T, D) an active layer, (B,) frame counts."""
         raise NotImplementedError
 
 
 def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tensor:
-    """(B,) lengths -> (B, size) bool, True where a frame is real."""
+    """Map (B,) lengths -> (B, size) bool, True where a frame is real."""
     size = int(lengths.max()) if size is None else size
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
@@ -114,8 +118,9 @@ def frame_mask(lengths: torch.Tensor, size: Optional[int] = None) -> torch.Tenso
 class ClipwiseAdapter(UpstreamAdapter):
     """Any S3PRL upstream, one clip at a time: slow, but exact for every model.
 
-    In a transformer encoder layer i is the raw output of block i. Else it is the i-th
-    of S3PRL's hidden states, as many as S3PRL gives.
+    In a transformer encoder layer i is the raw output of block i, and layer 0 the input
+    of block 1. Else layer i is the i-th of S3PRL's hidden states, as many as S3PRL
+    gives.
 
     What trains is found by a trial: parameters that get no gradient are marked so.
     """
@@ -128,9 +133,8 @@ class ClipwiseAdapter(UpstreamAdapter):
         for name in ("feature_grad_mult", "layerdrop"):
             if getattr(conf, name) is not None:
                 self._refuse(name)
-        for name in ("freeze_cnn", "gradient_checkpointing"):
-            if getattr(conf, name):
-                self._refuse(name)
+        if conf.gradient_checkpointing:
+            self._refuse("gradient_checkpointing")
         if conf.normalize_waveform != "checkpoint":
             self._refuse("normalize_waveform")
         self.expert = expert
@@ -148,7 +152,8 @@ class ClipwiseAdapter(UpstreamAdapter):
             self._watch_blocks(len(self._run(clip)))
             states = self._run(clip)
         expert.train(was_training)
-        self.n_blocks = len(states)
+        # What S3PRL gives from layer 0 on, or from layer 1.
+        self.n_blocks = len(states) - self.has_input_state
         self.hidden_size = states[0].size(-1)
         if any(s.shape != states[0].shape for s in states):
             raise UserError(
@@ -164,10 +169,13 @@ class ClipwiseAdapter(UpstreamAdapter):
         )
 
     def _mark_untrained(self, states: List[torch.Tensor]) -> None:
-        """Parameters that get no gradient would stop DDP."""
+        """Mark parameters that get no gradient: they would stop DDP."""
         parameters = [p for p in self.expert.parameters() if p.requires_grad]
         total = torch.stack(
-            [states[i - 1].float().square().sum() for i in self.layers]
+            [
+                states[i - (not self.has_input_state)].float().square().sum()
+                for i in self.layers
+            ]
         ).sum()
         gradients: Tuple = (None,) * len(parameters)
         if parameters and total.requires_grad:
@@ -176,13 +184,14 @@ class ClipwiseAdapter(UpstreamAdapter):
             parameter.requires_grad_(gradient is not None)
 
     def _run(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        """(N,) -> one (T, D) a layer."""
+        """Map (N,) -> one (T, D) a layer, layer 0 first if there is one."""
         if self._outputs is not None:
             self._outputs.clear()
         states = [s[0] for s in self.expert([clip])["hidden_states"]]
         if self._outputs:
             # Some of S3PRL's encoders pad by a frame inside.
-            states = [out[: len(states[0])] for out in self._outputs]
+            outputs = [out[: len(states[0])] for out in self._outputs]
+            states = states[:1] + outputs
             self._outputs.clear()
         return states
 
@@ -192,10 +201,12 @@ class ClipwiseAdapter(UpstreamAdapter):
         That is, if its hidden states are one more than its blocks: S3PRL's first is
         what block 1 gets, and its last may come after a norm that follows the blocks.
         """
-        encoder = getattr(getattr(self.expert, "model", None), "encoder", None)
+        model = getattr(self.expert, "model", None)
+        encoder = getattr(model, "encoder", model)
         blocks = getattr(encoder, "layers", None)
         if not isinstance(blocks, torch.nn.ModuleList) or n_states != len(blocks) + 1:
             return
+        self.has_input_state = True
         self._outputs = noted = []
 
         def note(_: torch.nn.Module, __: Any, output: Any) -> None:
@@ -212,13 +223,13 @@ class ClipwiseAdapter(UpstreamAdapter):
             [states[0].size(0) for states in all_states], device=clips[0].device
         )
         return [
-            pad_sequence([states[i - 1] for states in all_states], batch_first=True)
-            for i in self.active_layers
+            pad_sequence([states[i] for states in all_states], batch_first=True)
+            for i in (n - (not self.has_input_state) for n in self.active_layers)
         ], frame_lengths
 
 
 def _trial_clip(expert: torch.nn.Module) -> torch.Tensor:
-    """One second of noise on the expert's device; the caller's generator is kept."""
+    """Return a second of noise on the expert's device; no generator is changed."""
     device = next((p.device for p in expert.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     return torch.randn(SAMPLE_RATE, generator=generator).to(device)

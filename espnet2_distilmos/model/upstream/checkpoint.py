@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterator
 
 import torch
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import STATE_KEYS, UpstreamConfig
+from espnet2_distilmos.model.upstream.releases import write_release
 from espnet2_distilmos.model.upstream.safe_load import require_harmless
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
@@ -71,10 +72,11 @@ def write_random_wavlm(path: PathLike, seed: int, config: Dict[str, Any]) -> Non
 
 
 def ensure_checkpoint(conf: UpstreamConfig) -> None:
-    """Make the checkpoint of a `random_init` upstream; check that a local one is there.
+    """Make the checkpoint of a `random_init` upstream or of a `release`.
 
     Raises:
-        UserError: `path_or_url` is a path and no such file.
+        UserError: `path_or_url` is a path and no such file, or a release cannot be had
+            (:func:`~.releases.write_release`).
     """
     if conf.path_or_url is None or "://" in conf.path_or_url:
         return
@@ -82,6 +84,8 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
     if not path.exists() and conf.random_init is not None:
         write_random_wavlm(path, **conf.random_init)
         logging.info(f"{path}: written with random weights, {conf.random_init}")
+    if not path.exists() and conf.release is not None:
+        write_release(conf.release, path)
     # The entries of transformers also take names of repositories on the hub.
     if not path.exists() and not conf.upstream.startswith("hf_"):
         raise UserError(
@@ -90,7 +94,7 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
 
 
 def weights_sha256(module: torch.nn.Module) -> str:
-    """SHA-256 over names, types, shapes and bytes of a module's state, by name.
+    """Return SHA-256 over names, types, shapes and bytes of a module's state, by name.
 
     The same for the same weights whatever file they came from.
     """
@@ -102,32 +106,18 @@ def weights_sha256(module: torch.nn.Module) -> str:
 
 
 def fingerprint(conf: UpstreamConfig, expert: torch.nn.Module) -> Dict[str, Any]:
-    """What identifies the features of a pretrained upstream, as plain types.
+    """Return what identifies the features of a pretrained upstream, as plain types.
 
     Args:
         conf: its configuration.
         expert: S3PRL's module with the pretrained weights, before any training.
     """
+    known = conf.to_dict()
     return {
-        "upstream": conf.upstream,
+        **{key: known[key] for key in STATE_KEYS},
         "path_or_url": conf.path_or_url,
         "checkpoint_sha256": checkpoint_sha256(conf.path_or_url),
         "weights_sha256": weights_sha256(expert),
-        "normalize": conf.normalize,
-        "extra_conf": conf.extra_conf,
-        "normalize_waveform": conf.normalize_waveform,
         "s3prl_version": importlib.metadata.version("espnet-s3prl"),
         "transformers_version": importlib.metadata.version("transformers"),
     }
-
-
-# The keys on which tokens and training must agree; versions and paths may differ.
-FINGERPRINT_KEYS = (
-    "upstream",
-    "weights_sha256",
-    "normalize",
-    "extra_conf",
-    "normalize_waveform",
-)
-# For files from before a key was there.
-FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}

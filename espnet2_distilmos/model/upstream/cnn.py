@@ -9,7 +9,7 @@ Convolutions = List[Tuple[int, int]]
 
 
 def convolutions_of(cnn: torch.nn.Module) -> Convolutions:
-    """(kernel, stride) of every convolution, in order."""
+    """Return (kernel, stride) of every convolution, in order."""
     return [
         (module.kernel_size[0], module.stride[0])
         for module in cnn.modules()
@@ -18,7 +18,7 @@ def convolutions_of(cnn: torch.nn.Module) -> Convolutions:
 
 
 def output_length(n_samples: int, convolutions: Convolutions) -> int:
-    """Frames that convolutions without padding make of a clip."""
+    """Return frames that convolutions without padding make of a clip."""
     for kernel, stride in convolutions:
         n_samples = (n_samples - kernel) // stride + 1
     return max(n_samples, 0)
@@ -42,7 +42,7 @@ class MaskedGroupNorm(torch.nn.GroupNorm):
         self.weight, self.bias = norm.weight, norm.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) -> (B, C, T)."""
+        """Map (B, C, T) -> (B, C, T)."""
         weight, bias = self.weight.float(), self.bias.float()
         if self.lengths is None:
             out = F.group_norm(x.float(), self.num_groups, weight, bias, self.eps)

@@ -1,12 +1,27 @@
 """The upstream's configuration: one YAML file a model, `conf/upstream/NAME.yaml`."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Union
 
+from espnet2_distilmos.model.upstream.releases import RELEASES
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.mapping import from_mapping, is_number
 
 _UNSAFE = {"hooks", "hook_postprocess", "legacy", "fairseq", "model_config"}
+
+# What identifies an upstream, for every stamp and check. Hidden states depend on these
+# keys and on the weights, which are known by their content...
+STATE_KEYS = ("upstream", "normalize", "extra_conf", "normalize_waveform")
+# ...so tokens and training must agree on these (versions and paths may differ)...
+FINGERPRINT_KEYS = (*STATE_KEYS, "weights_sha256")
+# ...for files from before a key was there...
+FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}
+# ...and a training depends on all keys but these, with which gradients are the same.
+NO_WEIGHTS_KEYS = (
+    *("path_or_url", "random_init", "release"),
+    "gradient_checkpointing",
+)
 
 
 @dataclass
@@ -23,14 +38,13 @@ class UpstreamConfig:
         normalize: layer-normalise every hidden state over its channels.
         extra_conf: further arguments of the S3PRL entry.
         layers: the layers to use, counted from 1 (layer i = raw output of block i);
-            None = all.
+            0 = the input of block 1; None = all from 1.
         freeze: the whole upstream stays as pretrained (no gradient, eval mode).
         feature_grad_mult: factor on the gradient that reaches the CNN; 0 freezes
             it; None = what the checkpoint was pretrained with.
         layerdrop: probability of skipping a block in training; None = what the
             checkpoint was pretrained with. (S3PRL's own setting is 0 for this and
             the one above.)
-        freeze_cnn: the CNN stays as pretrained; the same as feature_grad_mult 0.
         gradient_checkpointing: in training keep only what goes into the CNN and into
             each block, and compute the rest again in the backward pass: less memory,
             more time, the same gradients.
@@ -38,6 +52,8 @@ class UpstreamConfig:
             `checkpoint` = if the checkpoint's own configuration says so.
         random_init: `{seed, config}` of a WavLM with random weights, written to
             `path_or_url` if that file is not there yet.
+        release: name of weights (:mod:`.releases`) that are written to `path_or_url`
+            if that folder is not there yet.
     """
 
     upstream: str
@@ -48,10 +64,10 @@ class UpstreamConfig:
     freeze: bool = False
     feature_grad_mult: Optional[float] = None
     layerdrop: Optional[float] = None
-    freeze_cnn: bool = False
     gradient_checkpointing: bool = False
     normalize_waveform: Union[str, bool] = "checkpoint"
     random_init: Optional[Dict[str, Any]] = None
+    release: Optional[str] = None
 
     @classmethod
     def from_file(cls, path: PathLike) -> "UpstreamConfig":
@@ -65,30 +81,18 @@ class UpstreamConfig:
         Raises:
             UserError: unknown or missing key, or a value of the wrong type.
         """
-        known = {f.name: f for f in fields(cls)}
-        unknown = sorted(str(key) for key in set(conf) - set(known))
-        if unknown:
-            raise UserError(
-                f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
-            )
-        if not isinstance(conf.get("upstream"), str):
-            raise UserError(f"{where}: `upstream: NAME` (an S3PRL name) is needed")
-        self = cls(**conf)
-        self.extra_conf = self.extra_conf or {}
+        conf = without_freeze_cnn(conf, where)
+        if conf.get("extra_conf") is None:  # as ESPnet writes an empty one
+            conf = {key: value for key, value in conf.items() if key != "extra_conf"}
+        self = from_mapping(cls, conf, where)
 
         def require(name: str, ok: bool, what: str) -> None:
             if not ok:
                 value = getattr(self, name)
                 raise UserError(f"{where}: {name} must be {what}, not {value!r}")
 
-        def is_number(value: Any) -> bool:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-
         path = self.path_or_url
         require("path_or_url", path is None or isinstance(path, str), "text")
-        for name in ("normalize", "freeze", "freeze_cnn", "gradient_checkpointing"):
-            require(name, isinstance(getattr(self, name), bool), "true or false")
-        require("extra_conf", isinstance(self.extra_conf, dict), "a mapping")
         # S3PRL evaluates or unpickles what they hold; a downloaded model has them too.
         unsafe = sorted(_UNSAFE.intersection(self.extra_conf))
         require("extra_conf", not unsafe, f"without {', '.join(unsafe)}")
@@ -98,10 +102,10 @@ class UpstreamConfig:
             or (
                 isinstance(self.layers, list)
                 and len(self.layers) > 0
-                and all(type(x) is int and x > 0 for x in self.layers)
+                and all(type(x) is int and x >= 0 for x in self.layers)
                 and self.layers == sorted(set(self.layers))
             ),
-            "a rising list of layer numbers from 1, or null for all",
+            "a rising list of layer numbers (0: the input of block 1), or null for all",
         )
         mult = self.feature_grad_mult
         require(
@@ -114,11 +118,6 @@ class UpstreamConfig:
             "layerdrop",
             drop is None or (is_number(drop) and 0 <= drop < 1),
             "a number in [0, 1), or null",
-        )
-        require(
-            "freeze_cnn",
-            not (self.freeze_cnn and mult),
-            "false where feature_grad_mult is more than 0",
         )
         require(
             "normalize_waveform",
@@ -135,8 +134,47 @@ class UpstreamConfig:
             ),
             "{seed, config} beside a path_or_url",
         )
+        release = self.release
+        require(
+            "release",
+            release is None
+            or (
+                isinstance(release, str)
+                and release in RELEASES
+                and RELEASES[release].upstream == self.upstream
+                and self.path_or_url is not None
+                and self.random_init is None
+            ),
+            f"{' or '.join(RELEASES)}, beside a path_or_url and the upstream's name",
+        )
         return self
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain types, for config.yaml and provenance files."""
+        """Return plain types, for config.yaml and provenance files."""
         return asdict(self)
+
+
+def without_freeze_cnn(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
+    """Return a configuration without `freeze_cnn`, which older files have.
+
+    `freeze_cnn: true` is `feature_grad_mult: 0`.
+
+    Args:
+        conf: of an upstream.
+        where: names its source in errors.
+
+    Raises:
+        UserError: `freeze_cnn` is neither true nor false, or contradicts the other key.
+    """
+    now = dict(conf)
+    frozen = now.pop("freeze_cnn", False)
+    if not isinstance(frozen, bool):
+        raise UserError(f"{where}: freeze_cnn must be true or false, not {frozen!r}")
+    if not frozen:
+        return now
+    if now.get("feature_grad_mult"):
+        raise UserError(
+            f"{where}: freeze_cnn is an older name of feature_grad_mult: 0, and "
+            f"feature_grad_mult is {now['feature_grad_mult']}; leave one of them out"
+        )
+    return {**now, "feature_grad_mult": 0.0}

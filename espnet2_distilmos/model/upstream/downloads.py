@@ -23,7 +23,7 @@ from espnet2_distilmos.utils.network import (
 
 @contextlib.contextmanager
 def s3prl_downloads(upstream: str) -> Iterator[None]:
-    """Inside, S3PRL takes from its cache what is there, and we fetch the rest.
+    """Let S3PRL take from its cache what is there, and fetch the rest.
 
     Its own downloader tries twice, waits without end and leaves what is cut off.
 
@@ -54,7 +54,7 @@ def s3prl_downloads(upstream: str) -> Iterator[None]:
 
 
 def not_here(upstream: str, source: str) -> str:
-    """What is said of a model whose upstream would have to be fetched.
+    """Return what is said of a model whose upstream would have to be fetched.
 
     Args:
         upstream: its name.

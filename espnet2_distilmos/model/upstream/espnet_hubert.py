@@ -24,7 +24,7 @@ class ESPnetHuBERTAdapter(TransformerAdapter):
         return {type(b.attention).__name__ for b in blocks} == {"SelfAttention"}
 
     def pretraining(self, expert, cfg):
-        """S3PRL gives the waveform as it is, whatever ESPnet's config.yaml says."""
+        """Return settings; S3PRL normalises no waveform, whatever config.yaml says."""
         mult = expert.model.feature_grad_mult
         return Pretraining(None, 1.0 if mult is None else mult, self.encoder.layer_drop)
 
@@ -54,7 +54,7 @@ class ESPnetHuBERTAdapter(TransformerAdapter):
         return self.encoder._preprocess(x)
 
     def _padding(self, x, mask):
-        """(B, 1, T, T) floats to add to the scores, the one shape torchaudio takes."""
+        """Return (B, 1, T, T) floats to add to the scores, as torchaudio wants them."""
         size = x.size(1)
         return super()._padding(x, mask)[:, None, None].expand(-1, 1, size, size)
 
@@ -85,6 +85,6 @@ def check_espnet_weights(model: torch.nn.Module, keys: Iterable[str], path: str)
 
 
 def _without_parametrization(key: str) -> str:
-    """Old and new names of weight_norm's parameters as one."""
+    """Return old and new names of weight_norm's parameters as one."""
     key = key.replace("parametrizations.weight.original0", "weight_g")
     return key.replace("parametrizations.weight.original1", "weight_v")

@@ -51,7 +51,7 @@ class FairseqAdapter(TransformerAdapter):
         return self.model.dropout_input(x)
 
     def _positions(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, D, T) with zeros in padded frames -> (B, D, T)."""
+        """Map (B, D, T) with zeros in padded frames -> (B, D, T)."""
         return self.encoder.pos_conv(x)
 
     def _enter(self, x, mask):
@@ -68,13 +68,13 @@ class FairseqAdapter(TransformerAdapter):
 
 
 def _plain_blocks(model: Any) -> bool:
-    """Whether the blocks are transformer blocks (the family has conformers too)."""
+    """Tell whether the blocks are transformer blocks, and no conformers."""
     names = {type(block).__name__ for block in model.encoder.layers}
     return names == {"TransformerSentenceEncoderLayer"}
 
 
 def _one_convolution(model: Any) -> bool:
-    """Whether positions come from one convolution, not from a stack with norms."""
+    """Tell whether positions come from one convolution, not from a stack with norms."""
     return isinstance(model.encoder.pos_conv[0], torch.nn.Conv1d)
 
 
@@ -89,7 +89,7 @@ class HuBERTAdapter(FairseqAdapter):
         return _plain_blocks(model) and _one_convolution(model)
 
     def pretraining(self, expert, cfg):
-        """The model's configuration is in the file alone: S3PRL does not keep it."""
+        """Return settings from the file: S3PRL does not keep its configuration."""
         return self._pretraining(expert.task_cfg.normalize, cfg)
 
 

@@ -1,9 +1,9 @@
-"""Models of Hugging Face's transformers: wav2vec 2.0, HuBERT, WavLM."""
+"""Models of Hugging Face's transformers: files of all, wav2vec 2.0, HuBERT, WavLM."""
 
 import contextlib
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 from unittest import mock
 
 import torch
@@ -14,6 +14,7 @@ from espnet2_distilmos.model.upstream.transformer import (
     TransformerAdapter,
 )
 from espnet2_distilmos.model.weights import name_some
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.network import (
     ConnectionRefused,
@@ -29,14 +30,17 @@ ENTRIES = {
     "wav2vec2": "hf_wav2vec2_custom",
     "hubert": "hf_hubert_custom",
     "wavlm": "hf_wavlm_custom",
+    "whisper": "hf_whisper_custom",
 }
+# What the front end of every Whisper has; files of others are damaged, or a trap.
+_FRONT_END = {"n_fft": 400, "hop_length": 160, "dither": 0.0}
 # What a file may lack: it takes the place of masked frames in pretraining alone.
 _UNUSED = "masked_spec_embed"
 
 
 @contextlib.contextmanager
 def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
-    """Inside, models of transformers load whole or not at all, and without waiting.
+    """Load models of transformers whole or not at all, and without waiting.
 
     A folder is loaded without the network. A name is asked of the Hub once; where it
     does not answer, or must not be asked, the cache has to hold the model.
@@ -44,16 +48,35 @@ def hugging_face_loading(entry: str, path: Optional[str]) -> Iterator[None]:
     Raises:
         UserError: as :func:`check_hugging_face`, or weights are missing.
     """
-    name = path is not None and not Path(path).is_dir()
-    with hub_or_cache(path) if name else contextlib.nullcontext() as silent:
+    name = None if path is None or Path(path).is_dir() else path
+    with hub_or_cache(name) if name else contextlib.nullcontext() as silent:
         check_hugging_face(entry, path, silent)
-        with whole_weights():
+        with whole_weights(), quiet_transformers():
             yield
 
 
 @contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from drawing bars, and from listing the weights not needed.
+
+    Those are heads and decoders; what is missing is an error here.
+    """
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
 def whole_weights() -> Iterator[None]:
-    """Inside, `from_pretrained` refuses files that lack weights.
+    """Make `from_pretrained` refuse files that lack weights.
 
     transformers fills them with random ones and tells it in its log alone.
 
@@ -62,7 +85,7 @@ def whole_weights() -> Iterator[None]:
     """
     from transformers import PreTrainedModel
 
-    original = PreTrainedModel.from_pretrained.__func__
+    original = vars(PreTrainedModel)["from_pretrained"].__func__
 
     def from_pretrained(cls: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs["output_loading_info"] = True
@@ -108,14 +131,14 @@ def check_hugging_face(
     folder = Path(path)
     if folder.is_dir() and not (folder / "preprocessor_config.json").is_file():
         raise UserError(
-            f"{path}: no preprocessor_config.json, which says whether the waveform is "
-            "to be normalised (do_normalize); take it from where the model comes from"
+            f"{path}: no preprocessor_config.json, which says how the waveform is "
+            "prepared (do_normalize...); take it from where the model comes from"
         )
-    from transformers import PretrainedConfig, Wav2Vec2FeatureExtractor
+    from transformers import FeatureExtractionMixin, PretrainedConfig
 
     try:
-        kind = str(PretrainedConfig.get_config_dict(path)[0].get("model_type"))
-        rate = Wav2Vec2FeatureExtractor.from_pretrained(path).sampling_rate
+        config = PretrainedConfig.get_config_dict(path)[0]
+        front_end = FeatureExtractionMixin.get_feature_extractor_dict(path)[0]
     except (OSError, ValueError) as e:
         if silent is not None and refused_hosts() is not None:
             raise ConnectionRefused(not_here(entry, path)) from e
@@ -126,18 +149,42 @@ def check_hugging_face(
                 "network, or name a folder that save_pretrained wrote"
             ) from e
         raise UserError(f"{path}: not a model of transformers ({e})") from e
+    kind = str(config.get("model_type"))
+    rate = front_end.get("sampling_rate", SAMPLE_RATE)
     if ENTRIES.get(kind) != entry:
         raise UserError(
             f"{path}: a {kind} model; use `upstream: {ENTRIES[kind]}`"
             if kind in ENTRIES
             else f"{path}: {kind} models are not supported; {', '.join(ENTRIES)} are"
         )
-    if rate != 16000:
-        raise UserError(f"{path}: a model for {rate} Hz; 16000 Hz is needed")
+    if rate != SAMPLE_RATE:
+        raise UserError(f"{path}: a model for {rate} Hz; {SAMPLE_RATE} Hz is needed")
+    if kind == "whisper":
+        _check_front_end(path, front_end, config.get("num_mel_bins", 80))
+
+
+def _check_front_end(path: str, front_end: Mapping[str, Any], bands: Any) -> None:
+    """Refuse a Whisper's `preprocessor_config.json` that is not one of a Whisper."""
+    expected = {**_FRONT_END, "feature_size": bands}
+    for key, value in expected.items():
+        if front_end.get(key, value) != value:
+            raise UserError(
+                f"{path}: preprocessor_config.json says {key} {front_end[key]!r}; "
+                f"{value} belongs to this Whisper"
+            )
+
+
+def extractor_class(entry: str) -> Any:
+    """Return transformers' class for `preprocessor_config.json`."""
+    import transformers
+
+    if entry == "hf_whisper_custom":
+        return transformers.WhisperFeatureExtractor
+    return transformers.Wav2Vec2FeatureExtractor
 
 
 def hf_wavlm_custom(ckpt: str) -> torch.nn.Module:
-    """WavLM as S3PRL loads its other models of transformers (it has no entry for it).
+    """Load WavLM as S3PRL, which has no entry for it, loads others.
 
     Args:
         ckpt: folder that `save_pretrained` wrote, or name of a repository on the hub.
@@ -163,7 +210,7 @@ class HuggingFaceAdapter(TransformerAdapter):
 
     @classmethod
     def supports(cls, model):
-        """Not with a BatchNorm before the positional convolution: it sees padding."""
+        """Refuse a BatchNorm before the positional convolution: it sees padding."""
         return getattr(model.encoder.pos_conv_embed, "batch_norm", None) is None
 
     def pretraining(self, expert, cfg):
@@ -174,7 +221,7 @@ class HuggingFaceAdapter(TransformerAdapter):
         )
 
     @property
-    def cnn(self) -> torch.nn.Module:
+    def cnn(self) -> Any:
         """See :class:`TransformerAdapter`."""
         return self.model.feature_extractor
 
@@ -209,7 +256,7 @@ class HuggingFaceAdapter(TransformerAdapter):
         return self.encoder.dropout(x)
 
     def _padding(self, x, mask):
-        """(B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""
+        """Return (B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""
         return super()._padding(x, mask)[:, None, None]
 
     def _block(self, block, x, padding, shared):
@@ -229,7 +276,7 @@ class HuggingFaceWavLMAdapter(HuggingFaceAdapter):
         warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
 
     def _padding(self, x, mask):
-        """(B, T), 1 where a frame is true."""
+        """Return (B, T), 1 where a frame is true."""
         return mask.long()
 
     def _block(self, block, x, padding, shared):

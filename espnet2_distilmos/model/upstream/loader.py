@@ -22,6 +22,7 @@ from espnet2_distilmos.model.upstream.fairseq import (
     HuBERTAdapter,
     Wav2Vec2Adapter,
 )
+from espnet2_distilmos.model.upstream.hf_whisper.hubconf import hf_whisper_custom
 from espnet2_distilmos.model.upstream.hugging_face import (
     HuggingFaceAdapter,
     HuggingFaceWavLMAdapter,
@@ -31,6 +32,7 @@ from espnet2_distilmos.model.upstream.hugging_face import (
 from espnet2_distilmos.model.upstream.safe_load import safe_loading
 from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
+from espnet2_distilmos.model.upstream.whisper import WhisperAdapter
 from espnet2_distilmos.model.weights import name_some, require_finite
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.network import ConnectionRefused, refused_hosts
@@ -43,6 +45,7 @@ FAMILIES: Tuple[Type[TransformerAdapter], ...] = (
     Data2VecAdapter,
     HuggingFaceAdapter,
     HuggingFaceWavLMAdapter,
+    WhisperAdapter,
     ESPnetHuBERTAdapter,
 )
 
@@ -66,23 +69,28 @@ _PACKAGES = {
 }
 
 
+# Entries that S3PRL lacks, beside its own.
+_MORE_ENTRIES = {
+    "hf_wavlm_custom": hf_wavlm_custom,
+    "hf_whisper_custom": hf_whisper_custom,
+}
 # Names that take their checkpoint from path_or_url.
 _TAKE_A_PATH = ("_local", "_url", "_custom")
 
 
 def find_entry(name: str, path_or_url: Optional[str] = None) -> Any:
-    """S3PRL's function that builds the upstream `name`.
+    """Return S3PRL's function that builds the upstream `name`.
 
     Args:
-        name: S3PRL's name, or `hf_wavlm_custom`, which S3PRL lacks.
+        name: S3PRL's name, or one of those that S3PRL lacks.
         path_or_url: with a name that has weights of its own, the entry of the same
             family is found that takes a checkpoint.
 
     Raises:
         UserError: S3PRL knows no such name, or it cannot take a checkpoint.
     """
-    if name == "hf_wavlm_custom":
-        return hf_wavlm_custom
+    if name in _MORE_ENTRIES:
+        return _MORE_ENTRIES[name]
     for prefix in sorted(_PACKAGES, key=len, reverse=True):
         if name.startswith(prefix):
             package = _PACKAGES[prefix]
@@ -141,8 +149,8 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
         except Exception as e:
             # Whatever a file of another family makes S3PRL's loaders do.
             logging.debug("where it happened", exc_info=True)
-            if refused_hosts():
-                source = ", ".join(sorted(set(refused_hosts())))
+            if refused := refused_hosts():
+                source = ", ".join(sorted(set(refused)))
                 raise ConnectionRefused(not_here(conf.upstream, source)) from e
             if isinstance(e, TypeError) and conf.extra_conf:
                 raise UserError(

@@ -5,6 +5,7 @@ import functools
 import pickle
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Set
+from unittest import mock
 
 import torch
 
@@ -46,7 +47,7 @@ class LoadedFiles:
 
 @contextlib.contextmanager
 def safe_loading() -> Iterator[LoadedFiles]:
-    """Inside, torch.load takes weights and plain types, and no text that eval() runs.
+    """Make torch.load refuse all but weights, plain types and harmless text.
 
     It is torch.load itself that is guarded, since S3PRL downloads, reads and evaluates
     in one call. Not for use in several threads at once.
@@ -94,13 +95,11 @@ def safe_loading() -> Iterator[LoadedFiles]:
         files.missing.update(found.missing_keys)
         return found
 
-    torch.load = load
-    torch.nn.Module.load_state_dict = load_state_dict
-    try:
+    with (
+        mock.patch.object(torch, "load", load),
+        mock.patch.object(torch.nn.Module, "load_state_dict", load_state_dict),
+    ):
         yield files
-    finally:
-        torch.load = original
-        torch.nn.Module.load_state_dict = fill
 
 
 def require_harmless(content: Any, where: str) -> None:

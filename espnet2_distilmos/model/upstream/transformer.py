@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +45,8 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     The CNN runs clip by clip or, on a GPU and where it is trained, on the batch with a
     masked GroupNorm; the transformer runs on the padded batch with the true mask. Layer
     i is the raw output of block i, also in pre-norm models, whose final LayerNorm is
-    not applied. Nothing is masked as in SpecAugment, whatever the checkpoint says.
+    not applied; layer 0 is the input of block 1. Nothing is masked as in SpecAugment,
+    whatever the checkpoint says.
 
     A family says in a subclass how its modules are called.
 
@@ -65,18 +66,19 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     model: Any
     models: Tuple[str, ...] = ()
     first_block_runs: bool = False
+    has_input_state = True
     cnn_on_batch: Optional[bool] = None
 
     @classmethod
     def fits(cls, expert: Any) -> bool:
-        """Whether S3PRL's module holds a model of this family."""
+        """Tell whether S3PRL's module holds a model of this family."""
         model = type(getattr(expert, "model", None))
         name = f"{model.__module__}.{model.__qualname__}"
         return name in cls.models and cls.supports(expert.model)
 
     @classmethod
     def supports(cls, model: torch.nn.Module) -> bool:
-        """Whether a model of the family is built as usual; else it runs clipwise."""
+        """Tell whether the model is built as usual; else it runs clip by clip."""
         return True
 
     def __init__(
@@ -97,7 +99,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         elif conf.normalize_waveform is True and self.waveform_eps is None:
             self.waveform_eps = WAVEFORM_EPS
         self.feature_grad_mult = _choose(
-            0.0 if conf.freeze_cnn else conf.feature_grad_mult, known.feature_grad_mult
+            conf.feature_grad_mult, known.feature_grad_mult
         )
         self.layerdrop = _choose(conf.layerdrop, known.layerdrop)
         self.n_blocks = len(self.encoder.layers)
@@ -117,7 +119,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     @abstractmethod
     def pretraining(self, expert: torch.nn.Module, cfg: Mapping) -> Pretraining:
-        """What the checkpoint says."""
+        """Return what the checkpoint says."""
 
     @property
     @abstractmethod
@@ -129,30 +131,30 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     def encoder(self) -> Any:
         """The module with the blocks (`layers`) and a LayerNorm (`layer_norm`)."""
 
-    @abstractmethod
     def _convolve(self, speech: torch.Tensor) -> torch.Tensor:
-        """(B, N) waveforms -> (B, T, C) CNN features."""
+        """Map (B, N) waveforms -> (B, T, C), for a CNN that takes the waveform."""
+        raise NotImplementedError
 
     @abstractmethod
     def _input_modules(self) -> List[torch.nn.Module]:
-        """The modules between CNN and block 1 that take part."""
+        """Return the modules between CNN and block 1 that take part."""
 
     @abstractmethod
     def _project(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, T, C) -> (B, T, D)."""
+        """Map (B, T, C) -> (B, T, D)."""
 
     @abstractmethod
     def _enter(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) with zeros in padded frames -> input of block 1, (B, T, D)."""
+        """Map (B, T, D) with zeros in padded frames -> input of block 1, (B, T, D)."""
 
     @abstractmethod
     def _block(
         self, block: torch.nn.Module, x: torch.Tensor, padding: Any, shared: Any
     ) -> Tuple[torch.Tensor, Any]:
-        """(B, T, D) -> (B, T, D), and what the next block is to get as `shared`."""
+        """Map (B, T, D) -> (B, T, D), and what the next block is to get as `shared`."""
 
     def _padding(self, x: torch.Tensor, mask: torch.Tensor) -> Any:
-        """How blocks want the mask (B, T) of a padded batch.
+        """Return how blocks want the mask (B, T) of a padded batch.
 
         As floats to add, since torch wants one type for all that is added to scores.
         """
@@ -161,7 +163,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
     # What is the same for all.
 
     def _mark_untrained(self) -> None:
-        """Parameters that can get no gradient would stop DDP."""
+        """Mark parameters that can get no gradient: they would stop DDP."""
         trained = [*self._input_modules(), *self.encoder.layers[: self.layers[-1]]]
         if self.feature_grad_mult > 0:
             trained.append(self.cnn)
@@ -171,7 +173,7 @@ class TransformerAdapter(UpstreamAdapter, ABC):
                 parameter.requires_grad_(False)
 
     def frame_count(self, n_samples: int) -> int:
-        """Frames that the CNN makes of a clip: 16000 samples give 49."""
+        """Return frames that the CNN makes of a clip: 16000 samples give 49."""
         return output_length(n_samples, self.convolutions)
 
     @property
@@ -179,10 +181,17 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         training = self.training and torch.is_grad_enabled()
         return self.conf.gradient_checkpointing and training
 
+    def _keep_or_repeat(self, function: Callable, *args: Any) -> Any:
+        """Call, keeping what the backward pass needs or only what goes in."""
+        # A frozen CNN has no backward pass, and just runs.
+        if self._checkpointing:
+            return checkpoint(function, *args, use_reentrant=False)
+        return function(*args)
+
     def _run_cnn(
         self, speech: torch.Tensor, lengths: Optional[torch.Tensor] = None
     ) -> torch.Tensor:
-        """(B, N) and (B,) true frames of the first convolution -> (B, T, C)."""
+        """Map (B, N) and (B,) true frames of the first convolution -> (B, T, C)."""
 
         # Lengths are set inside, for the second run that checkpointing makes.
         def run(speech: torch.Tensor) -> torch.Tensor:
@@ -190,46 +199,53 @@ class TransformerAdapter(UpstreamAdapter, ABC):
                 norm.lengths = lengths
             return self._convolve(speech)
 
-        if self._checkpointing:  # which needs gradients: a frozen CNN just runs
-            return checkpoint(run, speech, use_reentrant=False)
-        return run(speech)
+        return self._keep_or_repeat(run, speech)
 
     def _extract(self, clips: List[torch.Tensor], counts: List[int]) -> torch.Tensor:
-        """(N_b,) waveforms -> (B, T, C) CNN features."""
+        """Map (N_b,) waveforms -> (B, T, C) CNN features."""
         if self.waveform_eps is not None:
             clips = [F.layer_norm(c, c.shape, eps=self.waveform_eps) for c in clips]
         trained = torch.is_grad_enabled() and self.feature_grad_mult > 0
+        with torch.set_grad_enabled(trained):
+            features = self._features(clips, counts, trained)
+        if features.requires_grad and self.feature_grad_mult != 1:
+            features.register_hook(lambda grad: grad * self.feature_grad_mult)
+        return features
+
+    def _features(
+        self, clips: List[torch.Tensor], counts: List[int], trained: bool
+    ) -> torch.Tensor:
+        """(N_b,) waveforms -> (B, T, C), anything behind the end of a clip."""
         on_batch = self.cnn_on_batch
         if on_batch is None:
             # oneDNN compiles kernels for every length that it has not seen, which costs
             # more than padding where there is a backward pass, too: 1.4 times the step
             # of mini, 1.2 of a base model.
             on_batch = clips[0].is_cuda or trained
-        with torch.set_grad_enabled(trained):
-            if on_batch and len(set(counts)) > 1:
-                first = [output_length(len(c), self.convolutions[:1]) for c in clips]
-                features = self._run_cnn(
-                    pad_sequence(clips, batch_first=True),
-                    torch.tensor(first, device=clips[0].device),
-                )
-            else:
-                features = pad_sequence(
-                    [self._run_cnn(clip.unsqueeze(0))[0] for clip in clips],
-                    batch_first=True,
-                )
-        if features.requires_grad and self.feature_grad_mult != 1:
-            features.register_hook(lambda grad: grad * self.feature_grad_mult)
-        return features
+        if on_batch and len(set(counts)) > 1:
+            first = [output_length(len(c), self.convolutions[:1]) for c in clips]
+            return self._run_cnn(
+                pad_sequence(clips, batch_first=True),
+                torch.tensor(first, device=clips[0].device),
+            )
+        return pad_sequence(
+            [self._run_cnn(clip.unsqueeze(0))[0] for clip in clips],
+            batch_first=True,
+        )
 
-    def _forward_clips(
-        self, clips: List[torch.Tensor]
-    ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        counts = [self.frame_count(len(clip)) for clip in clips]
+    def _require_lengths(self, clips: List[torch.Tensor], counts: List[int]) -> None:
+        """Refuse clips that the model cannot take; `counts` are their frames."""
         if min(counts) < 1:
             raise UserError(
                 f"a clip of {len(clips[counts.index(min(counts))])} samples is too "
                 "short for the upstream's CNN (less than one frame)"
             )
+
+    def _forward_clips(
+        self, clips: List[torch.Tensor]
+    ) -> Tuple[List[torch.Tensor], torch.Tensor]:
+        counts = [self.frame_count(len(clip)) for clip in clips]
+        self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
         x = self._project(self._extract(clips, counts))
@@ -237,17 +253,12 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         x = x * mask.unsqueeze(-1)
         padding = self._padding(x, mask) if min(counts) < max(counts) else None
         x = self._enter(x, mask)
-        states, shared = {}, None
+        states, shared = {0: x}, None
         wanted = self.active_layers
         for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
             skipped = self.training and torch.rand(()).item() < self.layerdrop
             if not skipped or (number == 1 and self.first_block_runs):
-                if self._checkpointing:
-                    x, shared = checkpoint(
-                        self._block, block, x, padding, shared, use_reentrant=False
-                    )
-                else:
-                    x, shared = self._block(block, x, padding, shared)
+                x, shared = self._keep_or_repeat(self._block, block, x, padding, shared)
             states[number] = x
         return [states[i] for i in wanted], lengths
 

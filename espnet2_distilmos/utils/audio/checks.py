@@ -6,7 +6,7 @@ from typing import List, Optional
 
 import numpy as np
 
-SAMPLE_RATE = 16000
+SAMPLE_RATE = 16000  # Hz: what the upstreams take, and wideband PESQ
 # Samples of full scale: a peak below counts as silence (-60 dB), runs above as clipped.
 _SILENT = 0.001
 _FULL = 0.999
@@ -92,7 +92,7 @@ class Checks:
             self._energy[2] += _energy(samples)
 
     def warnings(self) -> List[str]:
-        """One short text a finding."""
+        """Return one short text a finding."""
         found = list(self.notes)
         total = max(self.n_samples * self.channels, 1)
         if self.n_bad:
@@ -105,14 +105,14 @@ class Checks:
         return found
 
     def _not_heard(self) -> List[str]:
-        """What of the file does not reach the model."""
+        """Return what of the file does not reach the model."""
         if self._channels is None or self.peak < _SILENT:
             return ["silence (peak below -60 dB)"]
         if _silent(self._channels).all():
             return ["silence (a constant value)"]
         found = []
         all_channels, average, scored = self._energy
-        if self.channels > 1:
+        if self.channels > 1 and self._mono is not None:
             dead = int(_silent(self._channels).sum())
             if _silent(self._mono):
                 return ["silence: the channels cancel each other when averaged"]
@@ -134,7 +134,7 @@ class Checks:
 
 
 def average(block: np.ndarray) -> np.ndarray:
-    """(n,): the mean of the channels of (n, channels) samples."""
+    """Return (n,): the mean of the channels of (n, channels) samples."""
     if block.shape[1] == 1:
         return block[:, 0]
     if block.shape[1] < 8:  # to the bit the same, and thirty times as fast
@@ -143,7 +143,7 @@ def average(block: np.ndarray) -> np.ndarray:
 
 
 def _ends(block: np.ndarray) -> np.ndarray:
-    """(2, channels): the lowest and the highest of (n, channels) samples."""
+    """Return (2, channels): the lowest and the highest of (n, channels) samples."""
     lines = np.ascontiguousarray(block.T)  # a hundred times as fast as along axis 0
     return np.stack([lines.min(axis=1), lines.max(axis=1)])
 
@@ -155,7 +155,7 @@ def _wider(known: Optional[np.ndarray], ends: np.ndarray) -> np.ndarray:
 
 
 def _silent(ends: np.ndarray) -> np.ndarray:
-    """Whether nothing moves between the lowest and the highest sample."""
+    """Tell whether nothing moves between the lowest and the highest sample."""
     return ends[1] - ends[0] < 2 * _SILENT
 
 

@@ -60,7 +60,7 @@ _FORMS = (
 
 
 def scan_chunks(read: Bytes) -> Optional[Layout]:
-    """Where the sounds of a file of chunks lie; None if it is no such file.
+    """Return where the sounds of a file of chunks lie; None if it is no such file.
 
     Raises:
         Broken: cut off.
@@ -148,7 +148,7 @@ def _learn(name: bytes, body: bytes, known: Dict[str, int]) -> None:
 
 
 def scan_header(read: Bytes) -> Optional[Layout]:
-    """The same for files of one header and samples: AU and NIST SPHERE."""
+    """Return the same for files of one header and samples: AU and NIST SPHERE."""
     layout, start = Layout(), 0
     while True:
         told = _au(read(start, 24)) or _nist(read(start, 1024))
@@ -172,7 +172,7 @@ def scan_header(read: Bytes) -> Optional[Layout]:
 
 
 def _au(head: bytes) -> Optional[Tuple[int, Optional[int], int]]:
-    """Bytes of the header, of the samples (None: all there are), of one sample."""
+    """Return bytes of header, samples (None: all there are) and one sample."""
     if len(head) < 24 or head[:4] not in (b".snd", b"dns."):
         return None
     order = ">" if head[:4] == b".snd" else "<"

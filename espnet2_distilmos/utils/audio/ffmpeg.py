@@ -1,7 +1,8 @@
 """What libsndfile does not read, or not to its end, read by FFmpeg through PyAV."""
 
 from collections.abc import Iterator
-from typing import BinaryIO, List, Optional
+from io import RawIOBase
+from typing import List, Optional
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class FFmpegSound:
         Broken: not read by FFmpeg either, no sound, or PyAV is not installed.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: RawIOBase):
         try:
             import av
         except ImportError as e:
@@ -65,7 +66,7 @@ class FFmpegSound:
         if len(streams) > 1:
             self.notes.append(f"{len(streams)} sounds at once; the first is taken")
 
-    def _open(self, av, file: BinaryIO):
+    def _open(self, av, file: RawIOBase):
         try:
             return av.open(file, options={"format_whitelist": _FORMATS})
         except (av.FFmpegError, ValueError, OSError) as e:
@@ -107,7 +108,7 @@ class FFmpegSound:
 
 
 def changes(rate: int, channels: int, other) -> str:
-    """The complaint of a file whose parts cannot be one clip."""
+    """Return the complaint of a file whose parts cannot be one clip."""
     return (
         f"holds sounds of {rate} Hz, {channels} channels and of {other.sample_rate} Hz,"
         f" {other.layout.nb_channels} channels; write each to a file of its own"
@@ -119,7 +120,7 @@ def _reason(error: Exception) -> str:
 
 
 def _samples(frame) -> np.ndarray:
-    """(n, channels) float32 in [-1, 1] of a decoded frame."""
+    """Return (n, channels) float32 in [-1, 1] of a decoded frame."""
     channels = frame.layout.nb_channels
     array = frame.to_ndarray()
     # Packed formats come as (1, n * channels), planar ones as (channels, n).

@@ -18,7 +18,7 @@ def _crc8(data: bytes) -> int:
 
 
 def scan_flac(data, size: int, at: int = 0) -> Layout:
-    """Where the streams of a FLAC file lie.
+    """Return where the streams of a FLAC file lie.
 
     A stream whose header tells no length, or a shorter one than its last frame, is left
     to FFmpeg: libsndfile reads as far as the header says.
@@ -50,7 +50,7 @@ def scan_flac(data, size: int, at: int = 0) -> Layout:
 
 
 def _tags(data, start: int, end: int) -> bool:
-    """Whether tags of other formats, or zeros, are what is behind the last frame."""
+    """Tell whether what follows the last frame is zeros or tags of other formats."""
     tail = data[max(start, end - _TAIL) : end]
     return any(tag in tail for tag in (b"APETAGEX", b"ID3")) or (
         tail[-128:-125] == b"TAG" or not tail[-_STRAY:].strip(b"\0")
@@ -58,7 +58,7 @@ def _tags(data, start: int, end: int) -> bool:
 
 
 def _last_frame(data, start: int, end: int) -> Tuple[Optional[int], int]:
-    """Samples up to the end of the last frame, by its header, and its first byte.
+    """Return the samples up to the last frame's end by its header, its first byte.
 
     None where none is found in the last megabyte.
     """
@@ -75,7 +75,7 @@ def _last_frame(data, start: int, end: int) -> Tuple[Optional[int], int]:
 
 
 def _frame(head: bytes, block: int) -> Optional[int]:
-    """Samples up to the end of the frame that `head` begins, or None if it is none."""
+    """Return the samples up to the end of the frame that `head` begins, or None."""
     size, rate = head[2] >> 4, head[2] & 15
     if not size or rate == 15 or head[3] >> 4 > 10 or head[3] & 1:
         return None
@@ -99,7 +99,7 @@ def _frame(head: bytes, block: int) -> Optional[int]:
 
 
 def _number(head: bytes, at: int) -> Tuple[Optional[int], int]:
-    """A number written as UTF-8 writes letters, and the place behind it."""
+    """Return a number written as UTF-8 writes letters, and the place behind it."""
     first = head[at]
     if first < 0x80:
         return first, at + 1

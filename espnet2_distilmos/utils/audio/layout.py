@@ -57,7 +57,7 @@ class Bytes:
         self.fd, self.size = fd, size
 
     def __call__(self, start: int, n: int) -> bytes:
-        """Up to `n` bytes from `start` on; fewer at the end of the file."""
+        """Return up to `n` bytes from `start` on; fewer at the end of the file."""
         if start >= self.size:
             return b""
         return os.pread(self.fd, n, start)
@@ -71,15 +71,15 @@ class Window(io.RawIOBase):
         self._kept, self._from = b"", 0  # bytes that were read ahead, and their place
 
     def readable(self) -> bool:
-        """It is."""
+        """Say that it is."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Say that it is."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte comes from."""
+        """Return where the next byte comes from."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -105,14 +105,14 @@ class Window(io.RawIOBase):
 
 
 def cut_off(there: int, promised: int, what: str = "bytes of samples") -> Broken:
-    """The complaint of a file that ends before its header says."""
+    """Return the complaint of a file that ends before its header says."""
     return Broken(
         f"cut off, {there} of {promised} {what} are there; copy or make it again"
     )
 
 
 def tail_note(tail: bytes, n: int) -> Optional[str]:
-    """What to say of `n` bytes behind the sound, of which `tail` are the first.
+    """Return what to say of `n` bytes behind the sound, of which `tail` are the first.
 
     Of tags, zeros that fill up a block and a few stray bytes nothing is said.
     """
@@ -122,12 +122,12 @@ def tail_note(tail: bytes, n: int) -> Optional[str]:
 
 
 def is_tag(head: bytes) -> bool:
-    """Whether a tag begins here: ID3 version 1 or 2, APE, Lyrics3."""
+    """Tell whether a tag begins here: ID3 version 1 or 2, APE, Lyrics3."""
     return head.startswith((b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN"))
 
 
 def id3_length(head: bytes) -> int:
-    """Bytes of the ID3v2 tag that `head` (10 bytes) begins; 0 if there is none."""
+    """Return the length of the ID3v2 tag that `head` (10 bytes) begins, or 0."""
     if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 127:
         return 0
     length = 0

@@ -1,7 +1,7 @@
 """MPEG audio (layers I to III): frame by frame, none is decoded."""
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from espnet2_distilmos.utils.audio.layout import Layout, Part, id3_length, is_tag
 
@@ -27,11 +27,12 @@ class _Frame:
     kind: Tuple[int, int, int, bool]  # version, layer, rate, mono
 
 
-_frames = {}  # header's bytes -> frame; there are few different ones
+# Header's bytes -> frame; there are few different ones.
+_frames: Dict[bytes, Optional[_Frame]] = {}
 
 
 def _frame(head: bytes) -> Optional[_Frame]:
-    """The frame that four bytes begin, or None."""
+    """Return the frame that four bytes begin, or None."""
     if head not in _frames:
         if len(_frames) > 4096:
             _frames.clear()
@@ -82,7 +83,7 @@ def _info(frame: bytes, kind) -> Optional[_Info]:
 
 
 def scan_mp3(data, size: int) -> Optional[Layout]:
-    """Where the sounds of an MPEG audio file lie; None if it is none.
+    """Return where the sounds of an MPEG audio file lie; None if it is none.
 
     Files one after the other are parts: where another begins with tags or with an Info
     frame, where the frames end that an Info frame counts, and where sampling rate or
@@ -104,7 +105,7 @@ def scan_mp3(data, size: int) -> Optional[Layout]:
 
 
 def _goes_on(data, size: int, at: int, frame: _Frame) -> bool:
-    """Whether another frame, a tag or the end follows: any two bytes may look right."""
+    """Tell whether another frame, a tag or the end follows."""
     after = at + frame.length
     return (
         after >= size
@@ -114,7 +115,7 @@ def _goes_on(data, size: int, at: int, frame: _Frame) -> bool:
 
 
 def _as_told(data, size: int, at: int, first: _Frame) -> Optional[Layout]:
-    """The layout, where the Info frame counts the bytes that are there."""
+    """Return the layout, where the Info frame counts the bytes that are there."""
     info = _info(data[at : at + first.length], first.kind)
     if info is None or not info.n_bytes or not info.frames:
         return None
@@ -146,8 +147,8 @@ def _walk(data, size: int, at: int) -> Layout:
         frame = _frame(bytes(data[at : at + 4]))
         if frame is not None and kind not in (None, frame.kind):
             # Another kind of sound has more than one frame: one alone is damage.
-            after = _frame(bytes(data[at + frame.length : at + frame.length + 4]))
-            frame = frame if after and after.kind == frame.kind else None
+            other = _frame(bytes(data[at + frame.length : at + frame.length + 4]))
+            frame = frame if other and other.kind == frame.kind else None
         if frame is None:
             tag = id3_length(data[at : at + 10])
             if tag:
@@ -196,13 +197,13 @@ def _walk(data, size: int, at: int) -> Layout:
 
 
 def _zeros(data, size: int, at: int) -> bool:
-    """Whether nothing but zeros follows."""
+    """Tell whether nothing but zeros follows."""
     # The start first: a copy of all that follows, at every fault, would take for ever.
     return not any(data[at : at + 4096]) and not data[at:size].strip(b"\0")
 
 
 def _next_sound(data, size: int, at: int) -> Optional[int]:
-    """Where the next frame or tag begins behind what is neither, or None."""
+    """Return where the next frame or tag begins behind what is neither, or None."""
     found = at
     while 0 <= (found := data.find(b"\xff", found + 1)) < size - 4:
         frame = _frame(bytes(data[found : found + 4]))

@@ -9,7 +9,7 @@ _FIRST, _LAST = 2, 4
 
 
 def scan_ogg(data, size: int) -> Layout:
-    """Where the streams of an Ogg file lie.
+    """Return where the streams of an Ogg file lie.
 
     Streams one after the other ("chained") are parts; it is noted where several run at
     once, where pages are missing, and where the last one is.

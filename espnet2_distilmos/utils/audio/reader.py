@@ -5,7 +5,7 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import soundfile
@@ -68,7 +68,7 @@ class AudioReader:
     def __init__(self, path: PathLike, fd: int, size: int):
         self.path, self._fd = path, fd
         self.n_read = 0
-        self._sound: Optional[Sound] = None
+        self._sound: Any = None  # a Sound while the file is open
         try:
             layout = _layout(fd, size)
             self.notes = layout.notes
@@ -196,7 +196,7 @@ class AudioReader:
 
 
 def _layout(fd: int, size: int) -> Layout:
-    """Where the sounds of a file lie; one that fills it, if its format is not known."""
+    """Return where the sounds of a file lie; in all of it, for unknown formats."""
     read = Bytes(fd, size)
     head = read(0, 16)
     found: Optional[Layout] = None

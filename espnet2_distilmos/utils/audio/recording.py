@@ -87,6 +87,6 @@ def read_16k(path: PathLike) -> np.ndarray:
     samples, rate = read_audio(path)
     if rate != SAMPLE_RATE:
         raise UserError(
-            f"{path}: {rate} Hz; stage 1 makes 16000 Hz files, run it first"
+            f"{path}: {rate} Hz; stage 1 makes {SAMPLE_RATE} Hz files, run it first"
         )
     return samples

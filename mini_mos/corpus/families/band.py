@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.signal
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear, log
-from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
+from mini_mos.corpus.signal import istft, stft
 
 
 def _butterworth(x: np.ndarray, order: int, hz: float, kind: str) -> np.ndarray:
@@ -18,13 +19,13 @@ def _order(rng: np.random.Generator) -> dict:
 
 @family("low_pass", strength={"cutoff_hz": log(7800, 300)}, character=_order)
 def low_pass(x, rng, *, cutoff_hz: float, order: int) -> np.ndarray:
-    """Butterworth low-pass: muffled, telephone-like."""
+    """Apply a Butterworth low-pass: muffled, telephone-like."""
     return _butterworth(x, order, cutoff_hz, "lowpass")
 
 
 @family("high_pass", strength={"cutoff_hz": log(60, 3500)}, character=_order)
 def high_pass(x, rng, *, cutoff_hz: float, order: int) -> np.ndarray:
-    """Butterworth high-pass: thin, tinny."""
+    """Apply a Butterworth high-pass: thin, tinny."""
     return _butterworth(x, order, cutoff_hz, "highpass")
 
 
@@ -39,7 +40,7 @@ def high_pass(x, rng, *, cutoff_hz: float, order: int) -> np.ndarray:
 def spectral_holes(
     x, rng, *, share: float, width_hz: float, hold_ms: float
 ) -> np.ndarray:
-    """A share of time-frequency tiles is muted, as by a starved transform codec."""
+    """Mute a share of time-frequency tiles, as a starved transform codec does."""
     size, hop = 512, 128
     z = stft(x, size, hop)
     bins = max(1, round(width_hz * size / SAMPLE_RATE))
@@ -60,7 +61,7 @@ def spectral_holes(
 def over_suppression(
     x, rng, *, snr_db: float, threshold: float, floor_db: float
 ) -> np.ndarray:
-    """White noise, then spectral gating: speech goes, musical tones stay."""
+    """Add white noise, then gate the spectrum: speech goes, musical tones stay."""
     size, hop = 512, 128
     level = np.sqrt(np.mean(x**2)) * 10 ** (-snr_db / 20)
     z = stft(x + level * rng.standard_normal(len(x)), size, hop)

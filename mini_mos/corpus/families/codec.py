@@ -5,8 +5,9 @@ import io
 import av
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, log
-from mini_mos.corpus.signal import SAMPLE_RATE, align
+from mini_mos.corpus.signal import align
 
 # Bits a second that LAME takes at 16 kHz (MPEG-2 layer III).
 _MP3_RATES = np.array([8, 16, 24, 32, 40, 48, 56, 64])
@@ -61,7 +62,7 @@ def transcode(
 
 @family("aac", strength={"kbit_s": log(64, 5)})
 def aac(x, rng, *, kbit_s: float) -> np.ndarray:
-    """AAC-LC."""
+    """Code as AAC-LC."""
     return transcode(x, "aac", "adts", round(kbit_s * 1000), {})
 
 
@@ -75,7 +76,7 @@ def aac(x, rng, *, kbit_s: float) -> np.ndarray:
     held_out=True,
 )
 def opus(x, rng, *, kbit_s: float, application: str, frame_ms: int) -> np.ndarray:
-    """Opus, variable bit rate."""
+    """Code as Opus, variable bit rate."""
     if application == "lowdelay":
         frame_ms = min(frame_ms, 20)
     options = {"application": application, "frame_duration": str(frame_ms)}
@@ -84,6 +85,6 @@ def opus(x, rng, *, kbit_s: float, application: str, frame_ms: int) -> np.ndarra
 
 @family("mp3", strength={"kbit_s": log(64, 8)}, held_out=True)
 def mp3(x, rng, *, kbit_s: float) -> np.ndarray:
-    """MP3 at the nearest rate that the format knows."""
+    """Code as MP3 at the nearest rate that the format knows."""
     rate = int(_MP3_RATES[np.argmin(np.abs(np.log(_MP3_RATES / kbit_s)))])
     return transcode(x, "libmp3lame", "mp3", rate * 1000, {})

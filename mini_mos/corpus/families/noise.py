@@ -3,16 +3,13 @@
 import numpy as np
 import scipy.fft
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import (
-    SAMPLE_RATE,
-    add_at_snr,
-    db_to_gain,
-)
+from mini_mos.corpus.signal import add_at_snr, db_to_gain
 
 
 def coloured(length: int, rng: np.random.Generator, slope: float) -> np.ndarray:
-    """Gaussian noise (length,) whose power falls as frequency ** -slope.
+    """Return Gaussian noise (length,) whose power falls as frequency ** -slope.
 
     slope 0 is white, 1 pink, 2 brown; flat below 50 Hz.
     """
@@ -31,7 +28,7 @@ def _seconds(x: np.ndarray) -> np.ndarray:
     character=lambda rng: {"slope": float(rng.uniform(-0.5, 2.2))},
 )
 def coloured_noise(x, rng, *, snr_db: float, slope: float) -> np.ndarray:
-    """Stationary noise of one colour."""
+    """Add stationary noise of one colour."""
     return add_at_snr(x, coloured(len(x), rng, slope), snr_db)
 
 
@@ -47,7 +44,7 @@ def coloured_noise(x, rng, *, snr_db: float, slope: float) -> np.ndarray:
 def bursty_noise(
     x, rng, *, snr_db: float, slope: float, rate_hz: float, sharpness: float
 ) -> np.ndarray:
-    """Noise that comes and goes, as from a room full of people or machines."""
+    """Add noise that comes and goes, as from a room full of people or machines."""
     phase = 2 * np.pi * (rate_hz * _seconds(x) + rng.uniform())
     envelope = np.exp(sharpness * (np.cos(phase) - 1) / 2)
     return add_at_snr(x, coloured(len(x), rng, slope) * envelope, snr_db)
@@ -62,7 +59,7 @@ def bursty_noise(
     },
 )
 def hum(x, rng, *, snr_db: float, base_hz: float, decay_db: float) -> np.ndarray:
-    """Mains hum or a fan: harmonics that fall by `decay_db` each."""
+    """Add mains hum or a fan: harmonics that fall by `decay_db` each."""
     order = np.arange(1, min(40, int(7500 / base_hz)) + 1)
     gain = db_to_gain(-1) ** (decay_db * (order - 1))
     phase = rng.uniform(0, 2 * np.pi, len(order))
@@ -72,5 +69,5 @@ def hum(x, rng, *, snr_db: float, base_hz: float, decay_db: float) -> np.ndarray
 
 @family("speech_modulated_noise", strength={"q_db": linear(55, -3)})
 def speech_modulated_noise(x, rng, *, q_db: float) -> np.ndarray:
-    """Noise that follows the speech sample by sample (as the MNRU of ITU-T P.810)."""
+    """Add noise that follows the speech sample by sample (MNRU of ITU-T P.810)."""
     return x * (1 + db_to_gain(-q_db) * rng.standard_normal(len(x)))

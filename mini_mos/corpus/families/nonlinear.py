@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear, log
-from mini_mos.corpus.signal import SAMPLE_RATE
 
 
 def _peak(x: np.ndarray) -> float:
@@ -16,7 +16,7 @@ def _peak(x: np.ndarray) -> float:
     character=lambda rng: {"softness": float(rng.uniform(0, 1))},
 )
 def clipping(x, rng, *, ceiling: float, softness: float) -> np.ndarray:
-    """Clipped at `ceiling` x peak; softness 0 is a hard corner, 1 a tanh."""
+    """Clip at `ceiling` x peak; softness 0 is a hard corner, 1 a tanh."""
     limit = ceiling * _peak(x)
     hard = np.clip(x, -limit, limit)
     return (1 - softness) * hard + softness * limit * np.tanh(x / limit)
@@ -28,7 +28,7 @@ def clipping(x, rng, *, ceiling: float, softness: float) -> np.ndarray:
     character=lambda rng: {"mu": float(rng.choice([0.0, rng.uniform(10, 255)]))},
 )
 def quantisation(x, rng, *, bits: float, mu: float) -> np.ndarray:
-    """Rounded to 2 ** bits steps over the peak; mu > 0 compands as mu-law does."""
+    """Round to 2 ** bits steps over the peak; mu > 0 compands as mu-law does."""
     peak = _peak(x)
     step = 2.0 ** (1 - bits)
     u = x / peak

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Dict, Tuple
 
 import numpy as np
 
 # (value at severity 0, value at severity 1, spacing)
-Range = tuple[float, float, str]
+Range = Tuple[float, float, str]
 
 
 def linear(easy: float, hard: float) -> Range:
-    """A parameter that goes from `easy` to `hard` in equal steps (dB, bits)."""
+    """Return a parameter that goes from `easy` to `hard` in equal steps (dB, bits)."""
     return easy, hard, "linear"
 
 
 def log(easy: float, hard: float) -> Range:
-    """A parameter that goes from `easy` to `hard` in equal ratios (Hz, kb/s)."""
+    """Return a parameter that goes from `easy` to `hard` in equal ratios (Hz, kb/s)."""
     return easy, hard, "log"
 
 
@@ -42,7 +43,7 @@ class Family:
     held_out: bool
 
     def at(self, severity: float) -> dict:
-        """The main parameters at `severity` in [0, 1]."""
+        """Return the main parameters at `severity` in [0, 1]."""
         values = {}
         for name, (easy, hard, spacing) in self.strength.items():
             if spacing == "log":
@@ -53,7 +54,7 @@ class Family:
         return values
 
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: Dict[str, Family] = {}
 
 
 def family(
@@ -62,7 +63,7 @@ def family(
     character: Callable[[np.random.Generator], dict] = _nothing,
     held_out: bool = False,
 ) -> Callable:
-    """Decorator that registers a function as family `name`."""
+    """Return a decorator that registers a function as family `name`."""
 
     def register(apply: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         if name in FAMILIES:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
+from mini_mos.corpus.signal import istft, stft
 
 
 @family(
@@ -18,7 +19,7 @@ from mini_mos.corpus.signal import SAMPLE_RATE, istft, stft
 def resynthesis(
     x, rng, *, phase_error: float, blur: float, window_ms: float, bands: int
 ) -> np.ndarray:
-    """Analysis and synthesis with wrong phases and magnitudes blurred into `bands`.
+    """Resynthesise with wrong phases and magnitudes blurred into `bands`.
 
     `phase_error` 1 draws phases anew, `blur` 1 keeps only the mean log magnitude of
     each mel-spaced band, which is what a poor vocoder makes of speech.

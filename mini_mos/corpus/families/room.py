@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.signal
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear
-from mini_mos.corpus.signal import SAMPLE_RATE, db_to_gain
+from mini_mos.corpus.signal import db_to_gain
 
 
 @family(
@@ -26,7 +27,7 @@ def reverberation(
     gap_ms: float,
     damping: float,
 ) -> np.ndarray:
-    """Direct sound plus, `gap_ms` later, a tail of decaying low-passed noise.
+    """Add to the sound, `gap_ms` later, a tail of decaying low-passed noise.
 
     `rt60_s` is the time in which the tail falls by 60 dB.
     """

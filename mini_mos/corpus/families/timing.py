@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from mini_mos.corpus.families.registry import family, linear, log
-from mini_mos.corpus.signal import SAMPLE_RATE
 
 
 @family(
@@ -18,7 +18,7 @@ from mini_mos.corpus.signal import SAMPLE_RATE
 def packet_loss(
     x, rng, *, loss: float, packet_ms: float, burst: float, repeat: float
 ) -> np.ndarray:
-    """Packets go missing in bursts of mean length `burst` (Gilbert's two states).
+    """Lose packets in bursts of mean length `burst` (Gilbert's two states).
 
     A missing packet is silent (`repeat` 0) or the last one again, `repeat` times as
     loud at each repetition. At least one packet of the clip goes missing.
@@ -51,7 +51,7 @@ def packet_loss(
 def gain_flutter(
     x, rng, *, depth: float, rate_hz: float, sharpness: float
 ) -> np.ndarray:
-    """The gain dips periodically by `depth` (1 = to silence)."""
+    """Let the gain dip periodically by `depth` (1 = to silence)."""
     phase = 2 * np.pi * (rate_hz * np.arange(len(x)) / SAMPLE_RATE + rng.uniform())
     return x * (1 - depth / (1 + np.exp(-sharpness * np.cos(phase))))
 
@@ -62,7 +62,7 @@ def gain_flutter(
     character=lambda rng: {"rate_hz": float(rng.uniform(1.5, 20))},
 )
 def speed_flutter(x, rng, *, swing_ms: float, rate_hz: float) -> np.ndarray:
-    """Wow and flutter: the clip is read at a moment that swings by `swing_ms`."""
+    """Read the clip at a moment that swings by `swing_ms`: wow and flutter."""
     n = np.arange(len(x))
     phase = 2 * np.pi * (rate_hz * n / SAMPLE_RATE + rng.uniform())
     return np.interp(n + swing_ms * SAMPLE_RATE / 1000 * np.sin(phase), n, x)

@@ -29,6 +29,7 @@ def place(tmp_path_factory, tools, make_set):
 def run(place, *args, models=("mos_a", "mos_b"), sets=("test", "far")):
     main(
         [
+            "--models",
             *(str(place / m) if "=" not in m else m for m in models),
             *("--sets", *(str(place / s) for s in sets)),
             *("--device", "cpu", "--n_bootstrap", "100", *args),

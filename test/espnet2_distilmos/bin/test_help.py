@@ -1,12 +1,101 @@
-"""--help of every command: a word for every option, defaults where there are any."""
+"""--help of every command: a word for every option, defaults, examples that parse."""
 
 import argparse
 import importlib
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
 from espnet2_distilmos.bin.main import COMMANDS
 from espnet2_distilmos.utils import option_types as takes
+
+REPO = Path(__file__).parents[3]
+# How a command is called -> its module.
+CALLS = {
+    f"distilmos {name}": f"espnet2_distilmos.bin.{module}"
+    for name, (module, _) in COMMANDS.items()
+} | {
+    f"python -m mini_mos.bin.{path.stem}": f"mini_mos.bin.{path.stem}"
+    for path in sorted((REPO / "mini_mos" / "bin").glob("*.py"))
+    if path.stem != "__init__"
+}
+SCRIPTS = [
+    path
+    for folder in ("egs2", "local")
+    for path in sorted((REPO / folder).rglob("*.sh"))
+    if not path.is_symlink()
+]
+
+
+def parser_of(module):
+    return importlib.import_module(module).get_parser()
+
+
+def examples_of(parser):
+    """The commands under `examples:`, as a shell splits them."""
+    _, _, text = parser.format_help().partition("\nexamples:\n")
+    return [shlex.split(x) for x in text.replace("\\\n", " ").splitlines()]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_examples_are_commands_that_the_parser_takes(call, monkeypatch):
+    monkeypatch.chdir(REPO)  # ESPnet's parser reads the file of --config
+    parser = parser_of(CALLS[call])
+    examples = examples_of(parser)
+    assert len(examples) >= 2
+    start = call.split()
+    for words in examples:
+        assert words[: len(start)] == start
+        if call == "distilmos versa":  # which knows VERSA's options only by their name
+            options = [word for word in words if word.startswith("--")]
+            assert options and all(x in parser.description for x in options)
+            continue
+        args = parser.parse_args(words[len(start) :])
+        assert vars(args)
+
+
+def test_an_example_with_a_wrong_option_is_seen(capsys):
+    """What the test above relies on: lines come back whole, and are parsed."""
+    long = "distilmos x --wrong 1" + " --sets a b" * 8
+    parser = argparse.ArgumentParser(
+        formatter_class=takes.HelpFormatter, epilog=takes.examples("distilmos x", long)
+    )
+    assert max(map(len, parser.format_help().splitlines())) < 80
+    found = examples_of(parser)
+    assert found == [["distilmos", "x"], long.split()]
+    with pytest.raises(SystemExit):
+        parser.parse_args(found[1][2:])
+    assert "--wrong" in capsys.readouterr().err
+
+
+def commands_on_pages():
+    """Every `distilmos ...` in a shell block of README.md and doc/, as words."""
+    for page in (REPO / "README.md", *sorted((REPO / "doc").glob("*.md"))):
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("distilmos "):
+                    yield shlex.split(line, comments=True)[1:]
+
+
+def test_commands_on_pages_are_commands_that_the_parser_takes():
+    found = [x for x in commands_on_pages() if x[0] not in ("versa", "--help")]
+    assert len(found) > 10
+    for name, *words in found:
+        assert parser_of(CALLS[f"distilmos {name}"]).parse_args(words)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_give_commands_options_that_they_have(script):
+    text = re.sub(r"\\\n\s*", " ", script.read_text())
+    calls = re.findall(r"-m ((?:espnet2_distilmos|mini_mos)\.bin\.\w+)(.*)", text)
+    for module, rest in calls:
+        known = parser_of(module)._option_string_actions
+        given = re.findall(r"(?<=\s)--\w+", rest.split(" -- ")[0])
+        if module.endswith("distilmos_inference"):
+            given.remove("--config")  # added when it is parsed, as in ESPnet
+        assert set(given) <= set(known), module
 
 
 @pytest.mark.parametrize("name", COMMANDS)

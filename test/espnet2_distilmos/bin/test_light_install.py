@@ -149,7 +149,7 @@ def test_the_scorer_scores_the_same(light, tiny_model, clip, engine):
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     (expected,) = engine.score_files([clip])
     assert float(row["mos"]) == pytest.approx(expected["mos"], abs=1e-4)
-    done = light("info", tiny_model)
+    done = light("info", "--model", tiny_model)
     assert done.returncode == 0, done.stderr
     assert "wavlm_local" in done.stdout
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import espnet2_distilmos
-from espnet2_distilmos.bin.main import COMMANDS, cli
+from espnet2_distilmos.bin.main import COMMANDS, GROUPS, cli
 
 LIGHT = sorted(set(COMMANDS) - {"train"})  # its options are ESPnet's: 15 s
 
@@ -38,6 +38,18 @@ def test_help_comes_at_once_and_lists_all_commands():
     assert seconds < 2  # about 0.1 s on an idle machine
 
 
+def test_a_user_sees_a_few_commands_first(capsys):
+    """Then the rest by group; a name stands in one group."""
+    first, *others = GROUPS.values()
+    assert 6 <= len(first) <= 9 and {"score", "info", "benchmark"} <= set(first)
+    assert sum(map(len, GROUPS.values())) == len(COMMANDS)
+    cli(["--help"])
+    text = capsys.readouterr().out.partition("\nnot in this install")[0]
+    for before, after in zip(GROUPS, list(GROUPS)[1:]):
+        assert text.index(f"\n{before}:\n") < text.index(f"\n{after}:\n")
+    assert max(map(len, text.splitlines())) < 80
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_exist_and_say_what_they_do(name):
     module, what = COMMANDS[name]
@@ -56,8 +68,8 @@ def test_no_command_is_forgotten():
     helpers = {
         "__init__",
         "main",
-        "corpus_options",
         "job_options",
+        "scoring_options",
         "upstream_options",
     }
     assert modules - helpers == {module for module, _ in COMMANDS.values()}

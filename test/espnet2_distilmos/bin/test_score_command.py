@@ -152,7 +152,7 @@ def test_wav_scp_to_kaldi_and_jsonl(wavs, tiny_model, tmp_path, capsys):
 
 def test_kaldi_format_refuses_blanks_before_scoring(wavs, capsys):
     assert score(wavs, "--model", "no-such-model", "--format", "kaldi") == 1
-    assert "x y.wav': a Kaldi ID has no blanks" in capsys.readouterr().err
+    assert "x y.wav': a Kaldi ID has no spaces" in capsys.readouterr().err
 
 
 def test_frame_scores_and_pictures(wavs, tiny_model, engine, tmp_path):

@@ -1,4 +1,4 @@
-"""Sets by name, and sets of several corpora as one."""
+"""Sets of several corpora as one."""
 
 import logging
 import os
@@ -9,9 +9,8 @@ import soundfile
 import yaml
 
 from espnet2_distilmos.bin.main import cli
-from espnet2_distilmos.corpora.combine import combine_sets
+from espnet2_distilmos.corpora.combine import Part, combine_sets
 from espnet2_distilmos.corpora.format_audio import format_audio
-from espnet2_distilmos.corpora.sets import find_set
 from espnet2_distilmos.train.stats import collect_stats
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
@@ -48,37 +47,13 @@ def recipes(tmp_path, monkeypatch):
     return make
 
 
-def test_sets_by_name(recipes, tmp_path):
-    own = find_set("train")
-    assert (own.corpus, own.set, str(own.folder)) == ("ann", "train", "data/train")
-    assert find_set("ann/train") == own
-    other = find_set("bob/dev")
-    assert (other.corpus, other.set) == ("bob", "dev")
-    assert str(other.recipe) == "../../bob/distilmos1"
-    assert str(other.folder) == "../../bob/distilmos1/data/dev"
-    root = tmp_path / "egs2/ann/distilmos1"
-    assert find_set("bob/dev", root).folder.resolve() == other.folder.resolve()
-
-
-@pytest.mark.parametrize(
-    "name, message",
-    [
-        ("bob/test", r"bob/test: .*data/test/wav.scp: no such file; run stage 1 .*cd "),
-        ("test", r"test: data/test/wav.scp: no such file; run stage 1"),
-        ("cid/train", r"cid/train: \.\./\.\./cid/distilmos1: no such recipe"),
-        ("a/b/c", "'a/b/c' is no set; SET or CORPUS/SET"),
-        ("bob/", "'bob/' is no set"),
-        ("../train", r"'\.\./train' is no set"),
-        ("/train", "'/train' is no set"),
-    ],
-)
-def test_sets_that_are_not_there(recipes, name, message):
-    with pytest.raises(UserError, match=message):
-        find_set(name)
+OTHER = "../../bob/distilmos1"
+ANN = Part("ann", "data/train")
+BOB, BOB_DEV = (Part("bob", f"{OTHER}/data/{dset}", OTHER) for dset in ("train", "dev"))
 
 
 def test_ids_are_made_unique_and_paths_lead_to_the_audio(recipes):
-    combine_sets(["ann/train", "bob/train", "bob/dev"], "data/joint")
+    combine_sets([ANN, BOB, BOB_DEV], "data/joint")
     joint = DataDir.load("data/joint")
     assert list(joint.wavs) == [
         "ann-u1",
@@ -102,7 +77,9 @@ def test_ids_are_made_unique_and_paths_lead_to_the_audio(recipes):
 
 def test_stages_go_on_as_for_one_set(recipes):
     """Formatted, clips dropped, counted; corpora and ratings come along."""
-    assert cli("combine-sets --sets train bob/train --output_dir data/j".split()) == 0
+    options = ["combine-sets", "--set", "ann", "data/train", "."]
+    options += ["--set", "bob", f"{OTHER}/data/train", OTHER]
+    assert cli([*options, "--output_dir", "data/j"]) == 0
     format_audio("data/j", "dump/raw/j", min_seconds=2001 / 16000)
     raw = DataDir.load("dump/raw/j")
     assert list(raw.corpora.values()) == ["ann", "ann", "bob"]  # the first is short
@@ -115,16 +92,15 @@ def test_stages_go_on_as_for_one_set(recipes):
     assert stats["n_clips_of"] == {"ann": 2, "bob": 1}
     assert stats["n_listeners"] == 1 and stats["n_ratings"] == 1
     # Without ratings the old ones must not stay behind.
-    combine_sets(["bob/train"], "data/j")
+    combine_sets([BOB], "data/j")
     format_audio("data/j", "dump/raw/j")
     assert DataDir.load("data/j").ratings is DataDir.load("dump/raw/j").ratings is None
 
 
 def test_nothing_is_made_again_until_a_set_changes(recipes):
-    names = ["ann/train", "bob/train"]
-    combine_sets(names, "data/joint")
+    combine_sets([ANN, BOB], "data/joint")
     before = os.stat("data/joint/wav.scp").st_mtime_ns
-    combine_sets(names, "data/joint")
+    combine_sets([ANN, BOB], "data/joint")
     assert os.stat("data/joint/wav.scp").st_mtime_ns == before
     recipes(
         "bob",
@@ -132,14 +108,14 @@ def test_nothing_is_made_again_until_a_set_changes(recipes):
         ["u1", "u2", "u7"],
         systems=dict.fromkeys("u1 u2 u7".split(), "s"),
     )
-    combine_sets(names, "data/joint")
+    combine_sets([ANN, BOB], "data/joint")
     assert "bob-u7" in DataDir.load("data/joint").wavs
 
 
 def test_systems_that_one_set_lacks_are_told(recipes, caplog):
     recipes("bob", "train", ["u1", "u2"])
     with caplog.at_level(logging.WARNING):
-        combine_sets(["ann/train", "bob/train"], "data/joint")
+        combine_sets([ANN, BOB], "data/joint")
     assert DataDir.load("data/joint").systems is None
     assert (
         "bob/distilmos1/data/train: no utt2sys, so the joint set has no" in caplog.text
@@ -148,12 +124,19 @@ def test_systems_that_one_set_lacks_are_told(recipes, caplog):
 
 def test_what_cannot_be_combined(recipes, tmp_path):
     with pytest.raises(UserError, match=r"clip u1 is in another .*\(ann-u1\)"):
-        combine_sets(["train", "ann/train"], "data/joint")
-    with pytest.raises(UserError, match="train: cannot be combined into itself"):
-        combine_sets(["train", "bob/train"], "data/train")
+        combine_sets(
+            [ANN, Part("ann", "../distilmos1/data/train", "../distilmos1")],
+            "data/joint",
+        )
+    with pytest.raises(
+        UserError, match="data/train: is read here and would be written over"
+    ):
+        combine_sets([ANN, BOB], "data/train")
+    with pytest.raises(UserError, match="data/more/wav.scp: cannot be read"):
+        combine_sets([ANN, Part("bob", f"{OTHER}/data/more", OTHER)], "data/joint")
     (tmp_path / "egs2/bob/distilmos1/data/train/utt2mos").unlink()
     with pytest.raises(UserError, match="bob.*/data/train: has no utt2mos"):
-        combine_sets(["train", "bob/train"], "data/joint")
+        combine_sets([ANN, BOB], "data/joint")
     assert not os.path.exists("data/joint/wav.scp")
 
 
@@ -161,7 +144,7 @@ def test_what_the_labels_are_of_each_corpus_comes_along(recipes):
     """Also that nobody said it; new words make no set again."""
     Labels((LabelInfo("ann", "objective", "PESQ"),)).write("data/train/labels.yaml")
     for _ in range(2):
-        combine_sets(["ann/train", "bob/train", "bob/dev"], "data/joint")
+        combine_sets([ANN, BOB, BOB_DEV], "data/joint")
         format_audio("data/joint", "dump/raw/joint")
     kinds = [(i.corpus, i.kind) for i in Labels.beside("dump/raw/joint").infos]
     assert kinds == [("ann", "objective"), ("bob", "not stated")]
@@ -169,7 +152,7 @@ def test_what_the_labels_are_of_each_corpus_comes_along(recipes):
         os.stat(f).st_mtime_ns for f in ("data/joint/wav.scp", "dump/raw/joint/wav.scp")
     ]
     Labels((LabelInfo("ann", "human", "MOS"),)).write("data/train/labels.yaml")
-    combine_sets(["ann/train", "bob/train", "bob/dev"], "data/joint")
+    combine_sets([ANN, BOB, BOB_DEV], "data/joint")
     format_audio("data/joint", "dump/raw/joint")
     kinds = [(i.corpus, i.kind) for i in Labels.beside("dump/raw/joint").infos]
     assert kinds == [("ann", "human"), ("bob", "not stated")]

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from corpora_helpers import PREPARE, findings, ratings_of, read_csv
+from corpora_helpers import findings, ratings_of, read_csv
 from miniatures import CORPORA, SILENT, make_miniature
 
-from espnet2_distilmos.bin import prepare_somos as somos_command
+from espnet2_distilmos.bin import prepare_corpus as command
 from espnet2_distilmos.corpora import bc19, bvcc, nisqa, singmos, somos, tmhint_qi
+from espnet2_distilmos.corpora.prepare import READERS, prepare_corpus
 from espnet2_distilmos.corpora.voicemos2022 import listener_id
 from espnet2_distilmos.corpora.write import Published
 from espnet2_distilmos.utils.command import run
@@ -37,7 +38,7 @@ SIZES = {
 def test_every_listed_clip_comes_out_with_label_and_system(
     corpus, trees, tmp_path, caplog
 ):
-    PREPARE[corpus](trees(corpus), tmp_path)
+    prepare_corpus(corpus, trees(corpus), tmp_path)
     everything = set()
     for dset, (n_clips, n_systems) in SIZES[corpus].items():
         data = DataDir.load(tmp_path / dset)
@@ -51,8 +52,7 @@ def test_every_listed_clip_comes_out_with_label_and_system(
         assert not everything & set(data.wavs)
         everything |= set(data.wavs)
     # Both numbers are told, and kept.
-    wanted = PREPARE[corpus].__globals__.get("PUBLISHED") or somos.published("clean")
-    for dset, published in wanted.clips.items():
+    for dset, published in READERS[corpus](trees(corpus)).published.clips.items():
         n = SIZES[corpus][dset][0] + (corpus == "bvcc" and dset == "train")
         assert f"{dset}: {n} clips, {published} are published" in caplog.text
     counts = read_yaml(tmp_path / "corpus.yaml")["sets"]
@@ -64,7 +64,7 @@ def test_strict_is_an_error_where_counts_differ_and_none_where_not(
     corpus, trees, tmp_path, monkeypatch
 ):
     with pytest.raises(UserError, match=r"are published.*--strict true") as error:
-        PREPARE[corpus](trees(corpus), tmp_path, strict=True)
+        prepare_corpus(corpus, trees(corpus), tmp_path, strict=True)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.glob("*/wav.scp"))
     assert (tmp_path / "skipped.txt").exists()
@@ -78,7 +78,7 @@ def test_strict_is_an_error_where_counts_differ_and_none_where_not(
         module = {"bvcc": bvcc, "bc19": bc19, "nisqa": nisqa, "tmhint_qi": tmhint_qi}
         published = Published(clips, {"train": SIZES[corpus]["train"][1]})
         monkeypatch.setattr(module.get(corpus, singmos), "PUBLISHED", published)
-    PREPARE[corpus](trees(corpus), tmp_path, strict=True)
+    prepare_corpus(corpus, trees(corpus), tmp_path, strict=True)
     assert len(DataDir.load(tmp_path / "train").wavs) == SIZES[corpus]["train"][0]
 
 
@@ -96,7 +96,7 @@ def test_published_counts_are_those_of_the_papers():
 
 
 def test_bvcc_leaves_out_the_silent_clip_and_says_so(trees, tmp_path):
-    bvcc.prepare_bvcc(trees("bvcc"), tmp_path)
+    prepare_corpus("bvcc", trees("bvcc"), tmp_path)
     silent = trees("bvcc") / f"main/DATA/wav/{SILENT}.wav"
     assert not soundfile.read(silent)[0].any()
     assert SILENT not in DataDir.load(tmp_path / "train").wavs
@@ -105,7 +105,7 @@ def test_bvcc_leaves_out_the_silent_clip_and_says_so(trees, tmp_path):
 
 
 def test_bvcc_labels_are_those_of_the_list(trees, tmp_path):
-    bvcc.prepare_bvcc(trees("bvcc"), tmp_path)
+    prepare_corpus("bvcc", trees("bvcc"), tmp_path)
     sets = trees("bvcc") / "main/DATA/sets"
     lines = (sets / "test_mos_list.txt").read_text().splitlines()
     expected = {
@@ -120,10 +120,10 @@ def test_bvcc_labels_are_those_of_the_list(trees, tmp_path):
 def test_bvcc_older_layout_has_no_test_set(tmp_path, caplog):
     new = make_miniature("bvcc", tmp_path / "new", seconds=0.2)
     old = make_miniature("bvcc", tmp_path / "old", seconds=0.2, layout="phase1-main")
-    bvcc.prepare_bvcc(new, tmp_path / "data")
+    prepare_corpus("bvcc", new, tmp_path / "data")
     labels = {s: DataDir.load(tmp_path / "data" / s).mos for s in ("train", "valid")}
     caplog.clear()
-    bvcc.prepare_bvcc(old, tmp_path / "data")
+    prepare_corpus("bvcc", old, tmp_path / "data")
     for dset, mos in labels.items():
         assert DataDir.load(tmp_path / "data" / dset).mos.keys() == mos.keys()
     # What the newer folder had must not be taken for this one's.
@@ -132,13 +132,13 @@ def test_bvcc_older_layout_has_no_test_set(tmp_path, caplog):
     assert old.name in (tmp_path / "data/train/wav.scp").read_text()
     # Any of the folders on the way may be named.
     for part in ("phase1-main", "phase1-main/DATA"):
-        bvcc.prepare_bvcc(old / part, tmp_path / part)
+        prepare_corpus("bvcc", old / part, tmp_path / part)
         assert DataDir.load(tmp_path / part / "train").mos
 
 
 @pytest.mark.parametrize("corpus", ["bvcc", "bc19", "somos"])
 def test_ratings_of_single_listeners(corpus, trees, tmp_path):
-    PREPARE[corpus](trees(corpus), tmp_path, listeners=True)
+    prepare_corpus(corpus, trees(corpus), tmp_path, listeners=True)
     for dset in ("train", "valid", "test"):
         ratings = read_lines(tmp_path / dset / "utt2ratings", ratings_of)
         mos = read_floats(tmp_path / dset / "utt2mos")
@@ -147,7 +147,7 @@ def test_ratings_of_single_listeners(corpus, trees, tmp_path):
         for utt, of_utt in ratings.items():
             assert np.mean(list(of_utt.values())) == pytest.approx(mos[utt], abs=1e-3)
             assert set(of_utt.values()) <= {1, 2, 3, 4, 5}
-    PREPARE[corpus](trees(corpus), tmp_path)
+    prepare_corpus(corpus, trees(corpus), tmp_path)
     assert not (tmp_path / "train/utt2ratings").exists()  # not asked for
 
 
@@ -159,7 +159,7 @@ def test_listener_ids():
 
 
 def test_bc19_lists_what_has_no_label(trees, tmp_path):
-    bc19.prepare_bc19(trees("bc19"), tmp_path)
+    prepare_corpus("bc19", trees("bc19"), tmp_path)
     sets = trees("bc19") / "ood/DATA/sets"
     names = (sets / "unlabeled_mos_list.txt").read_text().split()
     kind = "unlabelled as published (unlabeled_mos_list.txt)"
@@ -168,8 +168,10 @@ def test_bc19_lists_what_has_no_label(trees, tmp_path):
 
 def test_somos_subsets_have_the_same_clips_and_other_labels(trees, tmp_path):
     for subset in ("clean", "full"):
-        cmd = ["--corpus_dir", str(trees("somos")), "--data_dir", str(tmp_path)]
-        assert run(somos_command.main, [*cmd, "--subset", subset]) == 0
+        cmd = ["--corpus", "somos", "--corpus_dir", str(trees("somos"))]
+        cmd += ["--data_dir", str(tmp_path), "--subset", subset]
+        assert run(command.main, cmd) == 0
+        assert read_yaml(tmp_path / "corpus.yaml")["subset"] == subset
     clean, full = (DataDir.load(tmp_path / d) for d in ("test", "test_full"))
     assert clean.wavs == full.wavs and clean.mos != full.mos
     assert "000" in clean.systems.values()  # natural speech
@@ -182,7 +184,7 @@ def test_somos_subsets_have_the_same_clips_and_other_labels(trees, tmp_path):
 
 
 def test_nisqa_keeps_its_dimensions_and_tells_the_parts_apart(trees, tmp_path):
-    nisqa.prepare_nisqa(trees("nisqa"), tmp_path)
+    prepare_corpus("nisqa", trees("nisqa"), tmp_path)
     for dset in SIZES["nisqa"]:
         data = DataDir.load(tmp_path / dset)
         for name in ("noi", "col", "dis", "loud"):
@@ -204,7 +206,7 @@ def test_nisqa_keeps_its_dimensions_and_tells_the_parts_apart(trees, tmp_path):
 
 def test_tmhint_qi_labels_are_means_and_valid_is_a_seeded_tenth(trees, tmp_path):
     for seed in (0, 1):
-        tmhint_qi.prepare_tmhint_qi(trees("tmhint_qi"), tmp_path / str(seed), seed)
+        prepare_corpus("tmhint_qi", trees("tmhint_qi"), tmp_path / str(seed), seed=seed)
     of: dict[str, list[int]] = {}
     systems = {}
     empty = 0
@@ -227,7 +229,7 @@ def test_tmhint_qi_labels_are_means_and_valid_is_a_seeded_tenth(trees, tmp_path)
 
 
 def test_singmos_systems(trees, tmp_path):
-    singmos.prepare_singmos(trees("singmos"), tmp_path)
+    prepare_corpus("singmos", trees("singmos"), tmp_path)
     data = DataDir.load(tmp_path / "test")
     for utt, system in data.systems.items():
         assert utt.startswith(f"voicemos2024-track2-{system}-utt")
@@ -235,7 +237,7 @@ def test_singmos_systems(trees, tmp_path):
 
 def test_files_are_words_and_the_same_each_time(trees, tmp_path):
     for run_number in "ab":
-        nisqa.prepare_nisqa(trees("nisqa"), tmp_path / run_number)
+        prepare_corpus("nisqa", trees("nisqa"), tmp_path / run_number)
     for path in sorted((tmp_path / "a").rglob("*")):
         if path.is_file() and path.name != ".lock":
             other = tmp_path / "b" / path.relative_to(tmp_path / "a")

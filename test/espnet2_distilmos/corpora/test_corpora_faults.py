@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from corpora_helpers import PREPARE, findings, ratings_of, read_csv
+from corpora_helpers import findings, ratings_of, read_csv
 from miniatures import NISQA_HEADER
 
-from espnet2_distilmos.bin import prepare_bvcc as bvcc_command
-from espnet2_distilmos.corpora import bc19, bvcc, nisqa, singmos, somos
+from espnet2_distilmos.bin import prepare_corpus as command
+from espnet2_distilmos.corpora.prepare import prepare_corpus
 from espnet2_distilmos.corpora.tables import find_folder, read_table
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_lines
@@ -28,7 +28,7 @@ def test_ratings_that_are_odd_are_listed(copy_of, tmp_path):
     twice = lines[8].split(",")[1].removesuffix(".wav")
     gone = lines[16].split(",")[1]
     path.write_text("".join(x for x in lines if x.split(",")[1] != gone))
-    bvcc.prepare_bvcc(tree, tmp_path / "data", listeners=True)
+    prepare_corpus("bvcc", tree, tmp_path / "data", listeners=True)
     found = findings(tmp_path / "data")
     assert found[utt.removesuffix(".wav"), "rating of no use"] == "skipped"
     assert found[twice, "rated twice by a listener"] == "kept"
@@ -46,15 +46,15 @@ def test_listeners_that_would_share_a_name_are_refused(copy_of, tmp_path):
     lines[2] = ",".join([*lines[2].split(",")[:3], "a:b"])
     path.write_text("\n".join(lines))
     with pytest.raises(UserError, match="'a b' and 'a:b' would both be called a_b"):
-        somos.prepare_somos(tree, tmp_path / "data", listeners=True)
+        prepare_corpus("somos", tree, tmp_path / "data", listeners=True)
 
 
 def test_bc19_without_list_takes_the_means_of_the_ratings(copy_of, tmp_path, caplog):
     caplog.set_level("INFO")
     tree = copy_of("bc19")
-    bc19.prepare_bc19(tree, tmp_path / "a")
+    prepare_corpus("bc19", tree, tmp_path / "a")
     (tree / "ood/DATA/sets/test_mos_list.txt").unlink()
-    bc19.prepare_bc19(tree, tmp_path / "b")
+    prepare_corpus("bc19", tree, tmp_path / "b")
     a, b = (DataDir.load(tmp_path / x / "test") for x in "ab")
     assert a.mos == b.mos and a.systems == b.systems and len(a.mos) == 22
     assert "labels are the means of TESTSET" in caplog.text
@@ -64,7 +64,7 @@ def test_nisqa_test_sets_alone_will_do(copy_of, tmp_path, caplog):
     tree = copy_of("nisqa")
     for part in tree.glob("NISQA_[TV][RA]*"):
         shutil.rmtree(part)
-    nisqa.prepare_nisqa(tree, tmp_path / "data")
+    prepare_corpus("nisqa", tree, tmp_path / "data")
     assert not (tmp_path / "data/train").exists()
     assert len(DataDir.load(tmp_path / "data/test_for").wavs) == 20
     assert "train: no NISQA_TRAIN_SIM or NISQA_TRAIN_LIVE, so no clip" in caplog.text
@@ -79,7 +79,7 @@ def test_nisqa_dimension_without_value_is_listed(copy_of, tmp_path):
         writer = csv.DictWriter(f, NISQA_HEADER)
         writer.writeheader()
         writer.writerows(rows)
-    nisqa.prepare_nisqa(tree, tmp_path / "data")
+    prepare_corpus("nisqa", tree, tmp_path / "data")
     utt = f"NISQA_TEST_FOR-{rows[0]['filename_deg'][:-4]}"
     assert findings(tmp_path / "data") == {(utt, "no number as loud"): "kept"}
     assert utt in DataDir.load(tmp_path / "data/test_for").wavs
@@ -108,7 +108,7 @@ def test_nothing_is_dropped_without_a_word(copy_of, tmp_path, caplog):
     test_line = (tree / "sets/eval_mos_list.txt").read_text().splitlines()[0]
     lines.append(test_line)
     path.write_text("\n".join(["", *lines, ""]))
-    singmos.prepare_singmos(tree, tmp_path / "data")
+    prepare_corpus("singmos", tree, tmp_path / "data")
     test_name = test_line.split(",")[0]
     assert findings(tmp_path / "data") == {
         (names[0], "no audio file"): "skipped",
@@ -141,7 +141,7 @@ def test_a_set_of_which_nothing_is_left(copy_of, tmp_path):
     for line in (tree / "DATA/sets/val_mos_list.txt").read_text().splitlines():
         (tree / f"DATA/wav/{line.split(',')[0]}.wav").unlink()
     with pytest.raises(UserError, match="no clip of valid is left: 12 x no audio file"):
-        singmos.prepare_singmos(tree, tmp_path / "data")
+        prepare_corpus("singmos", tree, tmp_path / "data")
 
 
 @pytest.mark.parametrize(
@@ -162,16 +162,23 @@ def test_a_corpus_that_is_not_whole(copy_of, tmp_path, capsys, corpus, gone, mes
     else:
         (tree / gone).unlink()
     with pytest.raises(UserError, match=message) as error:
-        PREPARE[corpus](tree, tmp_path / "data")
+        prepare_corpus(corpus, tree, tmp_path / "data")
     assert "\n" not in str(error.value)
 
 
 def test_the_command_says_it_in_one_line(tmp_path, capsys):
-    assert run(bvcc_command.main, ["--corpus_dir", str(tmp_path)]) == 1
+    options = ["--corpus", "nisqa", "--corpus_dir", str(tmp_path)]
+    assert run(command.main, options) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
     with pytest.raises(SystemExit):
-        bvcc_command.main(["--corpus_dir", "x", "--strict", "yes"])
+        command.main([*options, "--strict", "yes"])
+    assert "--strict: true or false, not 'yes'" in capsys.readouterr().err
+    # What another corpus has is not passed over.
+    assert run(command.main, [*options, "--subset", "full"]) == 1
+    assert capsys.readouterr().err == (
+        "error: --subset: nisqa has no such option; leave it out\n"
+    )
 
 
 def test_tables(tmp_path):

@@ -9,9 +9,11 @@ import soundfile
 from made_audio import noise, with_total, written
 
 from espnet2_distilmos.bin.prepare_csv import main
+from espnet2_distilmos.corpora.format_audio import format_audio
 from espnet2_distilmos.corpora.own_csv.prepare import prepare_csv, utterance_ids
 from espnet2_distilmos.corpora.own_csv.split import split_rows
 from espnet2_distilmos.corpora.own_csv.table import Row, check_audio, read_table
+from espnet2_distilmos.utils.audio import AudioReader
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -410,3 +412,26 @@ def test_the_csv_is_what_pythons_csv_writes(folder, tmp_path):
     for dset in ("train", "valid", "test"):
         wavs.update(DataDir.load(tmp_path / dset).wavs)
     assert str(folder / name) in wavs.values()
+
+
+def test_preparing_opens_a_file_once_and_so_does_formatting(
+    folder, tmp_path, monkeypatch
+):
+    """And neither does where nothing has changed."""
+    opened = []
+    init = AudioReader.__init__
+
+    def counted(reader, path, *args):
+        opened.append(Path(path).name)
+        init(reader, path, *args)
+
+    monkeypatch.setattr(AudioReader, "__init__", counted)
+    every = sorted(f"{i}.wav" for i in range(30))
+    for expected in (every, []):
+        opened.clear()
+        prepare_csv(table(folder), tmp_path / "data")
+        assert sorted(opened) == expected
+        opened.clear()
+        for dset in ("train", "valid", "test"):
+            format_audio(tmp_path / "data" / dset, tmp_path / "raw" / dset)
+        assert sorted(opened) == expected

@@ -143,7 +143,7 @@ def test_the_predictor_has_a_hash(archive, repack, capsys):
     path = repack(model_pth=other.getvalue())
     with pytest.raises(UserError, match="model.pth: not the weights that were packed"):
         DistilMOSInference.from_pretrained(path)
-    assert cli(["info", path]) == 1
+    assert cli(["info", "--model", path]) == 1
     assert "SHA-256 differs" in capsys.readouterr().err
 
 
@@ -321,7 +321,7 @@ def test_info_shows_hostile_values(archive, repack, capsys):
     with zipfile.ZipFile(archive) as z:
         meta = yaml.safe_load(z.read("meta.yaml"))
     meta["facts"] = {"corpus": "x\x1b[2J\nlicence  CC0", "licence": "no"}
-    assert cli(["info", repack(meta_yaml=yaml.safe_dump(meta))]) == 0
+    assert cli(["info", "--model", repack(meta_yaml=yaml.safe_dump(meta))]) == 0
     out = capsys.readouterr().out
     assert r"x\x1b[2J\nlicence  CC0" in out and "\x1b" not in out
     assert sum(line.startswith("licence") for line in out.splitlines()) == 1

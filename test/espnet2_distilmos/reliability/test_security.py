@@ -188,7 +188,8 @@ def test_hostile_names_go_through_the_stages_unharmed(
         + ["--hyp_utt2mos", "scored/utt2mos", "--utt2sys", f"{raw}/utt2sys"],
         ["score", data / "wav.scp", "--model", tiny_model, "--output", "table.csv"]
         + ["--frame_mos", "frame_mos", "--device", "cpu"],
-        ["evaluate", data / "wav.scp", "--outdir", "tts", *model],
+        ["evaluate", data / "wav.scp", "--outdir", "tts"]
+        + ["--model", tiny_model / "model.pth"],
     ):
         assert cli([str(x) for x in command]) == 0, capsys.readouterr().err
     scores = read_floats("scored/utt2mos")

@@ -1,12 +1,116 @@
-"""The presets for GPUs: options that exist, and what they turn on, on a CPU."""
+"""Files of options: what each changes; presets for GPUs, and what they turn on."""
 
+import io
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 CONF = Path(__file__).parents[3] / "conf"
 PRESETS = sorted((CONF / "tuning").glob("train_distilmos_*gb.yaml"))
+FILES = {
+    path.stem: path
+    for folder in (CONF, CONF / "tuning")
+    for path in sorted(folder.glob("train_*.yaml"))
+}
+ROOT = "train_distilmos"
+_GPU = "num_workers use_amp"
+_DECAY = "scheduler scheduler_conf patience log_interval batch_bins"
+_TINY = "optim_conf.lr upstream_lr loss_conf.token_weight predictor_conf.hidden_size"
+# ESPnet's training takes one file, so each is whole. Here: a file, the one that it is
+# made after, and the keys in which it differs (`x_conf`: any below it).
+BASES = {
+    "train_nodistil": (ROOT, "loss_conf.token_weight"),
+    "train_sslmos": (
+        "train_nodistil",
+        "predictor layer_logits_lr optim_conf.lr batch_bins "
+        "scheduler_conf.warmup_steps",
+    ),
+    "train_distilmos_base_24gb": (ROOT, _GPU),
+    "train_distilmos_base_80gb": (
+        ROOT,
+        f"{_GPU} batch_bins scheduler_conf.warmup_steps",
+    ),
+    "train_distilmos_large_24gb": (
+        ROOT,
+        f"{_GPU} batch_bins accum_grad upstream_conf.gradient_checkpointing",
+    ),
+    "train_distilmos_large_80gb": (ROOT, _GPU),
+    "train_distilmos_own": (
+        ROOT,
+        f"{_DECAY} best_model_criterion early_stopping_criterion keep_nbest_models "
+        "min_steps standardize_labels",
+    ),
+    "train_distilmos_own_mini": (
+        "train_distilmos_own",
+        f"{_TINY} max_epoch min_steps num_workers batch_bins",
+    ),
+    "train_distilmos_mini": (
+        ROOT,
+        f"{_DECAY} {_TINY} max_epoch num_iters_per_epoch num_workers",
+    ),
+    "train_nodistil_mini": (
+        "train_distilmos_mini",
+        "loss_conf.token_weight optim_conf.lr",
+    ),
+    "train_sslmos_mini": (
+        "train_nodistil_mini",
+        "predictor predictor_conf layer_logits_lr",
+    ),
+    # ESPnet's own task.
+    "train_universa_mini": (
+        "train_sslmos_mini",
+        "predictor loss_conf upstream_lr optim_conf.lr "
+        "best_model_criterion early_stopping_criterion frontend frontend_conf universa "
+        "universa_conf use_ref_audio use_ref_text",
+    ),
+}
+
+
+def flat(conf, before=""):
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    found = {}
+    for key, value in conf.items():
+        nested = isinstance(value, dict)
+        found |= flat(value, f"{before}{key}.") if nested else {f"{before}{key}": value}
+    return found
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    """Name of a file -> its options, flat, with the defaults where it is silent."""
+    from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+
+    printed = io.StringIO()
+    DistilMOSTask.print_config(printed)
+    defaults = flat(yaml.safe_load(printed.getvalue()))
+    return {
+        name: {**defaults, **flat(yaml.safe_load(path.read_text()))}
+        for name, path in FILES.items()
+    }
+
+
+def differing(old, new):
+    return {k for k in {*old, *new} if old.get(k) != new.get(k)}
+
+
+@pytest.mark.parametrize("name", sorted({*FILES, *BASES} - {ROOT}))
+def test_a_file_differs_from_its_base_in_the_stated_keys_only(name, resolved):
+    base, stated = BASES[name]
+    found = differing(resolved[base], resolved[name])
+    keys = stated.split()
+    covered = {k: {f for f in found if f == k or f.startswith(f"{k}.")} for k in keys}
+    assert found == set().union(*covered.values())
+    assert all(covered.values()), "a key that is stated does not differ"
+
+
+def test_a_difference_that_is_not_stated_is_seen(resolved):
+    one = resolved[ROOT]
+    assert differing(one, {**one, "loss_conf.unit": 2.0}) == {"loss_conf.unit"}
+    assert differing(one, one) == set()
+    # A file that leaves out a default says the same.
+    assert resolved["train_nodistil"]["loss_conf.label_smoothing"] == 0.0
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -18,11 +122,6 @@ def test_a_preset_is_the_usual_training_on_a_gpu(preset):
         DistilMOSTask.get_parser().parse_args(["--config", str(path)])
         for path in (preset, CONF / "train_distilmos.yaml")
     )
-    differ = {k for k, v in vars(args).items() if v != vars(usual)[k]}
-    assert differ <= {
-        *("config", "batch_bins", "accum_grad", "num_workers", "use_amp"),
-        *("upstream_conf", "scheduler_conf"),
-    }
     assert args.use_amp and not usual.use_amp
     # A batch that is n times as large makes an n-th of the steps, and of the warm-up.
     times = 4 if "base_80gb" in preset.stem else 1

@@ -12,8 +12,9 @@ from train_options import options
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+from espnet2_distilmos.tokens.codebooks import fit_codebooks
 from espnet2_distilmos.tokens.frames import FrameDump, dump_frames
-from espnet2_distilmos.tokens.kmeans import Clustering, fit_codebooks, train_kmeans
+from espnet2_distilmos.tokens.kmeans import Clustering, train_kmeans
 from espnet2_distilmos.tokens.labels import (
     Labelling,
     layer_has_near_tie,

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 import yaml
 
-from espnet2_distilmos.tokens.kmeans import Clustering, fit_layer, train_kmeans
+from espnet2_distilmos.tokens.codebooks import fit_codebooks
+from espnet2_distilmos.tokens.kmeans import Clustering, train_kmeans
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
+
+
+def fit_layer(path, n_clusters, seed, backend="sklearn"):
+    return fit_codebooks(path, n_clusters, 1, seed, backend)[0]
 
 
 def centroids(folder):

@@ -63,7 +63,6 @@ def test_columns_and_strides_choose_the_targets(make, batch):
     model = make(columns=[2, 0], target_layers=[3, 1], strides=[2, 1, 1]).eval()
     prediction = model.network(batch["speech"], batch["speech_lengths"], True)
     assert prediction.lengths.tolist() == [14, 9]
-    assert prediction.upstream_lengths.tolist() == [27, 18]
     targets = batch["tokens"][:, 0:27:2][:, :, [2, 0]]
     _, stats = model.loss(
         prediction.mos, torch.tensor([2.0, 4.5]), prediction.token_logits, targets
@@ -112,17 +111,23 @@ def test_a_clip_without_utt_id_can_be_scored(make, batch):
     assert make().eval()(**batch)["loss"].isfinite()
 
 
-@pytest.mark.parametrize("length", [17, 19])
-def test_tokens_of_wrong_length_name_the_clip(make, batch, length):
-    batch["tokens_lengths"] = torch.tensor([27, length])
-    with pytest.raises(UserError, match=f"^bob: {length} frames .* upstream makes 18"):
+@pytest.mark.parametrize("frames", [26, 28])
+def test_tokens_of_other_frames_than_the_batch_are_one_line(make, batch, frames):
+    batch["tokens"] = torch.zeros(2, frames, 3, dtype=torch.int64)
+    with pytest.raises(
+        UserError, match=f"^a batch with ann: {frames} steps of tokens, but 27 of"
+    ):
         make()(**batch)
 
 
-def test_too_large_tokens_name_the_clip(make, batch):
-    batch["tokens"][1, 5, 2] = 8
-    with pytest.raises(UserError, match="^bob: token 8, but there are 8 clusters"):
-        make()(**batch)
+def test_a_training_step_waits_for_no_value_of_the_tokens(make, batch):
+    """Tensors without values, of which nothing but shapes can be asked."""
+    model = make(columns=[2, 0], target_layers=[3, 1], strides=[2, 1, 1])
+    prediction = model.network(batch["speech"], batch["speech_lengths"], True)
+    targets = model._targets(["ann"], batch["tokens"].to("meta"), prediction)
+    assert targets.shape == (2, 14, 2)
+    with pytest.raises(RuntimeError, match="meta"):
+        bool((batch["tokens"].to("meta") < 0).any())
 
 
 def test_missing_tokens_are_one_line(make, batch):

@@ -105,6 +105,14 @@ def difference(old, new):
     return request_differences(yaml.safe_load(yaml.safe_dump(old)), new, {})
 
 
+def test_a_record_with_the_older_name_of_a_frozen_cnn_is_of_the_same_training(training):
+    for now, before in ((None, False), (0.0, True)):
+        request = training.request(upstream_conf={"feature_grad_mult": now})
+        old = {**request["upstream"], "freeze_cnn": before, "feature_grad_mult": None}
+        assert difference({**request, "upstream": old}, request) == []
+    assert difference({**request, "upstream": {**old, "freeze_cnn": False}}, request)
+
+
 @pytest.mark.parametrize(
     "name, text, told",
     [

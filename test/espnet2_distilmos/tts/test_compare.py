@@ -166,13 +166,13 @@ def test_select_scores_and_chooses(tmp_path, tools, tiny_model, capsys):
                 lines.append(f"u{i} {path}\n")
             (folder / "wav.scp").write_text("".join(lines))
     exp, out = str(tmp_path / "exp"), tmp_path / "choice.json"
-    common = ["--model_tag", str(tiny_model), "--output", str(out)]
+    common = ["--model", str(tiny_model), "--output", str(out)]
     assert cli(["select-tts", exp, *common]) == 1
-    assert "choose one with --dset" in capsys.readouterr().err
-    assert cli(["select-tts", exp, "--dset", "none", *common]) == 1
+    assert "choose one with --set" in capsys.readouterr().err
+    assert cli(["select-tts", exp, "--set", "none", *common]) == 1
     assert "0 decode folders of none found" in capsys.readouterr().err
     assert not out.exists()
-    assert cli(["select-tts", exp, "--dset", "dev", *common]) == 0
+    assert cli(["select-tts", exp, "--set", "dev", *common]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[1].split()[:3] == ["tts_x", "decode_1epoch", "dev"]
     choice = json.loads(out.read_text())

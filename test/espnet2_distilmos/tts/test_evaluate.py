@@ -35,12 +35,7 @@ def evaluate(*arguments):
 
 
 def model_options(folder):
-    return (
-        "--train_config",
-        folder / "config.yaml",
-        "--model_file",
-        folder / "model.pth",
-    )
+    return "--model", folder / "model.pth"
 
 
 def read(path):
@@ -83,7 +78,7 @@ def test_folder_with_results_elsewhere_and_json_lines(decoded, tiny_model, tmp_p
     out = tmp_path / "new/out"
     before = sorted(decoded.iterdir())
     code = evaluate(
-        *(decoded, "--outdir", out, "--model_tag", tiny_model, "--device", "cpu"),
+        *(decoded, "--outdir", out, "--model", tiny_model, "--device", "cpu"),
         *("--jsonl", out / "versa.jsonl", "--batchsize", 3, "--verbose", 0),
     )
     assert code == 0
@@ -116,7 +111,7 @@ def test_whole_results_are_kept_and_stale_ones_are_not(
 ):
     from espnet2_distilmos.inference.engine import DistilMOSInference
 
-    call = (decoded / "wav.scp", "--model_tag", tiny_model)
+    call = (decoded / "wav.scp", "--model", tiny_model)
     runs = []
     score_files = DistilMOSInference.score_files
     monkeypatch.setattr(
@@ -139,7 +134,7 @@ def test_whole_results_are_kept_and_stale_ones_are_not(
 
 def test_bad_audio_is_named_left_out_and_tried_again(decoded, tiny_model, capsys):
     (decoded / "gen_1.wav").write_text("no audio")
-    call = (decoded / "wav.scp", "--model_tag", tiny_model)
+    call = (decoded / "wav.scp", "--model", tiny_model)
     call += ("--jsonl", decoded / "x.jsonl")
     for _ in range(2):
         assert evaluate(*call) == 1
@@ -177,7 +172,7 @@ def test_jobs_make_the_same_as_one_process(decoded, tiny_model, tmp_path, nj):
 
 
 def test_merged_parts_are_the_same_as_the_whole(decoded, tiny_model, tmp_path):
-    scp, call = decoded / "wav.scp", ("--model_tag", tiny_model)
+    scp, call = decoded / "wav.scp", ("--model", tiny_model)
     lines = scp.read_text().splitlines(keepends=True)
     parts = []
     for n in range(2):
@@ -200,7 +195,7 @@ def test_a_part_of_bad_clips_only(decoded, tiny_model, tmp_path, capsys):
         out = tmp_path / str(n)
         parts.append(out / "scores.jsonl")
         call = (tmp_path / f"{n}.scp", "--outdir", out, "--jsonl", parts[-1])
-        assert evaluate(*call, "--model_tag", tiny_model) == (n == 2)
+        assert evaluate(*call, "--model", tiny_model) == (n == 2)
     assert not (tmp_path / "2/utt2pmos").exists()
     assert merged(scp, *parts) == 1
     error = capsys.readouterr().err.splitlines()[-1]
@@ -221,7 +216,7 @@ def test_parts_that_do_not_belong_are_refused(
         (tmp_path / f"{n}.scp").write_text("".join(lines[n::2]))
         parts.append(tmp_path / f"{n}/scores.jsonl")
         out = ("--outdir", tmp_path / str(n), "--jsonl", parts[-1])
-        assert evaluate(tmp_path / f"{n}.scp", *out, "--model_tag", model) == 0
+        assert evaluate(tmp_path / f"{n}.scp", *out, "--model", model) == 0
 
     def refused(*given):
         assert merged(scp, *given) == 1
@@ -242,14 +237,9 @@ def test_parts_that_do_not_belong_are_refused(
         (None, ["none"], "none: cannot be read"),
         (None, ["."], ".: holds no audio files"),
         ("a/x.wav b/x.wav", ["."], "both would be x; give a wav.scp"),
-        ("a/x y.wav|", ["."], "an ID has no blanks"),
-        ("x.wav", [".", "--train_config", "c.yaml"], "needs --model_file"),
-        ("x.wav", [".", "--model_file", "m.pth"], "config.yaml: no such file"),
-        (
-            "x.wav",
-            [".", "--model_tag", "a", "--model_file", "m"],
-            "only one of them, please",
-        ),
+        ("a/x y.wav|", ["."], "an ID has no spaces"),
+        ("x.wav", [".", "--model", "m.pth"], "m.pth: no such model file, folder"),
+        ("x.wav", [".", "--model", "x.wav"], "there is no config.yaml beside it"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -259,8 +249,8 @@ def test_mistakes_are_one_line(
     separator = "|" if prepare and "|" in prepare else None
     for name in filter(None, (prepare or "").split(separator)):
         tools.wav(tmp_path / name, 0.3)
-    if not {"--model_file", "--train_config"} & set(arguments):
-        arguments = [*arguments, "--model_tag", str(tiny_model)]
+    if "--model" not in arguments:
+        arguments = [*arguments, "--model", str(tiny_model)]
     assert evaluate(*arguments) == 1
     lines = [x for x in capsys.readouterr().err.splitlines() if "error: " in x]
     assert len(lines) == 1
@@ -269,7 +259,7 @@ def test_mistakes_are_one_line(
 
 def test_the_file_in_pyscripts_is_the_same_command(decoded, tiny_model):
     script = TEMPLATE / "pyscripts/utils/evaluate_distilmos.py"
-    command = [sys.executable, script, decoded / "wav.scp", "--model_tag", tiny_model]
+    command = [sys.executable, script, decoded / "wav.scp", "--model", tiny_model]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")
     assert done.returncode == 0, done.stderr
     assert len(read(decoded / "utt2pmos")) == 4
@@ -288,7 +278,7 @@ def test_the_provenance_says_what_the_scores_are(
     """Of one job and of joined ones; utt2pmos and the average stay as ESPnet's."""
     scp = decoded / "wav.scp"
     part = tmp_path / "part.jsonl"
-    args = ("--device", "cpu", "--model_tag", pesq_model)
+    args = ("--device", "cpu", "--model", pesq_model)
     caplog.set_level("INFO")
     assert evaluate(scp, "--outdir", tmp_path, "--jsonl", part, *args) == 0
     assert "predicts PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1" in caplog.text

@@ -116,3 +116,18 @@ def test_audio_is_known_by_its_samples_wherever_it_lies(tmp_path):
     assert audio_request(plain) == {"wav_scp_sha256": scp}
     with pytest.raises(UserError, match="wav.scp: cannot be read"):
         audio_request(tmp_path)
+
+
+def test_a_checkpoint_is_read_once_as_long_as_it_stays(tmp_path, monkeypatch):
+    from espnet2_distilmos.utils import stamp
+
+    read = []
+    monkeypatch.setattr(
+        stamp, "sha256_file", lambda path: read.append(path) or sha256_file(path)
+    )
+    path = tmp_path / "up.pt"
+    path.write_text("weights")
+    first = stamp.checkpoint_sha256(str(path))
+    assert stamp.checkpoint_sha256(str(path)) == first and len(read) == 1
+    path.write_text("other weights")
+    assert stamp.checkpoint_sha256(str(path)) != first and len(read) == 2

@@ -91,12 +91,22 @@ class Work:
         self.config.write_text(yaml.safe_dump(conf))
 
     def make_corpus(self) -> int:
-        options = ["--config", str(self.config), "--speech_dir", str(self.speech)]
+        options = [
+            "--pretrain_config",
+            str(self.config),
+            "--speech_dir",
+            str(self.speech),
+        ]
         options += ["--output_dir", str(self.corpus), "--nj", "1"]
         return run(pretrain_corpus.main, options)
 
     def train(self, iteration: int, out: str) -> int:
-        options = ["--config", str(self.config), "--corpus_dir", str(self.corpus)]
+        options = [
+            "--pretrain_config",
+            str(self.config),
+            "--corpus_dir",
+            str(self.corpus),
+        ]
         options += ["--output_dir", str(self.folder / out)]
         options += ["--iteration", str(iteration)]
         if iteration > 1:
@@ -105,8 +115,13 @@ class Work:
         return run(pretrain.main, options)
 
     def export(self, model: str, out: str) -> int:
-        options = ["--config", str(self.config), "--corpus_dir", str(self.corpus)]
-        options += ["--model", str(self.folder / model)]
+        options = [
+            "--pretrain_config",
+            str(self.config),
+            "--corpus_dir",
+            str(self.corpus),
+        ]
+        options += ["--checkpoint", str(self.folder / model)]
         return run(export_upstream.main, [*options, "--output", str(self.folder / out)])
 
 
@@ -402,7 +417,7 @@ def test_probes_of_layers_report_every_model(work, tmp_path):
         random_init={"seed": 1, "config": CONFIG["model"]},
     )
     (tmp_path / "random.yaml").write_text(yaml.safe_dump(random.to_dict()))
-    options = ["--config", str(work.config), "--speech_dir", str(work.speech)]
+    options = ["--pretrain_config", str(work.config), "--speech_dir", str(work.speech)]
     options += ["--upstreams", f"trained={work.folder}/mini.pt"]
     options += [f"random={tmp_path}/random.yaml", "--output_dir", str(tmp_path / "out")]
     assert run(probe_layers.main, [*options, "--nj", "1", "--versions", "2"]) == 0

@@ -37,7 +37,7 @@ calibrate_scores() {
 # Set row_opts, the options of score_sets for the rows to compare with.
 set_row_options() {
     local rows=$1 probe=${linear_probe}
-    row_opts=(--rows_dir "${rows}" --train_dir "${dumpdir}/raw/${train_set}" --n_jobs "${nj}")
+    row_opts=(--rows_dir "${rows}" --train_dir "${dumpdir}/raw/${train_set}" --nj "${nj}")
     [ -z "${shipped_rows}" ] || row_opts+=(--shipped_rows "${shipped_rows}")
     if [ "${probe}" = auto ]; then # what a downloaded model's upstream was, --upstream need not say
         probe=true

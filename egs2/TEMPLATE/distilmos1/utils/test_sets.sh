@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Test sets of other corpora, and levelled ones. distilmos.sh sources this; the
+# Sets of other corpora, and levelled ones. distilmos.sh sources this; the
 # variables are those at its top.
 #
 #   test             data/test of this recipe
@@ -16,11 +16,14 @@ data_dir_of() {
     fi
 }
 
+# The corpus of this recipe.
+own_corpus() { basename "$(dirname "${PWD}")"; }
+
 # Whether set $1 is of a corpus that the model is not trained on.
 is_out_of_domain() {
     local name
     [[ $1 == */* ]] || return 1
-    for name in "$(basename "$(dirname "${PWD}")")/" ${train_set} ${train_sets-}; do
+    for name in "$(own_corpus)/" ${train_set} ${train_sets-}; do
         if [[ ${name} == */* ]] && [ "${name%%/*}" = "${1%%/*}" ]; then return 1; fi
     done
 }
@@ -58,6 +61,15 @@ levelled_sets() {
     esac
 }
 
+# Stop where the local/data.sh of recipe $2 has not made set $1.
+need_set() {
+    local names
+    [ ! -f "$(data_dir_of "$1")/wav.scp" ] || return 0
+    names=("$2"/data/*/wav.scp)
+    names=("${names[@]%/wav.scp}")
+    fail "set $1: $2/local/data.sh makes no such set, there are: ${names[*]#"$2/data/"}"
+}
+
 # Make sure that the data dir of set $1, of another corpus, is there.
 prepare_other_corpus() {
     local recipe names
@@ -73,11 +85,7 @@ prepare_other_corpus() {
     fi
     log "$(data_dir_of "$1") is not there: ${recipe}/local/data.sh"
     (cd "${recipe}" && local/data.sh) || fail "set $1: ${recipe}/local/data.sh failed"
-    if [ ! -f "$(data_dir_of "$1")/wav.scp" ]; then
-        names=("${recipe}"/data/*/wav.scp)
-        names=("${names[@]%/wav.scp}")
-        fail "set $1: ${recipe}/local/data.sh makes no such set, there are: ${names[*]#"${recipe}/data/"}"
-    fi
+    need_set "$1" "${recipe}"
     record_other_labels "$1"
 }
 
@@ -86,6 +94,22 @@ record_other_labels() {
     local dir
     dir=$(data_dir_of "$1")
     [ -f "${dir}/labels.yaml" ] || record_labels "${dir%/data/*}/local/labels.yaml" "${dir}"
+}
+
+# Make set $1 of this recipe out of the sets $2, e.g. "train somos/train".
+combine() {
+    local dset dir opts=()
+    for dset in $2; do
+        dir=$(data_dir_of "${dset}")
+        if [[ ${dset} == */* ]]; then
+            prepare_other_corpus "${dset}"
+            opts+=(--set "${dset%%/*}" "${dir}" "${dir%/data/*}")
+        else
+            need_set "${dset}" .
+            opts+=(--set "$(own_corpus)" "${dir}" .)
+        fi
+    done
+    ${python} -m espnet2_distilmos.bin.combine_sets "${opts[@]}" --output_dir "data/$1"
 }
 
 # Format the sets of other corpora and the levelled sets: dump/raw/<set>.

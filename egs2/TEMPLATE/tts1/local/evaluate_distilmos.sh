@@ -16,9 +16,8 @@ fail() {
 
 nj=4                 # The number of parallel jobs.
 gpu_inference=false  # Whether to score with GPU (cuda_cmd of cmd.sh, else decode_cmd).
-model_tag=           # Packed model: folder, zip, Hub repository, ESPnet model zoo tag.
-train_config=        # Or config.yaml and
-model_file=          # a checkpoint. Default: the authors' released weights.
+model=               # Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag.
+                     # Default: the authors' released weights.
 batchsize=           # Utterances a batch; changes no score.
 outdir=              # Results (default: beside wav.scp); with one decode folder only.
 table=               # Write the table to this file, too.
@@ -34,9 +33,8 @@ folder is a decoded set (exp/tts_x/decode_y/dev, with wav/wav.scp in it) or anyt
 
   --nj N                 jobs (default: ${nj})
   --gpu_inference BOOL   score with GPU (default: ${gpu_inference})
-  --model_tag TAG        folder, zip, Hub repository or ESPnet model zoo tag
-  --train_config FILE --model_file FILE
-                         a checkpoint (default: the authors' released weights)
+  --model MODEL          folder, zip, checkpoint, Hub repository or ESPnet model zoo tag
+                         (default: the authors' released weights)
   --batchsize N          utterances a batch; changes no score
   --outdir DIR           results (default: beside wav.scp); with one folder only
   --table FILE           write the table to this file, too
@@ -64,9 +62,7 @@ if [ -z "${python}" ]; then
     fi
 fi
 _opts=()
-[ -z "${model_tag}" ] || _opts+=(--model_tag "${model_tag}")
-[ -z "${train_config}" ] || _opts+=(--train_config "${train_config}")
-[ -z "${model_file}" ] || _opts+=(--model_file "${model_file}")
+[ -z "${model}" ] || _opts+=(--model "${model}")
 [ -z "${batchsize}" ] || _opts+=(--batchsize "${batchsize}")
 if "${gpu_inference}"; then
     _cmd=${cuda_cmd}

@@ -15,9 +15,8 @@ SECONDS=0
 stage=1               # Processes starts from the specified stage.
 stop_stage=6          # Processes is stopped at the specified stage.
 protocol=conf/experiment.yaml  # What is done.
-jobs=2                # Runs at once, one thread each.
 ngpu=0                # GPUs a run (0 = CPU).
-nj=2                  # Processes that make data and clips for probes.
+nj=2                  # Runs at once, one thread each; processes that make data and clips.
 local_data_opts=      # Options of local/data.sh, e.g. "--speech_dir DIR".
 expdir=exp/experiment  # Runs and their results.
 dumpdir=dump/experiment  # Audio, frames and tokens of the runs.
@@ -53,7 +52,7 @@ wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 # The runs of the protocol, with the options $@.
 experiment() {
     python3 -m mini_mos.bin.run_experiment --protocol "${protocol}" \
-        --output_dir "${expdir}" --dumpdir "${dumpdir}" --jobs "${jobs}" --ngpu "${ngpu}" \
+        --output_dir "${expdir}" --dumpdir "${dumpdir}" --nj "${nj}" --ngpu "${ngpu}" \
         --local_data_opts="${local_data_opts}" "$@"
 }
 

@@ -4,11 +4,6 @@ set -e
 set -u
 set -o pipefail
 
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
-
 data_dir=data          # data dirs are made in it
 strict=false           # other counts than published are an error, else a warning
 
@@ -17,21 +12,6 @@ help_message="Usage: $0 [--OPTION VALUE]...
 Writes the data directories of the NISQA corpus; db.sh says where it lies (NISQA=)."
 
 . utils/parse_options.sh # before path.sh: --help needs no environment
-. ./path.sh
-. ./db.sh
-
-if [ $# -ne 0 ]; then
-    log "Error: no positional arguments are expected, found: $*" >&2
-    exit 2
-fi
-if [ -z "${NISQA}" ]; then
-    log "Error: fill the value of 'NISQA' of db.sh (how to get the corpus: README.md)" >&2
-    exit 1
-fi
-
-python3 -m espnet2_distilmos.bin.prepare_nisqa \
-    --corpus_dir "${NISQA}" \
-    --data_dir "${data_dir}" \
-    --strict "${strict}"
-
-log "Successfully finished."
+corpus=nisqa
+corpus_opts=(--data_dir "${data_dir}" --strict "${strict}")
+. utils/prepare_corpus.sh

@@ -4,11 +4,6 @@ set -e
 set -u
 set -o pipefail
 
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
-
 data_dir=data          # data dirs are made in it
 subset=clean           # clean: labels of trustworthy listeners; full: of all listeners,
                        # as sets train_full, valid_full, test_full
@@ -20,23 +15,6 @@ help_message="Usage: $0 [--OPTION VALUE]...
 Writes the data directories of SOMOS; db.sh says where it lies (SOMOS=)."
 
 . utils/parse_options.sh # before path.sh: --help needs no environment
-. ./path.sh
-. ./db.sh
-
-if [ $# -ne 0 ]; then
-    log "Error: no positional arguments are expected, found: $*" >&2
-    exit 2
-fi
-if [ -z "${SOMOS}" ]; then
-    log "Error: fill the value of 'SOMOS' of db.sh (how to get the corpus: README.md)" >&2
-    exit 1
-fi
-
-python3 -m espnet2_distilmos.bin.prepare_somos \
-    --corpus_dir "${SOMOS}" \
-    --data_dir "${data_dir}" \
-    --subset "${subset}" \
-    --listeners "${listeners}" \
-    --strict "${strict}"
-
-log "Successfully finished."
+corpus=somos
+corpus_opts=(--data_dir "${data_dir}" --strict "${strict}" --subset "${subset}" --listeners "${listeners}")
+. utils/prepare_corpus.sh

@@ -6,4 +6,4 @@ set -o pipefail
 
 . ./path.sh
 python3 -m mini_mos.bin.prepare_tts_engines \
-    --text local/text --exp_dir exp --download_dir downloads
+    --text local/text --output_dir exp --download_dir downloads

@@ -105,7 +105,7 @@ def test_arguments_that_run_code_are_refused(key):
 
 
 def test_the_configuration_refuses_contradictions():
-    with pytest.raises(UserError, match="freeze_cnn must be false where"):
+    with pytest.raises(UserError, match="freeze_cnn is an older name of feature_gr"):
         UpstreamConfig.from_dict(
             {"upstream": "x", "freeze_cnn": True, "feature_grad_mult": 0.1}, "test"
         )

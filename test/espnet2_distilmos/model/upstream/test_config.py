@@ -1,8 +1,15 @@
 """The upstream's configuration: what is taken, what is refused."""
 
+from dataclasses import fields
+
 import pytest
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import (
+    FINGERPRINT_DEFAULTS,
+    NO_WEIGHTS_KEYS,
+    STATE_KEYS,
+    UpstreamConfig,
+)
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -16,8 +23,8 @@ def test_defaults_and_round_trip():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"upstream": None}, "upstream: NAME"),
-        ({"upstream": 3}, "upstream: NAME"),
+        ({"upstream": None}, "upstream must be text, not None"),
+        ({"upstream": 3}, "upstream must be text, not 3"),
         ({"layer": [1]}, "unknown key layer; known: upstream, path_or_url"),
         ({"path_or_url": 3}, "path_or_url must be text, not 3"),
         ({"normalize": "yes"}, "normalize must be true or false"),
@@ -25,7 +32,7 @@ def test_defaults_and_round_trip():
         ({"extra_conf": [1]}, "extra_conf must be a mapping"),
         ({"layers": 3}, "layers must be a rising list"),
         ({"layers": []}, "layers must be a rising list"),
-        ({"layers": [0, 1]}, "layers must be a rising list"),
+        ({"layers": [-1, 1]}, "layers must be a rising list"),
         ({"layers": [2, 1]}, "layers must be a rising list"),
         ({"layers": [1, 1]}, "layers must be a rising list"),
         ({"layers": [True]}, "layers must be a rising list"),
@@ -42,3 +49,25 @@ def test_defaults_and_round_trip():
 def test_mistakes_name_the_file_and_the_key(change, message):
     with pytest.raises(UserError, match=f"^conf/x.yaml: .*{message}"):
         UpstreamConfig.from_dict({"upstream": "fbank", **change}, "conf/x.yaml")
+
+
+def test_every_key_is_known_to_decide_states_or_a_training_or_nothing():
+    """A key that is added has to be put somewhere: stamps are made of these lists."""
+    training_only = {"layers", "freeze", "feature_grad_mult", "layerdrop"}
+    known = [*STATE_KEYS, *NO_WEIGHTS_KEYS, *training_only]
+    assert sorted(known) == sorted(f.name for f in fields(UpstreamConfig))
+    defaults = {f.name: f.default for f in fields(UpstreamConfig)}
+    assert FINGERPRINT_DEFAULTS.items() <= defaults.items()
+
+
+def test_a_frozen_cnn_can_be_said_as_in_older_files():
+    plain, old, new = (
+        UpstreamConfig.from_dict({"upstream": "wavlm_base", **keys}, "here")
+        for keys in (
+            {"freeze_cnn": False},
+            {"freeze_cnn": True},
+            {"feature_grad_mult": 0},
+        )
+    )
+    assert old == new and plain.feature_grad_mult is None
+    assert "freeze_cnn" not in new.to_dict()

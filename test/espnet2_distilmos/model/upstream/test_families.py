@@ -12,9 +12,8 @@ from espnet2_distilmos.utils.errors import UserError
 
 LENGTHS = [4000, 6400, 3100]
 families = pytest.mark.parametrize("family", tiny.FAMILIES)
-cases = pytest.mark.parametrize(
-    "family, style", [(f, s) for f in tiny.FAMILIES for s in tiny.STYLES]
-)
+CASES = [(f, s) for f, s in tiny.CASES if f in tiny.FAMILIES]
+cases = pytest.mark.parametrize("family, style", CASES)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +49,9 @@ def gradients(upstream, seed=0):
 OPTIONS = (
     {"layerdrop": 0.0},
     {"layerdrop": 0.0, "feature_grad_mult": 0.0},
-    {"layerdrop": 0.0, "freeze_cnn": True, "layers": [2]},
+    {"layerdrop": 0.0, "feature_grad_mult": 0, "layers": [2]},
     {"layerdrop": 0.0, "gradient_checkpointing": True},
+    {"layerdrop": 0.0, "layers": [0, 2]},
 )
 
 
@@ -64,8 +64,8 @@ def test_parameters_without_gradient_are_marked(family, style, options, load):
     upstream.requires_grad_(True)
     found = {name for name, grad in gradients(upstream).items() if grad is None}
     assert marked == found
-    cnn = {name for name in marked if "feature_extractor" in name}
-    assert bool(cnn) == ("freeze_cnn" in options or "feature_grad_mult" in options)
+    cnn = {name for name in marked if tiny.is_cnn(name)}
+    assert bool(cnn) == ("feature_grad_mult" in options)
     assert any(".layers.2." in name for name in marked) == ("layers" in options)
 
 
@@ -85,7 +85,7 @@ def test_feature_grad_mult_scales_the_gradient_of_the_cnn(family, style, load):
     scaled = gradients(load(family, style, layerdrop=0.0, feature_grad_mult=0.25))
     for name, gradient in plain.items():
         if gradient is not None:
-            factor = 0.25 if "feature_extractor" in name else 1.0
+            factor = 0.25 if tiny.is_cnn(name) else 1.0
             torch.testing.assert_close(scaled[name], factor * gradient)
 
 
@@ -144,7 +144,7 @@ def test_layerdrop_skips_blocks_in_training_only(family, load):
 @pytest.mark.parametrize("family", [f for f in tiny.FAMILIES if f.startswith("hf_")])
 def test_no_frames_are_masked_in_training(family, tmp_path):
     none = ("hidden", "attention", "activation", "feat_proj")
-    dropouts = {f"{n}_dropout": 0.0 for n in none}
+    dropouts = {f"{n}_dropout": 0.0 for n in none} | {"dropout": 0.0}
     conf = tiny.make(
         family, tmp_path, mask_time_prob=0.9, mask_feature_prob=0.9, **dropouts
     )
@@ -177,9 +177,55 @@ def test_layers_can_be_chosen_and_limited(family, load):
 
 
 @cases
+@torch.no_grad()
+def test_layer_0_is_the_input_of_block_1(family, style, load, monkeypatch):
+    """With an adapter of its own and clip by clip; in any batch the same."""
+    clips = tiny.noise(LENGTHS)
+    upstream = load(family, style, layers=[0, 2]).eval()
+    assert upstream.layers == (0, 2) and upstream.has_input_state
+    entered = []
+    upstream.encoder.layers[0].register_forward_pre_hook(
+        lambda _, args: entered.append(args[0])
+    )
+    states, frames = upstream(*tiny.padded(clips))
+    (x,) = entered
+    x = x if x.size(0) == len(clips) else x.transpose(0, 1)  # fairseq's (T, B, D)
+    second = load(family, style, layers=[2]).eval()(*tiny.padded(clips))[0][0]
+    torch.testing.assert_close(states[1], second)
+    for row, clip in enumerate(clips):
+        n = int(frames[row])
+        torch.testing.assert_close(states[0][row, :n], x[row, :n], rtol=0, atol=0)
+        alone = upstream(*tiny.padded([clip]))[0][0][0]
+        torch.testing.assert_close(states[0][row, :n], alone, rtol=0, atol=1e-5)
+        assert (states[0][row, n:] == 0).all()
+    blocks = len(entered)
+    alone = load(family, style, layers=[0]).eval()
+    assert torch.equal(alone(*tiny.padded(clips))[0][0], states[0])
+    upstream.limit_layers(0)
+    assert upstream.active_layers == (0,)
+    assert torch.equal(upstream(*tiny.padded(clips))[0][0], states[0])
+    assert len(entered) == blocks  # no block is run
+    if family == "hf_wavlm":  # S3PRL has no entry for it: never clip by clip
+        return
+    monkeypatch.setattr("espnet2_distilmos.model.upstream.loader.FAMILIES", ())
+    clipwise = load(family, style, layers=[0, 2]).eval()
+    assert type(clipwise) is ClipwiseAdapter and clipwise.layers == (0, 2)
+    for state, other in zip(clipwise(*tiny.padded(clips))[0], states):
+        torch.testing.assert_close(state, other, rtol=0, atol=1e-5)
+
+
+def test_layer_0_of_a_filter_bank_is_refused():
+    conf = UpstreamConfig.from_dict({"upstream": "fbank", "layers": [0, 1]}, "test")
+    with pytest.raises(UserError, match="layer 0, the input of block 1, was asked"):
+        build_upstream(conf)
+
+
+@cases
 def test_frame_counts_are_the_cnns(family, style, load):
     upstream = load(family, style).eval()
     assert (upstream.downsample, upstream.frame_shift) == (320, 0.02)
+    if family == "hf_whisper":
+        return  # test_whisper.py: its frames are others
     for n in (400, 719, 720, 16000, 16079, 16080):
         clip = tiny.noise([n])
         with torch.no_grad():
@@ -193,8 +239,7 @@ def test_frame_counts_are_the_cnns(family, style, load):
 # Models of no family.
 
 
-@pytest.mark.parametrize("style", tiny.STYLES)
-@pytest.mark.parametrize("family", [f for f in tiny.FAMILIES if f != "hf_wavlm"])
+@pytest.mark.parametrize("family, style", [c for c in CASES if c[0] != "hf_wavlm"])
 def test_clipwise_layers_are_raw_block_outputs_too(family, style, load, monkeypatch):
     expected = load(family, style).eval()
     monkeypatch.setattr("espnet2_distilmos.model.upstream.loader.FAMILIES", ())
@@ -244,7 +289,6 @@ def test_a_batch_norm_before_positions_runs_clip_by_clip():
     [
         {"feature_grad_mult": 0.1},
         {"layerdrop": 0.0},
-        {"freeze_cnn": True},
         {"gradient_checkpointing": True},
     ],
 )

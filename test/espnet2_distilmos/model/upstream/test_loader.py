@@ -8,11 +8,13 @@ import torch
 
 from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter
 from espnet2_distilmos.model.upstream.checkpoint import (
-    FINGERPRINT_KEYS,
     weights_sha256,
     write_random_wavlm,
 )
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.config import (
+    FINGERPRINT_KEYS,
+    UpstreamConfig,
+)
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 

@@ -24,6 +24,10 @@ FAMILIES = {
     "xls_r_300m": ("wav2vec2", "pre", "Wav2Vec2Adapter"),
     "data2vec_base_960": ("data2vec", "post", "Data2VecAdapter"),
     "espnet_hubert": ("espnet_hubert", "post", "ESPnetHuBERTAdapter"),
+    "whisper_tiny_en": ("hf_whisper", "pre", "WhisperAdapter"),
+    "whisper_base": ("hf_whisper", "pre", "WhisperAdapter"),
+    "whisper_small": ("hf_whisper", "pre", "WhisperAdapter"),
+    "whisper_large_v3": ("hf_whisper", "pre", "WhisperAdapter"),
     "mini": (None, None, "WavLMAdapter"),
     "mini_random": (None, None, "WavLMAdapter"),
     "fbank": (None, None, "ClipwiseAdapter"),
@@ -66,7 +70,7 @@ def test_builds_and_trains(name, tmp_path):
         size = prediction.token_logits[0].size(1)
         tokens = torch.arange(size)[None, :, None] % 5
         tokens = tokens.expand(3, size, len(network.upstream.layers)).clone()
-        for i, n in enumerate(prediction.upstream_lengths.tolist()):
+        for i, n in enumerate(prediction.lengths.tolist()):
             tokens[i, n:] = -1
         loss, _ = loss_function(prediction.mos, mos, prediction.token_logits, tokens)
         optimizer.zero_grad()

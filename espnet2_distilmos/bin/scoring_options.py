@@ -1,0 +1,36 @@
+"""Options that all commands share which score audio for a user."""
+
+import argparse
+
+from espnet2_distilmos.utils import option_types as takes
+
+MODEL_HELP = (
+    "Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag (default: the "
+    "WavLM weights that the method's authors released; theirs with wav2vec 2.0: "
+    "BaleYang/DistilMOS/w2v2)"
+)
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--model`, of which the default is the authors' weights."""
+    parser.add_argument("--model", type=takes.path, help=MODEL_HELP)
+
+
+def add_scoring_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`, `--batch_seconds`, `--num_workers` and `--log_level`."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1...")
+    parser.add_argument(
+        "--batch_seconds",
+        type=takes.positive,
+        help="Seconds of audio a batch, with padding (default: as suits the device); "
+        "changes no score",
+    )
+    add_reader_option(parser)
+    parser.add_argument("--log_level", default="INFO")
+
+
+def add_reader_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--num_workers`."""
+    parser.add_argument(
+        "--num_workers", type=takes.natural, default=2, help="Threads that read audio"
+    )

@@ -1,0 +1,122 @@
+"""The task's options, beside those of every ESPnet task."""
+
+import argparse
+from typing import Sequence
+
+from espnet2.torch_utils.initialize import INITIALIZATIONS
+from espnet2.train.class_choices import ClassChoices
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import float_or_none, str2bool, str_or_none
+
+from espnet2_distilmos.tasks import from_data
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, class_choices_list: Sequence[ClassChoices]
+) -> None:
+    """Add them to the task's parser.
+
+    Args:
+        parser: with ESPnet's own options.
+        class_choices_list: the choices of classes, each with its `--NAME_conf`.
+    """
+    # ESPnet's own default, folded, cannot do without --fold_length.
+    parser.set_defaults(batch_type="numel")
+    group = parser.add_argument_group(description="Task related")
+    group.add_argument(
+        "--upstream_config",
+        type=str_or_none,
+        default=None,
+        help="conf/upstream/NAME.yaml; copied into upstream_conf",
+    )
+    group.add_argument(
+        "--upstream_conf",
+        action=NestedDictAction,
+        default=dict(),
+        help="Keys that override those of upstream_config",
+    )
+    group.add_argument(
+        "--token_provenance",
+        type=str_or_none,
+        default=None,
+        help="provenance.yaml of the k-means; needed for the token loss",
+    )
+    group.add_argument(
+        "--token_conf",
+        action=NestedDictAction,
+        default=dict(),
+        help="Content of token_provenance; filled in by the task",
+    )
+    group.add_argument(
+        "--label_conf",
+        type=str_or_none,
+        default=None,
+        help="labels.yaml of the training set: what the labels are. Its content is "
+        "copied into config.yaml; it decides no weight",
+    )
+    group.add_argument(
+        "--corpus_offset",
+        type=str2bool,
+        default=False,
+        help="Learn an offset a corpus; needs `corpus` data (utt2corpus)",
+    )
+    group.add_argument(
+        "--corpora",
+        nargs="*",
+        default=None,
+        help="Names of the corpora in the order of their numbers; filled in by the "
+        "task from the `corpus` data of the training set",
+    )
+    group.add_argument(
+        "--listeners",
+        type=str2bool,
+        default=False,
+        help="Model single listeners; needs `ratings` data (utt2ratings). The "
+        "names go into predictor_conf",
+    )
+    from_data.add_arguments(group)
+    group.add_argument(
+        "--upstream_lr",
+        type=float_or_none,
+        default=None,
+        help="Learning rate of the upstream (default: that of optim_conf)",
+    )
+    group.add_argument(
+        "--cnn_lr",
+        type=float_or_none,
+        default=None,
+        help="Learning rate of the upstream's CNN (default: upstream_lr)",
+    )
+    group.add_argument(
+        "--freeze_upstream_steps",
+        type=int,
+        default=0,
+        help="Leave the upstream as it is for so many steps",
+    )
+    group.add_argument(
+        "--layer_logits_lr",
+        type=float_or_none,
+        default=None,
+        help="Learning rate of the layer weighting's logits (default: likewise)",
+    )
+    group.add_argument(
+        "--num_threads",
+        type=int,
+        default=1,
+        help="On the CPU, a process; 1 is reproducible",
+    )
+    group.add_argument(
+        "--init",
+        type=lambda x: str_or_none(x.lower()),
+        default=None,
+        choices=[*INITIALIZATIONS, None],
+        help="Initialisation of the predictor (not of the upstream)",
+    )
+    group.add_argument(
+        "--model_conf",
+        action=NestedDictAction,
+        default={"extract_feats_in_collect_stats": False},
+        help="The keyword arguments for the model class",
+    )
+    for class_choices in class_choices_list:
+        class_choices.add_arguments(group)
