@@ -111,8 +111,8 @@ class LayerStatistics:
 
     Each set gets `<output_dir>/<set>/statistics.npy`, (clips, 2 L D) float32 in the
     order of its `wav.scp`, and `statistics.yaml`. L counts all layers of the upstream,
-    and layer 0 where it has one: 12 KiB a clip of Whisper tiny, 72 KiB of a base model,
-    192 KiB of a large one.
+    and layer 0 where it has one: 15 KiB a clip of Whisper tiny, 78 KiB of a base model,
+    200 KiB of a large one.
 
     Memory of a job: the upstream, the states of one batch, the statistics of one shard.
     Disk: twice the statistics of a set until it is combined.

@@ -153,10 +153,10 @@ def test_files_do_not_depend_on_jobs_and_hardly_on_batches(data, conf, tmp_path)
         files = [tmp_path / k / name / "statistics.npy" for k in ("1", "2", "b")]
         assert files[0].read_bytes() == files[1].read_bytes()
         arrays = [np.load(f) for f in files]
-        assert arrays[0].shape == (n, 2 * 3 * 16) and arrays[0].dtype == np.float32
+        assert arrays[0].shape == (n, 2 * 4 * 16) and arrays[0].dtype == np.float32
         np.testing.assert_allclose(arrays[2], arrays[0], atol=1e-4)
         stamp = read_yaml(tmp_path / "1" / name / "statistics.yaml")
-        assert stamp["layers"] == [1, 2, 3] and stamp["n_clips"] == n
+        assert stamp["layers"] == [0, 1, 2, 3] and stamp["n_clips"] == n
         assert len(stamp["fingerprint"]["weights_sha256"]) == 64
         assert not (tmp_path / "1" / name / "shards").exists()
 
@@ -199,7 +199,7 @@ def test_the_probe_finds_what_the_states_hold(data, made):
     assert row.scores["test"]["utt"]["lcc"]["value"] > 0.95
     assert "upstream tiny" in row.note and "grouped by system" in row.note
     stamp = read_yaml(made / "linear_probe_tiny/row.yaml")
-    assert stamp["n_features"] == 2 * 3 * 16 and len(stamp["held_out_mse"]) == 13
+    assert stamp["n_features"] == 2 * 4 * 16 and len(stamp["held_out_mse"]) == 13
     labels = read_floats(data / "test/utt2mos")
     predicted = read_floats(made / "linear_probe_tiny/test/utt2mos")
     assert list(labels) == list(predicted)
@@ -284,7 +284,7 @@ def test_processes_make_the_same_files(data, made, tmp_path, monkeypatch):
     monkeypatch.setattr(
         probe, "_run_in_processes", lambda work, nj: seen.append(nj) or share(work, nj)
     )
-    assert run(score_sets.main, command(data, tmp_path, "--n_jobs", "2")) == 0
+    assert run(score_sets.main, command(data, tmp_path, "--nj", "2")) == 0
     assert seen == [2]
     for name in ("train", "test"):
         file = f"layer_statistics/tiny/{name}/statistics.npy"
