@@ -2,9 +2,7 @@
 
 import ast
 import importlib.util
-import os
 import re
-import stat
 import subprocess
 import sys
 import warnings
@@ -18,7 +16,6 @@ from hostile import IDS, PATHS, harmed
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
-from espnet2_distilmos.utils.files import atomic_path, write_text
 
 REPO = Path(__file__).parents[3]
 SHIPPED = sorted(
@@ -184,6 +181,8 @@ def test_hostile_names_go_through_the_stages_unharmed(
         ["inference", "--output_dir", "scored", *model]
         + ["--data_path_and_name_and_type", f"{raw}/wav.scp,speech,sound"]
         + ["--key_file", f"{raw}/wav.scp"],
+        ["inference", "--output_dir", "sets", "--model_file", tiny_model / "model.pth"]
+        + ["--data_dirs", raw, "--shard_seconds", "0.5"],
         ["score-mos", "--ref_utt2mos", f"{raw}/utt2mos", "--output", "scores.json"]
         + ["--hyp_utt2mos", "scored/utt2mos", "--utt2sys", f"{raw}/utt2sys"],
         ["score", data / "wav.scp", "--model", tiny_model, "--output", "table.csv"]
@@ -194,6 +193,7 @@ def test_hostile_names_go_through_the_stages_unharmed(
         assert cli([str(x) for x in command]) == 0, capsys.readouterr().err
     scores = read_floats("scored/utt2mos")
     assert set(scores) == set(IDS)
+    assert set(read_floats(f"sets/{Path(raw).name}/utt2mos")) == set(IDS)
     assert dict(kaldiio.load_scp("kmeans/x/tokens.scp")).keys() == set(IDS)
     assert dict(kaldiio.load_scp("scored/frame_mos.scp")).keys() == set(IDS)
     assert len(list(Path("frame_mos").iterdir())) == len(IDS)
@@ -218,113 +218,3 @@ def test_hostile_words_are_arguments_to_the_job_runner(tmp_path):
         lines = (tmp_path / f"log.{job}").read_text("utf-8").splitlines()
         assert [x for x in lines if not x.startswith("# ")] == [*IDS, *PATHS]
     assert not harmed(tmp_path)
-
-
-def test_the_lists_of_the_jobs_are_split_as_they_are(hostile, tmp_path):
-    """The shell of stage 6 itself, with the scorer replaced by one that copies IDs."""
-    script = r"""
-    set -euo pipefail
-    export LC_ALL=C
-    need() { [ -f "$1" ]; }
-    log() { echo "$*"; }
-    followed() { while [ "$1" != -- ]; do shift; done; shift; "$@"; }
-    . "$1/egs2/TEMPLATE/distilmos1/utils/scoring.sh"
-    dumpdir=dump mos_exp=exp inference_tag=tag gpu_inference=false inference_nj=3
-    cuda_cmd= inference_config=c inference_model=m inference_arg_list=()
-    python=fake decode_cmd=fake_jobs
-    fake() {
-        while [ $# -gt 0 ]; do
-            [ "$1" != --output ] || echo "{}" >"$2"
-            shift
-        done
-    }
-    fake_jobs() {
-        local n
-        for n in 1 2 3; do
-            mkdir -p "exp/tag/x/logdir/output.${n}"
-            awk '{print $1, 3}' "exp/tag/x/logdir/keys.${n}.scp" \
-                >"exp/tag/x/logdir/output.${n}/utt2mos"
-            cp "exp/tag/x/logdir/keys.${n}.scp" \
-                "exp/tag/x/logdir/output.${n}/frame_mos.scp"
-        done
-    }
-    predict x m exp/tag
-    """
-    raw = tmp_path / "dump/raw/x"
-    raw.mkdir(parents=True)
-    source = hostile / "data/x"
-    for name in ("wav.scp", "utt2mos", "utt2sys"):
-        write_text(raw / name, (source / name).read_text("utf-8"))
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", REPO],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    joined = tmp_path / "exp/tag/x"
-    assert set(read_floats(joined / "utt2mos")) == set(IDS)
-    assert (joined / "frame_mos.scp").read_bytes() == (raw / "wav.scp").read_bytes()
-    assert not harmed(tmp_path)
-
-
-# --- temporary files
-
-
-def test_temporary_files_are_private_and_follow_no_link(tmp_path):
-    victim = tmp_path / "victim"
-    victim.write_text("mine")
-    target = tmp_path / "out/x.txt"
-    target.parent.mkdir()
-    target.symlink_to(victim)
-    names = set()
-    for _ in range(2):
-        with atomic_path(target) as tmp:
-            assert tmp.parent == target.parent
-            assert stat.S_IMODE(tmp.stat().st_mode) == 0o600
-            names.add(tmp.name)
-            tmp.write_text("new")
-        assert not target.is_symlink() and target.read_text() == "new"
-    assert len(names) == 2  # not to be guessed
-    assert victim.read_text() == "mine"
-
-
-def test_the_cache_is_unpacked_beside_its_place(tmp_path, monkeypatch):
-    """Not in a shared /tmp, where others could prepare a folder of that name."""
-    from espnet2_distilmos.packs.folder import cache_dir
-
-    monkeypatch.delenv("DISTILMOS_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert cache_dir() == tmp_path / "cache/espnet2_distilmos"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_dir().is_relative_to(Path(os.path.expanduser("~")))
-
-
-# --- downloads
-
-
-def test_a_changed_download_is_refused(tmp_path, monkeypatch, capsys):
-    """By the hash that the Hub gives for a large file, where we know none."""
-    import huggingface_hub
-
-    from espnet2_distilmos.packs import released
-
-    (tmp_path / "wavlm").mkdir()
-    for name in ("model.pth.tar", "model_cfg.yaml"):
-        (tmp_path / "wavlm" / name).write_text("changed on the way")
-
-    class Metadata:
-        etag = 64 * "1"
-
-    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        huggingface_hub, "hf_hub_download", lambda _, name: str(tmp_path / name)
-    )
-    monkeypatch.setattr(
-        huggingface_hub, "get_hf_file_metadata", lambda _: Metadata, raising=False
-    )
-    assert released.KNOWN_SHA256 == {}
-    assert cli(["info"]) == 1
-    error = capsys.readouterr().err
-    assert "SHA-256 is not 1111" in error and "delete it and try again" in error
-    assert not list((tmp_path / "cache").rglob("*.pt*"))

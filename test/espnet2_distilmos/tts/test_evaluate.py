@@ -156,7 +156,7 @@ def merged(scp, *parts, outdir=None):
 @pytest.mark.parametrize("nj", ("2", "9"))
 def test_jobs_make_the_same_as_one_process(decoded, tiny_model, tmp_path, nj):
     """Of a list and of a folder; more jobs than clips do no harm."""
-    call = ("--model_tag", tiny_model)
+    call = ("--model", tiny_model)
     for path in (decoded / "wav.scp", decoded):
         assert evaluate(path, *call, "--outdir", tmp_path / "whole") == 0
         out = tmp_path / "jobs"
