@@ -1,4 +1,4 @@
-"""The readout: what its features are, alone and in batches, in time and in gradients."""
+"""The readout: its features, alone and in batches, over time, and its gradients."""
 
 import pytest
 import torch
@@ -140,7 +140,7 @@ def test_the_other_parts_start_as_without_it():
 @pytest.mark.parametrize("scale", [{}, {"label_mean": 40.0, "label_std": 12.0}])
 @pytest.mark.parametrize("pooling", ["mean", "attention"])
 def test_every_score_is_rescaled(scale, pooling):
-    """Also those of listeners, which share what is read off the clip, and of corpora."""
+    """Also those of listeners, who share what is read off a clip, and of corpora."""
     torch.manual_seed(0)
     more = {"corpora": ["a", "b"], "listeners": ["x", "y"], "pooling": pooling}
     predictor = DistilMOSPredictor([1, 2], 6, 0, **CONF, **more, **scale)
