@@ -5,10 +5,10 @@ from typing import Any, Dict, Mapping, Optional, Type, TypeVar
 
 import torch
 
+from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.predictor import (
     AbsPredictor,
     DistilMOSPredictor,
-    Prediction,
     SSLMOSPredictor,
 )
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter

@@ -1,8 +1,7 @@
 """Predictors: from the upstream's hidden states to MOS."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 
@@ -12,26 +11,10 @@ from espnet2_distilmos.model.frame_encoder import FrameEncoder
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.pooling import POOLINGS
+from espnet2_distilmos.model.prediction import Prediction
+from espnet2_distilmos.model.ratings import for_pairs
+from espnet2_distilmos.model.readout import READOUTS, StatisticsReadout
 from espnet2_distilmos.model.token_heads import TokenHeads
-
-
-@dataclass
-class Prediction:
-    """What a predictor says of a batch.
-
-    Attributes:
-        mos: (B,) utterance scores in MOS units, not clipped.
-        frame_mos: (B, T) frame scores; only the first `lengths` of a row count.
-        lengths: (B,) numbers of frames.
-        token_logits: one (B, T, k) tensor a target layer and codebook, or None.
-        listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
-    """
-
-    mos: torch.Tensor
-    frame_mos: torch.Tensor
-    lengths: torch.Tensor
-    token_logits: Optional[List[torch.Tensor]] = None
-    listener_mos: Optional[torch.Tensor] = None
 
 
 class AbsPredictor(torch.nn.Module, ABC):
@@ -43,6 +26,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         stride: upstream frames a frame of the prediction.
         corpus_offset: offsets of the training corpora, or None.
         listeners: what is known of single listeners, or None.
+        readout: of all states, whose score is added, or None.
     """
 
     target_layers: Sequence[int] = ()
@@ -53,6 +37,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         super().__init__()
         self.corpus_offset: Optional[CorpusOffset] = None
         self.listeners: Optional[ListenerEmbedding] = None
+        self.readout: Optional[StatisticsReadout] = None
 
     def forward(
         self,
@@ -82,6 +67,10 @@ class AbsPredictor(torch.nn.Module, ABC):
         if self.corpus_offset is not None and corpus is not None:
             frame_mos = frame_mos + self.corpus_offset(corpus).unsqueeze(1)
         mos = self._pool(frame_mos, heard, n_heard)
+        if self.readout is not None:
+            read = self.readout(states, lengths, self.stride)
+            mos_read, frames_read = for_pairs(pairs, *read)
+            mos, frame_mos = mos + mos_read, frame_mos + frames_read
         return Prediction(
             mos[:n_clips],
             frame_mos[:n_clips],
@@ -115,6 +104,9 @@ class AbsPredictor(torch.nn.Module, ABC):
             intercept: likewise, MOS units.
         """
 
+    def start_at_readout(self) -> None:
+        """Let the score be the readout's alone, and that zero; without one, nothing."""
+
     def layer_weights(self) -> Optional[torch.Tensor]:
         """Return (L,) weights of the layers, or None where they are not learned."""
         return None
@@ -140,15 +132,6 @@ class AbsPredictor(torch.nn.Module, ABC):
             self.listeners = ListenerEmbedding(listeners, size)
 
 
-def for_pairs(
-    pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
-) -> List[Any]:
-    """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
-    if pairs is None:
-        return list(values)
-    return [v if v is None else torch.cat([v, v[pairs[:, 0]]]) for v in values]
-
-
 class DistilMOSPredictor(AbsPredictor):
     """The network of DistilMOS (arXiv 2601.13700).
 
@@ -161,7 +144,7 @@ class DistilMOSPredictor(AbsPredictor):
         hidden_size: channels inside (H).
         kernels: odd kernel sizes of the frame encoder's blocks.
         strides: their strides.
-        dropout: in the decoder.
+        dropout: in the decoder, and of the readout's features.
         layer_weighting: `entmax` (published) or `softmax`.
         pooling: of frame scores, `mean` (published) or `attention`.
         corpora: names of the training corpora, for an offset each; None = no offsets.
@@ -170,6 +153,8 @@ class DistilMOSPredictor(AbsPredictor):
         label_mean: mean of the training labels (MOS units), from which the scores then
             start; None = they start at 3.
         label_std: the labels' standard deviation, with `label_mean` only.
+        readout: `statistics`, whose score the decoder's is added to
+            (:mod:`.readout`); the decoder then starts at zero. None = as published.
     """
 
     def __init__(
@@ -189,18 +174,22 @@ class DistilMOSPredictor(AbsPredictor):
         listeners: Optional[Sequence[str]] = None,
         label_mean: Optional[float] = None,
         label_std: float = 1.0,
+        readout: Optional[str] = None,
     ):
         super().__init__()
         for name, value, known in (
             ("layer_weighting", layer_weighting, LAYER_WEIGHTINGS),
             ("pooling", pooling, POOLINGS),
+            ("readout", readout or "statistics", READOUTS),
         ):
             if value not in known:
                 raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
         weighting_class = LAYER_WEIGHTINGS[layer_weighting]
         self.weighting = weighting_class(len(layers), input_size)
         self.frame_encoder = FrameEncoder(input_size, hidden_size, kernels, strides)
-        self.decoder = MOSDecoder(hidden_size, dropout, label_mean, label_std)
+        # The readout has the labels' mean in it.
+        center = label_mean if readout is None else 0.0
+        self.decoder = MOSDecoder(hidden_size, dropout, center, label_std)
         self.pooling = POOLINGS[pooling](hidden_size)
         for stride in strides:
             self.stride *= stride
@@ -216,6 +205,19 @@ class DistilMOSPredictor(AbsPredictor):
                 len(self.target_layers) * n_codebooks, hidden_size, n_tokens
             )
         self._add_raters(corpora, listeners, hidden_size)
+        if readout is not None:
+            self.readout = READOUTS[readout](
+                *(len(layers), input_size, dropout),
+                *(3.0 if label_mean is None else label_mean, label_std),
+            )
+        self.start_at_readout()
+
+    def start_at_readout(self) -> None:
+        """See :class:`AbsPredictor`; for weights that were drawn anew."""
+        if self.readout is not None:
+            self.readout.reset()
+            torch.nn.init.zeros_(self.decoder.output.weight)
+            torch.nn.init.zeros_(self.decoder.output.bias)
 
     def _encode(self, states, lengths, with_tokens):
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
@@ -230,7 +232,11 @@ class DistilMOSPredictor(AbsPredictor):
 
     def rescale(self, slope: float, intercept: float) -> None:
         """See :class:`AbsPredictor`; listeners come before the output."""
-        self.decoder.output.rescale(slope, intercept)
+        if self.readout is None:
+            self.decoder.output.rescale(slope, intercept)
+        else:  # of a sum
+            self.decoder.output.rescale(slope, 0.0)
+            self.readout.rescale(slope, intercept)
         self._rescale_offset(slope)
 
     def layer_weights(self) -> torch.Tensor:

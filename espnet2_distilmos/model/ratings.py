@@ -1,7 +1,7 @@
 """Ratings of single listeners in a batch."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, List, Optional
 
 import torch
 
@@ -44,3 +44,12 @@ def pick_ratings(
     pairs = torch.stack([rows, found[:, 0].long()], dim=1)
     weights = 1.0 / (taken.sum(1)[rows] * len(ratings))
     return Ratings(pairs, found[:, 1], weights)
+
+
+def for_pairs(
+    pairs: Optional[torch.Tensor], *values: Optional[torch.Tensor]
+) -> List[Any]:
+    """Append, to each of the (B, ...) values, its rows for the (P, 2) pairs."""
+    if pairs is None:
+        return list(values)
+    return [v if v is None else torch.cat([v, v[pairs[:, 0]]]) for v in values]

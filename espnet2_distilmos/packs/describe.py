@@ -146,6 +146,8 @@ def _layers(
     layers = conf.get("layers") or range(1, len(weights) + 1)
     used = [layer for layer, weight in zip(layers, weights) if weight > 0]
     text = ", ".join(f"{layer}: {weight:.3f}" for layer, weight in zip(layers, weights))
+    if readout := predictor.get("readout"):
+        return f"{len(weights)}, all read ({readout}); weights {text}"
     return f"{len(weights)}, computed up to {used[-1]}; weights {text}"
 
 

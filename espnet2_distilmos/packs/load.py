@@ -223,6 +223,8 @@ def skip_unused_layers(network: MOSNetwork) -> int:
         return 0
     # The weighted sum pairs weights and states in order, up to the shorter list.
     last = network.upstream.layers[int(torch.nonzero(weights).max())]
+    if network.predictor.readout is not None:  # which reads all that were chosen
+        last = network.upstream.layers[-1]
     network.upstream.limit_layers(last)
     return network.upstream.n_blocks - last
 

@@ -26,6 +26,7 @@ class Ridge:
 
     Attributes:
         mean: of each feature over the training clips (F,).
+        scale: its deviation there (F,); infinite where it is a constant.
         weights: of each feature as it is given (F,).
         offset: the mean label.
         strength: the chosen one, an element of STRENGTHS.
@@ -34,6 +35,7 @@ class Ridge:
     """
 
     mean: np.ndarray
+    scale: np.ndarray
     weights: np.ndarray
     offset: float
     strength: float
@@ -110,7 +112,9 @@ def fit_ridge(
         )
     if errors and strength in (STRENGTHS[0], STRENGTHS[-1]):
         logging.warning(f"ridge: the strength {strength:g} is at the end of its range")
-    return Ridge(mean, weights / scale**2, y.mean(), float(strength), tuple(errors))
+    return Ridge(
+        mean, scale, weights / scale**2, y.mean(), float(strength), tuple(errors)
+    )
 
 
 def _blocks(n: int) -> Iterator[slice]:

@@ -184,6 +184,7 @@ class DistilMOSTask(AbsTask):
             width = len(args.token_conf["layers"]) * n_codebooks
         if args.init is not None:
             initialize(network.predictor, args.init)
+            network.predictor.start_at_readout()
         return from_options(
             ESPnetDistilMOSModel,
             "model_conf",
@@ -267,6 +268,7 @@ class DistilMOSTask(AbsTask):
                 upstream_lr=args.upstream_lr,
                 cnn_lr=args.cnn_lr,
                 layer_logits_lr=args.layer_logits_lr,
+                readout_lr=args.readout_lr,
                 freeze_upstream_steps=args.freeze_upstream_steps,
             )
         except (TypeError, ValueError) as e:

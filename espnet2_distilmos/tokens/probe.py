@@ -1,7 +1,7 @@
 """The linear probe of an upstream, from the audio of the sets to the row's files."""
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Optional, Tuple
@@ -51,18 +51,53 @@ def write_linear_probe(
         UserError: no such upstream, or audio that cannot be read.
     """
     folders = {sets.train_name: sets.train_dir, **sets.test_dirs}
-    if (conf.random_init or conf.release) and not Path(str(conf.path_or_url)).exists():
-        from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
-
-        ensure_checkpoint(conf)  # it has no digest before
+    ensure_digest(conf)
     requests = {n: statistics_request(conf, folder) for n, folder in folders.items()}
     row = ProbeRow(sets, output_dir, name, requests, seed)
     if row.is_whole():
         return row
+    features_dir = Path(output_dir) / FEATURES / name
+    keep_statistics(folders, conf, features_dir, choose_device, batch_seconds, n_jobs)
+    row.write({n: statistics_file(features_dir / n) for n in folders}, n_jobs)
+    return row
+
+
+def ensure_digest(conf: UpstreamConfig) -> None:
+    """Make the checkpoint of an upstream that is made at its first use.
+
+    It has no digest before, for stamps.
+    """
+    if (conf.random_init or conf.release) and not Path(str(conf.path_or_url)).exists():
+        from espnet2_distilmos.model.upstream.checkpoint import ensure_checkpoint
+
+        ensure_checkpoint(conf)
+
+
+def keep_statistics(
+    folders: Mapping[str, PathLike],
+    conf: UpstreamConfig,
+    features_dir: PathLike,
+    choose_device: Callable[[], str],
+    batch_seconds: Optional[float] = None,
+    n_jobs: int = 1,
+) -> None:
+    """Make the layer statistics of sets that are not whole in their folder yet.
+
+    Args:
+        folders: set -> formatted set.
+        conf: the upstream.
+        features_dir: gets `<set>/statistics.npy`.
+        choose_device: returns `cpu`, `cuda:1`...; called where it is needed.
+        batch_seconds: of audio, with padding; None = as suits the device.
+        n_jobs: processes on a CPU, if there is enough to do.
+
+    Raises:
+        UserError: no such upstream, or audio that cannot be read.
+    """
     # Here: where nothing has changed, torch would be most of the time.
     from espnet2_distilmos.tokens.layer_statistics import LayerStatistics
 
-    features_dir, device = Path(output_dir) / FEATURES / name, choose_device()
+    device = choose_device()
     work = (folders, conf, features_dir, device, batch_seconds)
     statistics = LayerStatistics(*work)
     most = n_jobs if device == "cpu" else 1
@@ -72,8 +107,6 @@ def write_linear_probe(
     else:
         statistics.run()
     statistics.combine()
-    row.write({n: statistics_file(features_dir / n) for n in folders}, n_jobs)
-    return row
 
 
 def _run_in_processes(work: Tuple[Any, ...], nj: int) -> None:

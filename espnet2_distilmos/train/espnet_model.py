@@ -10,7 +10,7 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
-from espnet2_distilmos.model.predictor import Prediction
+from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.utils.errors import UserError
 

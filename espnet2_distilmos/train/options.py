@@ -8,6 +8,8 @@ from espnet2_distilmos.utils.files import read_yaml
 
 # Of DistilMOSLoss, where loss_conf does not say it.
 TOKEN_WEIGHT = 1.0
+# Of DistilMOSPredictor: the one that a linear probe can be the start of.
+READOUT = "statistics"
 
 
 def require_numbers(options: Mapping[str, Any]) -> None:
@@ -50,11 +52,47 @@ def uses_tokens(loss_conf: Any) -> bool:
     return weight > 0
 
 
+def starts_from_probe(options: argparse.Namespace) -> bool:
+    """Return whether a training starts from the linear probe of its upstream.
+
+    That is, if its predictor has the readout that can be such a probe, and it is not
+    started from other weights (`init_param`).
+
+    Args:
+        options: from :func:`options_of`.
+    """
+    conf = options.predictor_conf
+    has_readout = isinstance(conf, dict) and conf.get("readout") == READOUT
+    return has_readout and not options.init_param
+
+
+def upstream_conf_of(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the upstream's configuration as the task will read it.
+
+    Args:
+        options: from :func:`options_of`.
+
+    Raises:
+        UserError: no file, one that cannot be read, or no mapping.
+    """
+    if options.upstream_config is None:
+        raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
+    more = options.upstream_conf or {}
+    if not isinstance(more, dict):
+        raise UserError(f"upstream_conf must be a mapping, not {more!r}")
+    return {**read_yaml(options.upstream_config), **more}
+
+
 def loss_conf_of(words: Sequence[str]) -> Dict[str, Any]:
-    """Return `loss_conf` of a command line of `distilmos_train`.
+    """Return `loss_conf` of a command line, see :func:`options_of`."""
+    return options_of(words).loss_conf
+
+
+def options_of(words: Sequence[str]) -> argparse.Namespace:
+    """Return what is asked here of a command line of `distilmos_train`.
 
     Options count more than the file of `--config`, as in the task's own parser. This
-    one knows no others, and so needs neither torch nor the task.
+    one knows few others, and so needs neither torch nor the task.
 
     Raises:
         UserError: the file cannot be read.
@@ -63,10 +101,15 @@ def loss_conf_of(words: Sequence[str]) -> Dict[str, Any]:
 
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config")
-    parser.add_argument("--loss")
-    parser.add_argument("--loss_conf", action=NestedDictAction, default={})
+    # Those of the task that begin as others do: argparse takes a beginning for a name.
+    for name in ("--loss", "--predictor", "--init"):
+        parser.add_argument(name)
+    for name in ("--loss_conf", "--predictor_conf", "--upstream_conf"):
+        parser.add_argument(name, action=NestedDictAction, default={})
+    parser.add_argument("--upstream_config")
+    parser.add_argument("--init_param", nargs="*", default=[])
     path = parser.parse_known_args(list(words))[0].config
     config = {} if path is None else read_yaml(path)
-    if "loss_conf" in config:
-        parser.set_defaults(loss_conf=config["loss_conf"])
-    return parser.parse_known_args(list(words))[0].loss_conf
+    known = vars(parser.parse_args([]))
+    parser.set_defaults(**{key: config[key] for key in known if key in config})
+    return parser.parse_known_args(list(words))[0]

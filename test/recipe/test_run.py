@@ -319,6 +319,38 @@ def test_other_clusterings_stand_beside_the_first(recipe):
     assert (exp / "valid.srcc.best.pth").exists()
 
 
+def test_a_training_starts_at_the_linear_probe(recipe):
+    """With the readout, unless weights are named to start from."""
+    more = " --predictor_conf readout=statistics --readout_lr 0.00001"
+    asked = {
+        "train_args": recipe.options["train_args"].replace("epoch 2", "epoch 1") + more,
+        "tag": "readout",
+    }
+    stage_5 = ("--stage", "5", "--stop_stage", "5")
+    done = recipe.run(*stage_5, **asked)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    exp = recipe / "exp/mos_readout"
+    made = yaml.safe_load((exp / "probe/probe.yaml").read_text())
+    assert made["layers"] == [1, 2]
+    options = yaml.safe_load((exp / "training.yaml").read_text())["request"]["options"]
+    assert options["init_param"] == {"1": made["sha256"]}
+    assert "Loading pretrained params from" in (exp / "train.log").read_text()
+    # Stage 6 had made the features, for the row of the table.
+    assert (
+        "reference_rows/layer_statistics/tiny/train: already whole"
+        in (exp / "probe/fit.log").read_text()
+    )
+    written = (exp / "probe/probe.pth").stat().st_mtime_ns
+    done = recipe.run(*stage_5, **asked)
+    assert "exp/mos_readout: already trained, nothing to do" in done.stdout
+    assert (exp / "probe/probe.pth").stat().st_mtime_ns == written
+    other = {"tag": "own", "train_args": f"{asked['train_args']} --init_param"}
+    other["train_args"] += " exp/mos_readout/valid.srcc.best.pth"
+    done = recipe.run(*stage_5, **other)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert not (recipe / "exp/mos_own/probe").exists()
+
+
 @pytest.mark.parametrize(
     "args, message",
     [

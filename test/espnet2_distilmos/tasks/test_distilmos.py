@@ -88,6 +88,13 @@ def test_the_seed_starts_all_but_the_heads_alike(parse):
     assert all(torch.equal(full[k], plain[k]) for k in plain)
 
 
+def test_an_initialisation_leaves_the_score_to_the_readout(parse, batch_of):
+    conf = ("--predictor_conf", "readout=statistics")
+    network = build(parse(*conf, "--init", "normal")).network.eval()
+    assert (network.predictor.readout.output.weight == 0).all()
+    assert (network(*batch_of([8000, 4000])).mos == 3).all()
+
+
 def test_target_layers_choose_the_token_columns(parse):
     conf = ["--predictor_conf", "target_layers=[1, 3]"]
     model = build(parse(*conf))
@@ -186,6 +193,7 @@ def test_optimizer_groups(parse):
             "weight_decay=0.1",
         ],
         *["--upstream_lr", "0.0001", "--layer_logits_lr", "0.05"],
+        *["--predictor_conf", "readout=statistics", "--readout_lr", "0.02"],
     )
     model = build(args)
     (optimizer,) = DistilMOSTask.build_optimizers(args, model)
@@ -203,9 +211,11 @@ def test_optimizer_groups(parse):
             lr = 0.0001
         elif name == "network.predictor.weighting.logits":
             lr = 0.05
+        elif name.startswith("network.predictor.readout."):
+            lr = 0.02
         assert group["lr"] == lr, name
         assert group["weight_decay"] == (0.1 if parameter.dim() > 1 else 0.0), name
-    assert 0.05 in {g["lr"] for g in optimizer.param_groups}
+    assert {0.05, 0.02} < {g["lr"] for g in optimizer.param_groups}
 
 
 def test_rates_are_those_of_optim_conf_unless_given(parse):

@@ -50,6 +50,12 @@ BASES = {
         ROOT,
         f"{_DECAY} {_TINY} max_epoch num_iters_per_epoch num_workers",
     ),
+    "train_distilmos_whisper_tiny": (
+        "train_distilmos_mini",
+        "predictor_conf.hidden_size predictor_conf.readout readout_lr upstream_lr "
+        "predictor_conf.target_layers upstream_conf.layers batch_bins max_epoch "
+        "upstream_conf.feature_grad_mult scheduler_conf.max_steps num_iters_per_epoch",
+    ),
     "train_nodistil_mini": (
         "train_distilmos_mini",
         "loss_conf.token_weight optim_conf.lr",

@@ -29,6 +29,27 @@ set_training_options() {
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
 }
 
+# Fit the linear probe that the training starts from, if it starts from one, and add it to
+# training_opts.
+start_from_probe() {
+    local starts opts=() backend=${train_cmd} probe=${mos_exp}/probe
+    starts=$(${python} -m espnet2_distilmos.bin.starts_from_probe -- "${training_opts[@]}")
+    [ "${starts}" = true ] || return 0
+    log "Stage 5: linear probe of ${upstream_name}, the start of the training: ${probe}"
+    [ "${token_ngpu}" -eq 0 ] || backend=${cuda_cmd}
+    [ -z "${batch_seconds}" ] || opts+=(--batch_seconds "${batch_seconds}")
+    mkdir -p "${probe}"
+    # The features are those that the probe's row of stage 6 needs of this set.
+    # shellcheck disable=SC2086  # a command and its options
+    followed "${probe}/fit.log" -- ${backend} --gpu "${token_ngpu}" "${probe}/fit.log" \
+        ${python} -m espnet2_distilmos.bin.fit_probe \
+        --data_dir "${dumpdir}/raw/${train_set}" --output "${probe}/probe.pth" \
+        --features_dir "${expdir}/reference_rows/layer_statistics/${upstream_name}" \
+        --nj "${nj}" --ngpu "${token_ngpu}" --seed "${seed}" "${opts[@]}" \
+        -- "${training_opts[@]}"
+    training_opts+=(--init_param "${probe}/probe.pth")
+}
+
 # Renew what config.yaml of a finished training says of its labels: no reason to train.
 record_model_labels() {
     local file=${dumpdir}/raw/${train_set}/labels.yaml
@@ -79,6 +100,7 @@ train_model() {
         need "${stats_dir}/${dset}/speech_shape" 4
     done
     set_training_options
+    start_from_probe
     whole=$(${python} -m espnet2_distilmos.bin.training_stamp \
         --ngpu "${ngpu}" --num_nodes "${num_nodes}" --host "${host}" --cpu_nproc "${cpu_nproc}" \
         --output_dir "${mos_exp}" -- "${training_opts[@]}")

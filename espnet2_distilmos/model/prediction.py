@@ -1,0 +1,25 @@
+"""What a predictor says of a batch."""
+
+from dataclasses import dataclass
+from typing import List, Optional
+
+import torch
+
+
+@dataclass
+class Prediction:
+    """What a predictor says of a batch.
+
+    Attributes:
+        mos: (B,) utterance scores in MOS units, not clipped.
+        frame_mos: (B, T) frame scores; only the first `lengths` of a row count.
+        lengths: (B,) numbers of frames.
+        token_logits: one (B, T, k) tensor a target layer and codebook, or None.
+        listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
+    """
+
+    mos: torch.Tensor
+    frame_mos: torch.Tensor
+    lengths: torch.Tensor
+    token_logits: Optional[List[torch.Tensor]] = None
+    listener_mos: Optional[torch.Tensor] = None

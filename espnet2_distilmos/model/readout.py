@@ -1,0 +1,133 @@
+"""Readouts: a score from all hidden states at once, beside the decoder's.
+
+What a linear probe reads off the frozen upstream (mean and deviation over time of every
+layer) lies further from the published network than it learns to go in a training of
+usual length. A readout has those features, so that a training can start at the probe.
+"""
+
+from typing import Dict, List, Tuple, Type
+
+import torch
+import torch.nn.functional as F
+
+from espnet2_distilmos.model.decoder import mean_of_frames
+from espnet2_distilmos.model.upstream.adapters import frame_mask
+
+# Variances below are those of a constant, where a square root has no gradient.
+_TINY = 1e-12
+
+
+class StatisticsReadout(torch.nn.Module):
+    """A linear map of the standardised mean and deviation over time of all states.
+
+    The features are those of :mod:`espnet2_distilmos.tokens.layer_statistics`: the
+    means of all layers, one layer behind the other, then the deviations. The scale of
+    features and of labels is part of the weights, since the probe brings it along.
+    Before anything is learned every score is `label_mean`.
+
+    Args:
+        n_layers: number of layers (L).
+        size: channels of a hidden state (D).
+        dropout: of the standardised features.
+        label_mean: of the training labels (MOS units).
+        label_std: their standard deviation, the unit in which the map is learned.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    label_mean: torch.Tensor
+    label_std: torch.Tensor
+
+    def __init__(
+        self,
+        n_layers: int,
+        size: int,
+        dropout: float = 0.0,
+        label_mean: float = 3.0,
+        label_std: float = 1.0,
+    ):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2 * n_layers * size))
+        self.register_buffer("scale", torch.ones(2 * n_layers * size))
+        self.register_buffer("label_mean", torch.tensor(float(label_mean)))
+        self.register_buffer("label_std", torch.tensor(float(label_std)))
+        self.dropout = torch.nn.Dropout(dropout)
+        self.output = torch.nn.Linear(2 * n_layers * size, 1)
+        self.reset()
+
+    def reset(self) -> None:
+        """Set the linear map to zero."""
+        torch.nn.init.zeros_(self.output.weight)
+        torch.nn.init.zeros_(self.output.bias)
+
+    def forward(
+        self, states: List[torch.Tensor], lengths: torch.Tensor, stride: int = 1
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Score clips, and share their scores out over time.
+
+        The part of the score that is linear in the mean is a mean over frames, each of
+        which gets its own. The deviations are of the whole clip: all frames share that
+        part, so that the mean over frames is the clip's score.
+
+        Args:
+            states: L tensors (B, T, D), padded with anything.
+            lengths: (B,) numbers of frames.
+            stride: frames a step of the prediction (S).
+
+        Returns:
+            (B,) scores of the clips, and (B, T') of their steps, T' = ceil(T / S); both
+            in MOS units.
+        """
+        # Half precision would round scores by hundredths, and small deviations away.
+        with torch.autocast(states[0].device.type, enabled=False):
+            return self._score(states, lengths, stride)
+
+    def _score(
+        self, states: List[torch.Tensor], lengths: torch.Tensor, stride: int
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        padded = ~frame_mask(lengths, states[0].size(1)).unsqueeze(-1)
+        n_frames = lengths.unsqueeze(1)
+        # What a unit of a channel is worth in a frame: the first half is of the means.
+        worth = self.label_std * self.output.weight[0] / self.scale
+        slopes = worth[: worth.numel() // 2].view(len(states), -1)
+        means, deviations = [], []
+        around = torch.zeros_like(padded[:, :, 0], dtype=torch.float32)  # (B, T)
+        for state, slope in zip(states, slopes, strict=True):
+            x = state.float().masked_fill(padded, 0.0)
+            mean = x.sum(1) / n_frames
+            x = (x - mean.unsqueeze(1)).masked_fill(padded, 0.0)
+            means.append(mean)
+            deviations.append(_root(x.square().sum(1) / n_frames))
+            around = around + x @ slope
+        features = (torch.cat(means + deviations, 1) - self.mean) / self.scale
+        scores = self.output(self.dropout(features)).squeeze(1)
+        scores = self.label_mean + self.label_std * scores
+        return scores, scores.unsqueeze(1) + _in_steps(around, lengths, stride)
+
+    @torch.no_grad()
+    def rescale(self, slope: float, intercept: float) -> None:
+        """Make it the map to `intercept + slope x value`, in MOS units."""
+        self.label_mean.mul_(slope).add_(intercept)
+        self.label_std.mul_(slope)
+
+
+def _root(variance: torch.Tensor) -> torch.Tensor:
+    """Square root, of zero too: with a gradient of zero, not of infinity."""
+    some = variance > _TINY
+    return torch.where(some, torch.where(some, variance, 1.0).sqrt(), 0.0)
+
+
+def _in_steps(values: torch.Tensor, lengths: torch.Tensor, stride: int) -> torch.Tensor:
+    """Map (B, T), zero in padded frames, to means over the frames of (B, T') steps.
+
+    Their mean over a clip's steps is taken off: a last step of fewer frames counts as
+    much as others.
+    """
+    values = F.pad(values, (0, -values.size(1) % stride))
+    n_frames = frame_mask(lengths, values.size(1)).view(len(values), -1, stride).sum(-1)
+    steps = values.view(len(values), -1, stride).sum(-1) / n_frames.clamp(min=1)
+    n_steps = (lengths + stride - 1) // stride
+    return steps - mean_of_frames(steps, n_steps).unsqueeze(1)
+
+
+READOUTS: Dict[str, Type[StatisticsReadout]] = {"statistics": StatisticsReadout}

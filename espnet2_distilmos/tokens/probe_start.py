@@ -1,0 +1,168 @@
+"""The linear probe as the start of a training: weights of the network's readout.
+
+Trained from zero the readout, too, would not find in a few hundred steps what a ridge
+regression finds at once (:mod:`espnet2_distilmos.report.ridge`).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+import torch
+
+from espnet2_distilmos.model.readout import StatisticsReadout
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.report.ridge import Ridge, fit_ridge
+from espnet2_distilmos.tokens.layout import statistics_file, statistics_request
+from espnet2_distilmos.tokens.probe import ensure_digest, keep_statistics
+from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    read_array,
+    read_yaml,
+    require_output,
+    sha256_file,
+)
+from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+
+# Of the readout's weights in a training's checkpoint, so that ESPnet's --init_param
+# takes the file as it is.
+PREFIX = "network.predictor.readout."
+
+
+def write_probe_start(
+    data_dir: PathLike,
+    conf: UpstreamConfig,
+    output: PathLike,
+    features_dir: PathLike,
+    choose_device: Callable[[], str],
+    batch_seconds: Optional[float] = None,
+    n_jobs: int = 1,
+    seed: int = 0,
+) -> None:
+    """Write the weights, and beside them what they come from, unless they are current.
+
+    The regression has one thread: no number of threads is in the weights.
+
+    Args:
+        data_dir: formatted training set, with labels.
+        conf: the upstream; the features are those of its `layers`, in their order.
+        output: `probe.pth`; `probe.yaml` is written beside it.
+        features_dir: folder in which the features are kept, as those of the probe's row
+            (`<features_dir>/<set>/statistics.npy`, of all layers).
+        choose_device: returns `cpu`, `cuda:1`...; called where it is needed.
+        batch_seconds: of audio, with padding; None = as suits the device.
+        n_jobs: on a CPU, processes of the upstream.
+        seed: of the folds in which the strength is chosen.
+
+    Raises:
+        UserError: no labels, no such upstream or layer, or audio that cannot be read.
+    """
+    folder, output = Path(data_dir), Path(output)
+    labels = folder / "utt2mos"
+    require_output(output, labels)
+    if not labels.is_file():
+        raise UserError(f"{labels}: no such file; the probe is fitted to labels")
+    ensure_digest(conf)
+    systems = folder / "utt2sys"
+    request = {
+        # The number is raised when the same input gives other weights.
+        "format": 1,
+        "features": statistics_request(conf, folder),
+        "layers": conf.layers,
+        "labels": sha256_file(labels),
+        "systems": sha256_file(systems) if systems.is_file() else None,
+        "seed": seed,
+    }
+    stamp = output.with_suffix(".yaml")
+    if is_whole(stamp, request, lambda _: [output]):
+        return
+    keep_statistics(
+        {folder.name: folder}, conf, features_dir, choose_device, batch_seconds, n_jobs
+    )
+    made = Path(features_dir) / folder.name
+    found = read_yaml(made / "statistics.yaml")
+    layers = conf.layers or [layer for layer in found["layers"] if layer > 0]
+    features = features_of(statistics_file(made), found["layers"], layers)
+    data = DataDir.load(folder)
+    mos = list((data.mos or {}).values())
+    groups = None if data.systems is None else list(data.systems.values())
+    ridge = fit_ridge(features, mos, groups, seed)
+    with atomic_path(output) as tmp, open(tmp, "wb") as file:
+        # An open file: given a name, torch would write it into the archive.
+        torch.save(readout_states(ridge, len(layers), float(np.std(mos))), file)
+    write_stamp(
+        stamp,
+        request,
+        fingerprint=found["fingerprint"],
+        layers=list(layers),
+        n_clips=len(mos),
+        n_features=len(ridge.weights),
+        strength=ridge.strength,
+        held_out_mse=[round(error, 6) for error in ridge.errors],
+        sha256=sha256_file(output),
+    )
+    logging.info(
+        f"{output}: linear probe of layers {', '.join(map(str, layers))}, "
+        f"{len(mos)} clips, strength {ridge.strength:g}"
+        + (f", held-out error {min(ridge.errors):.3f}" if ridge.errors else "")
+    )
+
+
+def features_of(
+    path: PathLike, layers: Sequence[int], wanted: Sequence[int]
+) -> np.ndarray:
+    """Return the statistics (N, 2 L D) of some of the layers that a file holds.
+
+    All of them are read as they are used; a part of them is held in memory.
+
+    Args:
+        path: `statistics.npy`.
+        layers: those of the file.
+        wanted: those to return, in this order.
+
+    Raises:
+        UserError: a layer that the upstream does not have.
+    """
+    missing = sorted(set(wanted) - set(layers))
+    if missing:
+        raise UserError(
+            f"layers {missing} were asked of an upstream that has {list(layers)}"
+        )
+    array = read_array(path, mapped=True)
+    if list(wanted) == list(layers):
+        return array
+    parts = array.reshape(len(array), 2, len(layers), -1)
+    columns: List[int] = [list(layers).index(layer) for layer in wanted]
+    return parts[:, :, columns].reshape(len(array), -1)
+
+
+def readout_states(
+    ridge: Ridge, n_layers: int, label_std: float
+) -> Dict[str, torch.Tensor]:
+    """Return the weights of a readout that says what the regression predicts.
+
+    Args:
+        ridge: of the features of the readout's layers.
+        n_layers: their number.
+        label_std: deviation of the training labels.
+    """
+    # Equal labels have no deviation, and need none.
+    label_std = label_std or 1.0
+    size = len(ridge.weights) // (2 * n_layers)
+    readout = StatisticsReadout(n_layers, size, 0.0, ridge.offset, label_std)
+    # Features that are constant have weight zero.
+    scale = np.where(np.isfinite(ridge.scale), ridge.scale, 1.0)
+
+    def fill(tensor: torch.Tensor, values: Any) -> None:
+        tensor.copy_(torch.from_numpy(values).view_as(tensor))
+
+    with torch.no_grad():
+        fill(readout.mean, ridge.mean)
+        fill(readout.scale, scale)
+        fill(readout.output.weight, ridge.weights * scale / label_std)
+    return {f"{PREFIX}{name}": value for name, value in readout.state_dict().items()}

@@ -1,0 +1,223 @@
+"""The probe as weights of a readout: a network that starts there predicts the same."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from train_options import options
+
+from espnet2_distilmos.bin import fit_probe, starts_from_probe
+from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.model.network import build_network
+from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.packs.describe import describe_model
+from espnet2_distilmos.packs.pack import pack_model
+from espnet2_distilmos.report.ridge import fit_ridge
+from espnet2_distilmos.report.sets import LabelledSets
+from espnet2_distilmos.tasks.distilmos import DistilMOSTask
+from espnet2_distilmos.tokens import probe_start
+from espnet2_distilmos.tokens.probe import write_linear_probe
+from espnet2_distilmos.tokens.probe_start import PREFIX, features_of, readout_states
+from espnet2_distilmos.train.options import options_of
+from espnet2_distilmos.utils.audio import read_16k
+from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.datadir import DataDir, read_floats
+from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
+
+READOUT = {"hidden_size": 8, "readout": "statistics"}
+
+
+def command(corpus, folder, *more):
+    return [
+        *("--data_dir", str(corpus.raw / "train")),
+        *("--output", str(folder / "probe.pth")),
+        *("--features_dir", str(folder / "features"), "--"),
+        *("--upstream_config", str(corpus.upstream), *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def made(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("probe")
+    assert run(fit_probe.main, command(corpus, folder)) == 0
+    return folder
+
+
+def load(path):
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def network_from(conf, probe):
+    network = build_network(conf, "distilmos", READOUT).eval()
+    states = {k.removeprefix("network."): v for k, v in load(probe).items()}
+    assert set(states) == {k for k in network.state_dict() if ".readout." in k}
+    network.load_state_dict(states, strict=False)
+    return network
+
+
+def predict(network, wavs):
+    with torch.no_grad():
+        clips = [torch.from_numpy(read_16k(path)) for path in wavs.values()]
+        return [float(network(c[None], torch.tensor([len(c)])).mos) for c in clips]
+
+
+def test_a_network_that_starts_there_is_the_probe_of_the_table(corpus, made):
+    """Fitted to the same clips: the row that stands beside the model."""
+    conf = UpstreamConfig.from_dict(corpus.conf, "test")
+    sets = LabelledSets(corpus.raw / "train", [corpus.raw / "valid"])
+    write_linear_probe(sets, made / "rows", conf, "tiny", lambda: "cpu")
+    row = read_floats(made / "rows/linear_probe_tiny/valid/utt2mos")
+    wavs = DataDir.load(corpus.raw / "valid").wavs
+    assert read_yaml(made / "probe.yaml")["layers"] == [1, 2, 3]
+    # The row has layer 0, too: the same regression of the layers of the training.
+    statistics = made / "rows/layer_statistics/tiny"
+    layers = read_yaml(statistics / "train/statistics.yaml")["layers"]
+    train = DataDir.load(corpus.raw / "train")
+    mos, systems = list(train.mos.values()), list(train.systems.values())
+    for chosen in ([1, 2, 3], layers):
+        features = [
+            features_of(statistics / name / "statistics.npy", layers, chosen)
+            for name in ("train", "valid")
+        ]
+        ridge = fit_ridge(features[0], mos, systems)
+        expected = ridge.predict(features[1])
+        conf = {**corpus.conf, "layers": chosen}
+        probe = made / f"{len(chosen)}.pth"
+        torch.save(readout_states(ridge, len(chosen), float(np.std(mos))), probe)
+        found = predict(network_from(conf, probe), wavs)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        if chosen == layers:
+            np.testing.assert_allclose(found, list(row.values()), atol=1e-4)
+        else:
+            start = load(made / "probe.pth")
+            assert all(torch.equal(start[k], v) for k, v in load(probe).items())
+    assert np.std(found) > 0.1
+
+
+def test_layers_are_those_of_the_training_in_its_order(corpus, made, tmp_path):
+    rng = np.random.default_rng(0)
+    array = rng.standard_normal((5, 2, 3, 4)).astype(np.float32)
+    np.save(tmp_path / "statistics.npy", array.reshape(5, -1))
+    found = features_of(tmp_path / "statistics.npy", [0, 1, 2], [0, 2])
+    np.testing.assert_array_equal(found, array[:, :, [0, 2]].reshape(5, -1))
+    words = command(corpus, tmp_path, "--upstream_conf", "layers=[0, 2]")
+    assert run(fit_probe.main, words) == 0
+    stamp = read_yaml(tmp_path / "probe.yaml")
+    assert stamp["layers"] == [0, 2] and stamp["n_features"] == 2 * 2 * 16
+    assert load(tmp_path / "probe.pth")[f"{PREFIX}mean"].shape == (64,)
+    assert len(stamp["fingerprint"]["weights_sha256"]) == 64
+    assert stamp["sha256"] == sha256_file(tmp_path / "probe.pth")
+
+
+def test_what_is_current_is_not_made_again(corpus, made, tmp_path, monkeypatch):
+    before = (made / "probe.pth").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(probe_start, "keep_statistics", None)
+        assert run(fit_probe.main, command(corpus, made)) == 0
+    # The same bits once more: a training's record knows the file by its content.
+    assert run(fit_probe.main, command(corpus, tmp_path)) == 0
+    assert (tmp_path / "probe.pth").read_bytes() == before
+    words = ["--seed", "1", *command(corpus, tmp_path)]
+    written = (tmp_path / "probe.pth").stat().st_mtime_ns
+    assert run(fit_probe.main, words) == 0
+    assert (tmp_path / "probe.pth").stat().st_mtime_ns > written
+
+
+def test_errors_are_one_line(corpus, tmp_path, capsys):
+    for words, told in (
+        (["--upstream_conf", "layers=[1, 9]"], "layer"),
+        (["--upstream_config", str(tmp_path / "none.yaml")], "none.yaml"),
+    ):
+        assert run(fit_probe.main, command(corpus, tmp_path, *words)) == 1
+        (line,) = [x for x in capsys.readouterr().err.splitlines() if "error: " in x]
+        assert told in line
+        assert not (tmp_path / "probe.pth").exists()
+    words = command(corpus, tmp_path)
+    words[1] = str(tmp_path)
+    assert run(fit_probe.main, words) == 1
+    assert "utt2mos: no such file" in capsys.readouterr().err
+
+
+CASES = [
+    ("predictor_conf: {readout: statistics}\n", [], True),
+    ("predictor_conf: {readout: null}\n", [], False),
+    ("predictor_conf: {}\n", [], False),
+    ("predictor_conf:\n", ["--predictor_conf", "readout=statistics"], True),
+    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth:b:c"], False),
+    ("predictor_conf: {readout: statistics}\ninit_param: [a.pth]\n", [], False),
+    ("predictor_conf: {readout: statistics}\n", ["--init", "normal"], True),
+    (
+        "predictor_conf: {readout: statistics}\n",
+        ["--predictor_conf", "readout=null"],
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize("text, words, expected", CASES)
+def test_whether_a_training_starts_there(tmp_path, capsys, text, words, expected):
+    (tmp_path / "train.yaml").write_text(text)
+    words = ["--config", str(tmp_path / "train.yaml"), *words]
+    starts_from_probe.main(["--", *words])
+    assert capsys.readouterr().out == f"{str(expected).lower()}\n"
+    args = DistilMOSTask.get_parser().parse_args(words)
+    assert (args.predictor_conf or {}) == (options_of(words).predictor_conf or {})
+    readout = (args.predictor_conf or {}).get("readout")
+    assert (readout == "statistics" and not args.init_param) is expected
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, made, tmp_path_factory):
+    """Two epochs from the probe, with layer 0 read and the tokens of the others."""
+    root = tmp_path_factory.mktemp("readout")
+    write_yaml(root / "upstream.yaml", {**corpus.conf, "layers": [0, 1, 2, 3]})
+    words = command(corpus, root, "--upstream_config", str(root / "upstream.yaml"))
+    assert run(fit_probe.main, words) == 0
+    cmd = options(corpus, root / "exp")
+    cmd += ["--upstream_config", str(root / "upstream.yaml")]
+    cmd += ["--predictor_conf", "readout=statistics"]
+    cmd += ["--predictor_conf", "target_layers=[1, 2, 3]", "--readout_lr", "0.00001"]
+    cmd += ["--init_param", str(root / "probe.pth")]
+    logger = logging.getLogger()
+    level = logger.level
+    try:
+        DistilMOSTask.main(cmd=cmd)
+    finally:
+        logger.setLevel(level)
+    return root
+
+
+def test_a_training_begins_at_the_probe_and_goes_on(trained):
+    first, last = load(trained / "probe.pth"), load(trained / "exp/checkpoint.pth")
+    states = {k: v for k, v in last["model"].items() if k.startswith(PREFIX)}
+    assert states.keys() == first.keys()
+    for name, value in states.items():
+        learned = "output" in name
+        assert torch.equal(value, first[name]) != learned, name
+        # Steps of Adam at its own rate, six of them at most.
+        assert (value - first[name]).abs().max() < 1e-3
+    groups = last["optimizers"][0]["param_groups"]
+    assert {group["lr"] for group in groups} == {0.00001, 0.003}
+    assert sum(len(g["params"]) for g in groups if g["lr"] == 0.00001) == 2
+    assert last["model"]["network.predictor.decoder.output.weight"].abs().max() > 0
+
+
+def test_a_packed_model_scores_as_before(trained, tools):
+    exp = trained / "exp"
+    clips = [tools.speech(seconds) for seconds in (1.0, 0.3, 2.2)]
+    model = DistilMOSInference(None, exp / "valid.srcc.best.pth")
+    # All layers are read, whatever their weights.
+    assert model.network.upstream.active_layers == (0, 1, 2, 3)
+    expected = model.score_batch(clips)
+    for clip, one in zip(clips, expected):
+        assert model(clip)["mos"] == pytest.approx(one["mos"], abs=1e-5)
+        assert one["frame_mos"].mean() == pytest.approx(one["mos"], abs=1e-5)
+    archive = trained / "packed.zip"
+    pack_model(exp / "config.yaml", exp / "valid.srcc.best.pth", archive)
+    packed = DistilMOSInference.from_pretrained(str(archive))
+    for one, before in zip(packed.score_batch(clips), expected, strict=True):
+        assert one["mos"] == pytest.approx(before["mos"], abs=1e-6)
+    assert "all read (statistics)" in describe_model(str(archive))["layers"]
+    long = packed(tools.speech(45.0))
+    assert long["frame_mos"].mean() == pytest.approx(long["mos"], abs=1e-5)
