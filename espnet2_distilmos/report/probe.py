@@ -75,7 +75,7 @@ class ProbeRow:
         Raises:
             UserError: an array that is missing, or does not fit its set.
         """
-        from espnet2_distilmos.report.ridge import fit_ridge
+        from espnet2_distilmos.scoring.ridge import fit_ridge
 
         train = self.sets.train
         groups = None if train.systems is None else list(train.systems.values())

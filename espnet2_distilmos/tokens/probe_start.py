@@ -1,7 +1,7 @@
 """The linear probe as the start of a training: weights of the network's readout.
 
 Trained from zero the readout, too, would not find in a few hundred steps what a ridge
-regression finds at once (:mod:`espnet2_distilmos.report.ridge`).
+regression finds at once (:mod:`espnet2_distilmos.scoring.ridge`).
 """
 
 import logging
@@ -14,7 +14,7 @@ import torch
 
 from espnet2_distilmos.model.readout import StatisticsReadout
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.report.ridge import Ridge, fit_ridge
+from espnet2_distilmos.scoring.ridge import Ridge, fit_ridge
 from espnet2_distilmos.tokens.layout import statistics_file, statistics_request
 from espnet2_distilmos.tokens.probe import ensure_digest, keep_statistics
 from espnet2_distilmos.utils.datadir import DataDir

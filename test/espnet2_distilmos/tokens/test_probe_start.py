@@ -13,8 +13,8 @@ from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.pack import pack_model
-from espnet2_distilmos.report.ridge import fit_ridge
 from espnet2_distilmos.report.sets import LabelledSets
+from espnet2_distilmos.scoring.ridge import fit_ridge
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 from espnet2_distilmos.tokens import probe_start
 from espnet2_distilmos.tokens.probe import write_linear_probe

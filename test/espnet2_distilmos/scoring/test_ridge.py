@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from espnet2_distilmos.report.ridge import FOLDS, STRENGTHS, fit_ridge, folds_of
+from espnet2_distilmos.scoring.ridge import FOLDS, STRENGTHS, fit_ridge, folds_of
 
 
 def made(n, size, seed=0, noise=0.1):
