@@ -65,6 +65,7 @@ def test_scoring_goes_through_the_checkouts_slurm(espnet, tmp_path):
         soundfile.write(data / f"wav/u{i}.wav", samples, 16000)
     clips = [f"u{i} {data}/wav/u{i}.wav\n" for i in range(4)]
     (data / "wav.scp").write_text("".join(clips))
+    (data / "utt2num_samples").write_text("".join(f"u{i} 8000\n" for i in range(4)))
     (data / "utt2mos").write_text("".join(f"u{i} {i + 1}\n" for i in range(4)))
     calls = tmp_path / "calls"
     done = run(

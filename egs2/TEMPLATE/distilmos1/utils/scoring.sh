@@ -11,7 +11,7 @@ predict() {
     shift 2
     ! "${gpu_inference}" || gpus=1
     for dset in "$@"; do
-        need "${dumpdir}/raw/${dset}/wav.scp" 1
+        need "${dumpdir}/raw/${dset}/utt2num_samples" 1
         data_dirs+=("${dumpdir}/raw/${dset}")
     done
     array "${gpus}" "${dir}/logdir/inference" distilmos_inference \
