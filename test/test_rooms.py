@@ -15,13 +15,8 @@ ROOMS = (
 )
 # The rooms that a scorer loads: none of these may need ESPnet, not even late.
 WITHOUT_ESPNET = (
-    "utils",
-    "scoring",
-    "report",
-    "corpora",
-    "model",
-    "packs",
-    "inference",
+    *("utils", "scoring", "report", "corpora", "model", "tokens", "packs"),
+    *("inference", "tts"),
 )
 
 

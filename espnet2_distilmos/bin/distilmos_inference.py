@@ -141,7 +141,7 @@ def _load_model(args: argparse.Namespace):
 
 def _score_sets(args: argparse.Namespace) -> None:
     from espnet2_distilmos.inference.predictions import Predictions
-    from espnet2_distilmos.utils.datadir import set_name
+    from espnet2_distilmos.utils.datadir import named_sets
 
     model = _digests(args.model_file, args.train_config)
     # By what they are: an experiment may be moved.
@@ -151,7 +151,7 @@ def _score_sets(args: argparse.Namespace) -> None:
     if args.corpus is not None:
         request["corpus"] = args.corpus
     predictions = Predictions(
-        {set_name(folder, args.root): folder for folder in args.data_dirs},
+        named_sets(args.data_dirs, args.root),
         args.output_dir,
         request,
         lambda: _load_model(args),

@@ -75,7 +75,7 @@ def main(cmd=None) -> None:
         "batch_size": args.batchsize,
         "num_workers": args.num_workers,
     }
-    if args.job or args.combine or args.nj > 1:
+    if args.job or args.combine:
         run_jobs(FolderJobs(path, args.nj, *places, **model), args)
     else:
         evaluate(path, *places, **model)

@@ -98,11 +98,20 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
-    from espnet2_distilmos.utils.datadir import set_name
-    from espnet2_distilmos.utils.files import read_yaml
+    from espnet2_distilmos.utils.datadir import named_sets
+    from espnet2_distilmos.utils.files import read_yaml, require_folder
     from espnet2_distilmos.utils.labels import Labels
 
-    sets = {set_name(folder, args.root): Path(folder) for folder in args.data_dirs}
+    sets = named_sets(args.data_dirs, args.root)
+    model = Labels()
+    if args.train_config is not None:
+        model = Labels.of_model(read_yaml(args.train_config), args.train_config)
+    for name, folder in sets.items():
+        # The predictions' utt2mos would be the labels themselves.
+        if args.hyp_dir is not None:
+            require_folder(Path(args.hyp_dir) / name, folder)
+        if args.rows_dir is not None:
+            require_folder(args.rows_dir, folder, folder.parent)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
             if score_folder(Path(args.hyp_dir) / name, folder):
@@ -110,9 +119,6 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     if args.rows_dir is not None:
         _write_rows(args)
     if args.hyp_dir is not None:
-        model = Labels()
-        if args.train_config is not None:
-            model = Labels.of_model(read_yaml(args.train_config), args.train_config)
         for name, folder in sets.items():
             draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis)
 

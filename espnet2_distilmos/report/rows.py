@@ -46,7 +46,7 @@ class Row:
 
 
 def read_scores(path: PathLike) -> Dict[str, Any]:
-    """Read a `scores.json` written by `score_mos`.
+    """Read a `scores.json` that `score-mos` or `score-sets` wrote.
 
     Raises:
         UserError: unreadable, not JSON or without the expected keys.
@@ -63,7 +63,7 @@ def read_scores(path: PathLike) -> Dict[str, Any]:
         OverflowError,  # a whole number of some hundred digits
     ) as e:
         raise UserError(
-            f"{path}: not the scores.json of this version's score_mos; score again "
+            f"{path}: not the scores.json of this version; score again "
             f"({type(e).__name__}: {e})"
         ) from e
     return scores

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from espnet2_distilmos.utils.datadir import DataDir, set_name
+from espnet2_distilmos.utils.datadir import DataDir, named_sets, set_name
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.labels import Labels
@@ -38,12 +38,7 @@ class LabelledSets:
     ):
         self.train_dir = Path(train_dir)
         self.train_name = set_name(train_dir, root)
-        self.test_dirs: Dict[str, Path] = {}
-        for folder in map(Path, test_dirs):
-            name = set_name(folder, root)
-            if name in self.test_dirs:
-                raise UserError(f"{folder}: another test set is called {name} too")
-            self.test_dirs[name] = folder
+        self.test_dirs = named_sets(test_dirs, root)
         if self.test_dirs.get(self.train_name, self.train_dir) != self.train_dir:
             raise UserError(
                 f"{train_dir}: a test set is called {self.train_name} too; name the "

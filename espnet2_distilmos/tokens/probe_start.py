@@ -24,6 +24,7 @@ from espnet2_distilmos.utils.files import (
     atomic_path,
     read_array,
     read_yaml,
+    require_folder,
     require_output,
     sha256_file,
 )
@@ -65,6 +66,7 @@ def write_probe_start(
     folder, output = Path(data_dir), Path(output)
     labels = folder / "utt2mos"
     require_output(output, labels)
+    require_folder(Path(features_dir) / folder.name, folder)
     if not labels.is_file():
         raise UserError(f"{labels}: no such file; the probe is fitted to labels")
     ensure_digest(conf)

@@ -60,9 +60,19 @@ def starts_from_probe(options: argparse.Namespace) -> bool:
 
     Args:
         options: from :func:`options_of`.
+
+    Raises:
+        UserError: `predictor_conf` is no mapping, or the predictor has no readout.
     """
-    conf = options.predictor_conf
-    has_readout = isinstance(conf, dict) and conf.get("readout") == READOUT
+    conf = options.predictor_conf or {}
+    if not isinstance(conf, dict):
+        raise UserError(f"predictor_conf must be a mapping, not {conf!r}")
+    has_readout = conf.get("readout") == READOUT
+    if has_readout and options.predictor not in (None, "distilmos"):
+        raise UserError(
+            f"predictor {options.predictor} has no readout; leave predictor_conf "
+            "readout out, or take predictor distilmos"
+        )
     return has_readout and not options.init_param
 
 

@@ -11,6 +11,7 @@ from espnet2_distilmos.tts.evaluate import (
     MODEL_KEYS,
     PROVENANCE,
     VERSA_KEY,
+    Evaluator,
     Scores,
     default_outdir,
     evaluate,
@@ -69,8 +70,20 @@ class FolderJobs:
         evaluate(self.path, part.parent, part, files, **self.model)
 
     def combine(self) -> None:
-        """Join the parts; raises UserError as :func:`merge`."""
+        """Join the parts.
+
+        Raises:
+            UserError: see :func:`merge`; a part that is missing, or of another model.
+        """
         parts = [self._part(job) for job in range(1, self.nj + 1)]
+        identity = Evaluator(**self.model).identity
+        for job, part in enumerate(parts, 1):
+            again = f"run --job {job} --nj {self.nj} again, with the same model"
+            if not part.is_file():
+                raise UserError(f"{part}: no such file; {again}")
+            made = read_stamp(part.parent / PROVENANCE)["request"]
+            if any(made[key] != identity[key] for key in MODEL_KEYS):
+                raise UserError(f"{part}: scores of another model; {again}")
         merge(self.path, parts, self.outdir, self.jsonl)
 
 

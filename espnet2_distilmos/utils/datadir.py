@@ -9,7 +9,17 @@ All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -172,6 +182,28 @@ def set_name(folder: PathLike, root: Optional[PathLike] = None) -> str:
     if not path.is_relative_to(root):
         raise UserError(f"{folder}: is not in {root}")
     return path.relative_to(root).as_posix()
+
+
+def named_sets(
+    folders: Sequence[PathLike], root: Optional[PathLike] = None
+) -> Dict[str, Path]:
+    """Return name (:func:`set_name`) -> folder of some data directories.
+
+    Raises:
+        UserError: no such folder, two of one name, or one that is not below `root`.
+    """
+    named: Dict[str, Path] = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder; stage 1 makes it")
+        name = set_name(folder, root)
+        if name in named:
+            raise UserError(
+                f"{named[name]} and {folder} are both called {name}; name the folder "
+                "that both are in (--root)"
+            )
+        named[name] = folder
+    return named
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Optional
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
-# The fields of `corpora.mini_mos.prepare.Sizes`, here without loading codecs and PESQ.
+# The fields of `mini_mos.corpus.prepare.Sizes`, here without loading codecs and PESQ.
 SIZES = {
     "train": (1300, "training clips"),
     "valid": (150, "validation clips"),

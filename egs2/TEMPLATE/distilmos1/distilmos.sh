@@ -23,13 +23,13 @@ ngpu=1                # The number of GPUs per node ("0" uses CPU, otherwise GPU
 num_nodes=1           # The number of nodes (slurm, sge or pbs: cmd_backend in cmd.sh).
 host=                 # Train on these hosts through ssh, e.g. "host1:0:1,host2:0:1" (GPUs 0, 1).
 cpu_nproc=1           # The number of processes that train where ngpu is 0.
-nj=2                  # The number of parallel jobs in stages 1 to 4.
+nj=2                  # The number of parallel jobs, but for predictions.
 inference_nj=2        # The number of parallel jobs in scoring.
 gpu_inference=false   # Whether to score with GPU.
 dumpdir=dump          # Directory to dump features.
 expdir=exp            # Directory to save experiments.
 python=python3        # Specify python to execute espnet commands.
-seed=0                # Of the frame sample and of k-means (training: train_config).
+seed=0                # Of frames, k-means and the readout's start (training: train_config).
 
 # Data
 train_set=            # Name of training set, a folder of data/.

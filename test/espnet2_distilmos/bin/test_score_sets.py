@@ -120,3 +120,29 @@ def test_figures_are_finite(folder):
     main(command(folder))
     scores = json.loads((folder / "hyp/test/scores.json").read_text())
     assert scores["n_utt"] == 30 and scores["sys"]["srcc"]["value"] > 0.5
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"--root": None}, "are both called test; name the folder"),
+        ({"--hyp_dir": "raw"}, "raw/test: is read here and would be written over"),
+        ({"--rows_dir": "raw", "--train_dir": "raw/test"}, "raw: is read here"),
+        ({"--data_dirs": "raw/absent@x"}, "absent@x: no such folder; stage 1 makes it"),
+    ],
+)
+def test_folders_that_cannot_be_meant_are_refused(folder, capsys, change, words):
+    """Before anything is written."""
+    asked = {
+        "--data_dirs": [folder / "raw/test", folder / "raw/more/test"],
+        "--root": [folder / "raw"],
+        "--hyp_dir": [folder / "hyp"],
+    }
+    for option, name in change.items():
+        asked[option] = [] if name is None else [folder / name]
+    before = sorted(folder.rglob("*"))
+    call = [str(w) for option, v in asked.items() if v for w in (option, *v)]
+    assert run(main, call) == 1
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before

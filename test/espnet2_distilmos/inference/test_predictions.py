@@ -129,3 +129,13 @@ def test_a_set_is_not_written_over(exp, capsys):
     assert run(main, options(exp, exp / "raw")) == 1
     assert "is read here and would be written over" in capsys.readouterr().err
     assert set(read_floats(exp / "raw/test/utt2mos").values()) == {3.0}
+
+
+def test_two_sets_of_one_name_are_refused(exp, tmp_path, capsys):
+    """One would take the place of the other, and nobody would be told."""
+    call = options(exp, tmp_path)
+    root = call.index("--root")
+    assert run(main, call[:root] + call[root + 2 :]) == 1
+    err = capsys.readouterr().err
+    assert "are both called test; name the folder that both are in (--root)" in err
+    assert not list(tmp_path.iterdir())

@@ -192,7 +192,7 @@ def test_errors_name_the_culprit(folder, tmp_path):
     plain = make_set(tmp_path, "plain", 2, 3, mos=None)
     with pytest.raises(UserError, match="utt2mos is missing"):
         write_reference_rows(LabelledSets(folder / "train", [plain]), tmp_path)
-    with pytest.raises(UserError, match="another test set"):
+    with pytest.raises(UserError, match="are both called test"):
         LabelledSets(folder / "train", [folder / "test", folder / "test"])
     with pytest.raises(UserError, match="a test set is called train too"):
         make_set(tmp_path / "more", "train", 2, 4)

@@ -221,3 +221,19 @@ def test_a_packed_model_scores_as_before(trained, tools):
     assert "all read (statistics)" in describe_model(str(archive))["layers"]
     long = packed(tools.speech(45.0))
     assert long["frame_mos"].mean() == pytest.approx(long["mos"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--predictor", "sslmos"], "predictor sslmos has no readout"),
+        (["--config", "hello.yaml"], "predictor_conf must be a mapping, not 'hello'"),
+    ],
+)
+def test_readouts_that_cannot_be_are_one_line(tmp_path, capsys, words, message):
+    (tmp_path / "hello.yaml").write_text("predictor_conf: hello\n")
+    words = [w.replace("hello.yaml", str(tmp_path / "hello.yaml")) for w in words]
+    if "--config" not in words:
+        words += ["--predictor_conf", "readout=statistics"]
+    assert run(starts_from_probe.main, ["--", *words]) == 1
+    assert message in capsys.readouterr().err

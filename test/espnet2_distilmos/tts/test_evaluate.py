@@ -288,3 +288,18 @@ def test_the_provenance_says_what_the_scores_are(
         assert made["labels"] == tools.pesq_labels
         assert all(len(x.split()) == 2 for x in open(folder / "utt2pmos"))
         assert (folder / "pmos_avg_result.txt").read_text().count("\n") == 2
+
+
+def test_parts_of_another_model_are_not_joined(
+    decoded, tiny_model, pesq_model, tmp_path, capsys
+):
+    """Nor does a part that is missing stand without a word on what to do."""
+    jobs = (decoded, "--outdir", tmp_path, "--nj", "2")
+    assert evaluate(*jobs, "--model", tiny_model, "--job", "1") == 0
+    capsys.readouterr()
+    assert evaluate(*jobs, "--model", tiny_model, "--combine") == 1
+    assert "output.2/scores.jsonl: no such file; run --job 2" in capsys.readouterr().err
+    assert evaluate(*jobs, "--model", tiny_model, "--job", "2") == 0
+    assert evaluate(*jobs, "--model", pesq_model, "--combine") == 1
+    assert "scores of another model; run --job 1 --nj 2" in capsys.readouterr().err
+    assert not (tmp_path / "utt2pmos").exists()
