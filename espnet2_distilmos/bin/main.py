@@ -60,6 +60,12 @@ COMMANDS: Dict[str, Sequence[str]] = {
 }
 
 
+# As scripts call them that were written for an earlier version.
+EARLIER: Dict[str, Sequence[str]] = {
+    f"prepare-{corpus}": ("prepare-corpus", "--corpus", corpus.replace("-", "_"))
+    for corpus in ("bvcc", "bc19", "somos", "nisqa", "tmhint-qi", "singmos")
+}
+
 # What a command needs besides the scorer's packages (utils/extras.py, and VERSA).
 _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
@@ -116,6 +122,7 @@ def cli(cmd: Optional[Sequence[str]] = None) -> int:
         print(usage())
         return 0
     name, *rest = arguments
+    name, rest = EARLIER.get(name, (name,))[0], [*EARLIER.get(name, ())[1:], *rest]
     if name == "--version":
         from espnet2_distilmos import __version__
 

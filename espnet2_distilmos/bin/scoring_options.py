@@ -14,6 +14,13 @@ MODEL_HELP = (
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Add `--model`, of which the default is the authors' weights."""
     parser.add_argument("--model", type=takes.path, help=MODEL_HELP)
+    # As scripts call it that were written for an earlier version.
+    parser.add_argument(
+        *("--model_tag", "--model_file"),
+        dest="model",
+        type=takes.path,
+        help=argparse.SUPPRESS,
+    )
 
 
 def add_scoring_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import espnet2_distilmos
-from espnet2_distilmos.bin.main import COMMANDS, GROUPS, cli
+from espnet2_distilmos.bin.main import COMMANDS, EARLIER, GROUPS, cli
 
 LIGHT = sorted(set(COMMANDS) - {"train"})  # its options are ESPnet's: 15 s
 
@@ -119,3 +119,17 @@ def test_mistakes_are_one_line_and_exit_1(tmp_path, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "absent/wav.scp: cannot be read" in err
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_commands_of_an_earlier_version_still_work(name, tmp_path, capsys):
+    """They name a corpus that there is, and get as far as looking for it."""
+    from espnet2_distilmos.corpora.prepare import READERS
+
+    command, option, corpus = EARLIER[name]
+    assert command in COMMANDS and option == "--corpus" and corpus in READERS
+    absent = str(tmp_path / "absent")
+    assert (
+        cli([name, "--corpus_dir", absent, "--data_dir", str(tmp_path / "data")]) == 1
+    )
+    assert absent in capsys.readouterr().err
