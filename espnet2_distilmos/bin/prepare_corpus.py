@@ -23,7 +23,9 @@ def get_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument("--corpus", required=True, choices=READERS, help="Its name")
-    parser.add_argument("--corpus_dir", required=True, help="Folder of the corpus")
+    parser.add_argument(
+        "--corpus_dir", type=takes.path, required=True, help="Folder of the corpus"
+    )
     parser.add_argument(
         "--data_dir", type=takes.path, default="data", help="Parent of the data dirs"
     )

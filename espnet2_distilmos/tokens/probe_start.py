@@ -133,7 +133,8 @@ def features_of(
     missing = sorted(set(wanted) - set(layers))
     if missing:
         raise UserError(
-            f"layers {missing} were asked of an upstream that has {list(layers)}"
+            f"layers {missing} were asked of an upstream that has {list(layers)}; "
+            "correct `layers` in its YAML or in upstream_conf of the training"
         )
     array = read_array(path, mapped=True)
     if list(wanted) == list(layers):

@@ -86,8 +86,10 @@ def ensure_checkpoint(conf: UpstreamConfig) -> None:
         logging.info(f"{path}: written with random weights, {conf.random_init}")
     if not path.exists() and conf.release is not None:
         write_release(conf.release, path)
-    # The entries of transformers also take names of repositories on the hub.
-    if not path.exists() and not conf.upstream.startswith("hf_"):
+    # The entries of transformers also take names of repositories on the hub, none of
+    # which begins with a slash.
+    on_hub = conf.upstream.startswith("hf_") and not path.is_absolute()
+    if not path.exists() and not on_hub:
         raise UserError(
             f"{path}: no such upstream checkpoint (path_or_url of {conf.upstream})"
         )

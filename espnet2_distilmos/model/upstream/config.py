@@ -145,7 +145,9 @@ class UpstreamConfig:
                 and self.path_or_url is not None
                 and self.random_init is None
             ),
-            f"{' or '.join(RELEASES)}, beside a path_or_url and the upstream's name",
+            f"{' or '.join(RELEASES)}, with upstream "
+            f"{' or '.join(sorted({r.upstream for r in RELEASES.values()}))}, a "
+            "path_or_url and no random_init",
         )
         return self
 

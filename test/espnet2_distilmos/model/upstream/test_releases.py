@@ -224,7 +224,7 @@ def test_from_the_hub_where_the_package_is_not(
     ids=str,
 )
 def test_releases_are_known_by_name(keys):
-    with pytest.raises(UserError, match=f"release must be {NAME}, beside"):
+    with pytest.raises(UserError, match=f"release must be {NAME}, with"):
         conf = {"upstream": "hf_whisper_custom", "path_or_url": "x", **keys}
         UpstreamConfig.from_dict(conf, "test")
 
