@@ -303,3 +303,14 @@ def test_parts_of_another_model_are_not_joined(
     assert evaluate(*jobs, "--model", pesq_model, "--combine") == 1
     assert "scores of another model; run --job 1 --nj 2" in capsys.readouterr().err
     assert not (tmp_path / "utt2pmos").exists()
+
+
+def test_a_bad_clip_does_not_stop_the_others_where_one_process_does_all_jobs(
+    decoded, tiny_model, tmp_path
+):
+    (decoded / "gen_1.wav").write_text("no audio")
+    jobs = ("--outdir", tmp_path, "--nj", "2")
+    assert evaluate(decoded / "wav.scp", "--model", tiny_model, *jobs) == 1
+    scored = (tmp_path / "utt2pmos").read_text().splitlines()
+    n_clips = len((decoded / "wav.scp").read_text().splitlines())
+    assert len(scored) == n_clips - 1 > 0
