@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List
 
-from espnet2_distilmos.tokens.shards import Shard, clip_shards, pending, require_whole
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, pending_of
+from espnet2_distilmos.tokens.shards import Shard, require_whole
 from espnet2_distilmos.utils.arks import join_arks, write_ark
 from espnet2_distilmos.utils.datadir import (
     read_floats,
-    read_wav_scp,
-    require_same_ids,
     write_lines,
 )
 from espnet2_distilmos.utils.files import PathLike, folder_lock, require_folder
 from espnet2_distilmos.utils.progress import progress
-from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, write_stamp
 
 if TYPE_CHECKING:  # the engine needs torch, and joining does not
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -62,17 +61,15 @@ class Predictions:
         Raises:
             UserError: a clip cannot be scored; names it.
         """
-        todo = [dset for dset in self.sets if not dset.is_made()]
-        owner = {shard.folder: dset for dset in todo for shard in dset.shards}
-        shards = pending([s for dset in todo for s in dset.shards], job, nj)
+        shards = pending_of(self.sets, job, nj)
         if not shards:
             return
         model = self.load_model()
         from espnet2_distilmos.inference.scp import scored
 
-        for shard in progress(shards, "scoring, parts"):
+        for dset, shard in progress(shards, "scoring, parts"):
             with shard.making() as stamp:
-                wavs = {utt: owner[shard.folder].wavs[utt] for utt in shard.items}
+                wavs = {utt: dset.wavs[utt] for utt in shard.items}
                 scores, frames = {}, {}
                 for utt, mos, frame_mos in scored(model, wavs):
                     scores[utt], frames[utt] = mos, frame_mos
@@ -87,14 +84,10 @@ class Predictions:
         """
         for dset in self.sets:
             with folder_lock(dset.folder):
-                if is_whole(dset.stamp, dset.request, dset.files):
-                    # Left where a run was killed after the stamp was written.
-                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
-                else:
-                    dset.combine()
+                dset.combine_once()
 
 
-class _Set:
+class _Set(ShardedSet):
     """One set's shards, and its files."""
 
     def __init__(
@@ -106,20 +99,17 @@ class _Set:
     ):
         # Its utt2mos would take the place of the labels.
         require_folder(folder, data_dir)
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): lengths})
-        self.folder, self.stamp = folder, folder / "inference.yaml"
-        self.request = {**request, **audio_request(data_dir)}
-        self.shards = clip_shards(folder, self.request, lengths, shard_seconds)
+        super().__init__(
+            data_dir,
+            folder,
+            "inference.yaml",
+            lambda: {**request, **audio_request(data_dir)},
+            shard_seconds,
+        )
 
     def files(self, stamp: Mapping[str, Any]) -> List[Path]:
         """Return what the stamp stands for."""
         return [self.folder / name for name in _NAMES]
-
-    def is_made(self) -> bool:
-        """Whether there is nothing to do."""
-        return matches(self.stamp, self.request, self.files)
 
     def combine(self) -> None:
         """Write the set's files, then their stamp; the shards go."""

@@ -1,6 +1,5 @@
 """Stage 3, second half: a token of every layer and codebook for every frame."""
 
-import shutil
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -15,10 +14,10 @@ from espnet2_distilmos.tokens.provenance import (
     read_provenance,
     require_tokens_of,
 )
+from espnet2_distilmos.tokens.sharded_set import pending_of
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
-    pending,
 )
 from espnet2_distilmos.tokens.states import (
     batch_states,
@@ -36,7 +35,6 @@ from espnet2_distilmos.utils.files import (
     read_array,
 )
 from espnet2_distilmos.utils.progress import progress
-from espnet2_distilmos.utils.stamp import is_whole
 
 # A frame is near a tie if it lies nearer than this to the middle between its two
 # nearest centroids, as a part of its own length. Rounding, which depends on the batch,
@@ -158,9 +156,7 @@ class Labelling:
         Raises:
             UserError: a k-means of another upstream, or a clip that cannot be read.
         """
-        todo = [dset for dset in self.sets if not dset.is_made()]
-        owner = {shard.folder: dset for dset in todo for shard in dset.shards}
-        shards = pending([shard for dset in todo for shard in dset.shards], job, nj)
+        shards = pending_of(self.sets, job, nj)
         if not shards:
             return
         upstream = load_frozen(self.conf, self.device)
@@ -173,9 +169,8 @@ class Labelling:
             ]
             for layer in self.provenance["layers"]
         ]
-        for shard in progress(shards, "tokens, parts"):
+        for dset, shard in progress(shards, "tokens, parts"):
             with shard.making() as stamp:
-                dset = owner[shard.folder]
                 tokens, alone = self._label(upstream, codebooks, dset, shard)
                 stamp.update(
                     n_frames=sum(map(len, tokens.values())),
@@ -215,13 +210,9 @@ class Labelling:
         """
         with folder_lock(self.kmeans_dir):
             for dset in self.sets:
-                if is_whole(dset.stamp, dset.request, dset.files):
-                    # Left where a run was killed after the stamp was written.
-                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
-                    if not (dset.folder / FRAMES).exists():  # of an earlier version
-                        dset.note_frames()
-                else:
-                    dset.combine()
+                dset.combine_once()
+                if not (dset.folder / FRAMES).exists():  # of an earlier version
+                    dset.note_frames()
 
 
 def _centroids(

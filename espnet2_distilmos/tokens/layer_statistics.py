@@ -20,11 +20,10 @@ from espnet2_distilmos.tokens.layout import (
     statistics_file,
     statistics_request,
 )
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, pending_of
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
-    clip_shards,
-    pending,
     require_whole,
 )
 from espnet2_distilmos.tokens.states import (
@@ -36,14 +35,9 @@ from espnet2_distilmos.tokens.states import (
     read_batches,
 )
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
-from espnet2_distilmos.utils.datadir import (
-    read_floats,
-    read_wav_scp,
-    require_same_ids,
-)
 from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock, read_array
 from espnet2_distilmos.utils.progress import progress
-from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
+from espnet2_distilmos.utils.stamp import write_stamp
 
 # Longer clips go through the upstream in equal parts, as scoring has windows: the
 # memory of attention grows with the square, and Whisper takes 30 s at most.
@@ -149,15 +143,12 @@ class LayerStatistics:
 
     def run(self, job: int = 1, nj: int = 1) -> None:
         """Make the shards of job `job` of `nj` that are not whole yet."""
-        todo = [dset for dset in self.sets if not dset.is_made()]
-        owner = {shard.folder: dset for dset in todo for shard in dset.shards}
-        shards = pending([s for dset in todo for s in dset.shards], job, nj)
+        shards = pending_of(self.sets, job, nj)
         if not shards:
             return
         upstream = load_all_states(self.conf, self.device)
-        for shard in progress(shards, "layer statistics, parts"):
+        for dset, shard in progress(shards, "layer statistics, parts"):
             with shard.making() as stamp:
-                dset = owner[shard.folder]
                 batches = cut_batches(dset.lengths, shard.items, self.batch_seconds)
                 rows = dict(layer_statistics(upstream, dset.wavs, batches))
                 with atomic_path(_part(shard)) as tmp:
@@ -185,33 +176,26 @@ class LayerStatistics:
         """
         for dset in self.sets:
             with folder_lock(dset.folder):
-                if is_whole(dset.stamp, dset.request, dset.files):
-                    # Left where a run was killed after the stamp was written.
-                    shutil.rmtree(dset.folder / "shards", ignore_errors=True)
-                else:
-                    dset.combine()
+                dset.combine_once()
 
 
-class _Set:
+class _Set(ShardedSet):
     """One set's shards, and its files."""
 
     def __init__(
         self, data_dir: Path, conf: UpstreamConfig, folder: Path, shard_seconds: float
     ):
-        scp, samples = data_dir / "wav.scp", data_dir / "utt2num_samples"
-        self.wavs, self.lengths = read_wav_scp(scp), read_floats(samples)
-        require_same_ids({str(scp): self.wavs, str(samples): self.lengths})
-        self.folder, self.stamp = folder, folder / "statistics.yaml"
-        self.request = statistics_request(conf, data_dir)
-        self.shards = clip_shards(folder, self.request, self.lengths, shard_seconds)
+        super().__init__(
+            data_dir,
+            folder,
+            "statistics.yaml",
+            lambda: statistics_request(conf, data_dir),
+            shard_seconds,
+        )
 
     def files(self, stamp: Mapping[str, Any]) -> List[Path]:
         """Return what the stamp stands for."""
         return [statistics_file(self.folder)]
-
-    def is_made(self) -> bool:
-        """Whether there is nothing to do."""
-        return matches(self.stamp, self.request, self.files)
 
     def combine(self) -> None:
         """Write the array, then its stamp; the shards go."""

@@ -5,21 +5,20 @@ import os
 import shutil
 import struct
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 import numpy as np
 
+from espnet2_distilmos.tokens.sharded_set import ShardedSet
 from espnet2_distilmos.tokens.shards import (
     Shard,
-    clip_shards,
-    read_clips,
     require_whole,
 )
 from espnet2_distilmos.utils.arks import join_arks
 from espnet2_distilmos.utils.datadir import read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
-from espnet2_distilmos.utils.stamp import audio_request, matches, write_stamp
+from espnet2_distilmos.utils.stamp import audio_request, write_stamp
 
 STAMP = "tokens.yaml"
 FRAMES = "utt2num_frames"
@@ -39,7 +38,7 @@ def token_request(data_dir: PathLike, kmeans_dir: PathLike) -> Dict[str, Any]:
     return {"provenance_sha256": sha256_file(provenance), **audio_request(data_dir)}
 
 
-class TokenSet:
+class TokenSet(ShardedSet):
     """One set's shards, and its files.
 
     Args:
@@ -50,21 +49,17 @@ class TokenSet:
 
     def __init__(self, data_dir: PathLike, kmeans_dir: PathLike, shard_seconds: float):
         data_dir, kmeans_dir = Path(data_dir), Path(kmeans_dir)
-        self.wavs, self.lengths = read_clips(data_dir)
-        self.folder = kmeans_dir / data_dir.name
-        self.stamp = self.folder / STAMP
-        self.request = token_request(data_dir, kmeans_dir)
-        self.shards = clip_shards(
-            self.folder, self.request, self.lengths, shard_seconds
+        super().__init__(
+            data_dir,
+            kmeans_dir / data_dir.name,
+            STAMP,
+            lambda: token_request(data_dir, kmeans_dir),
+            shard_seconds,
         )
 
-    def files(self, stamp: Dict[str, Any]) -> List[Path]:
+    def files(self, stamp: Mapping[str, Any]) -> List[Path]:
         """Return what the stamp stands for."""
         return [self.folder / "tokens.ark", self.folder / "tokens.scp"]
-
-    def is_made(self) -> bool:
-        """Tell whether there is nothing to do."""
-        return matches(self.stamp, self.request, self.files)
 
     def combine(self) -> None:
         """Join the shards.
