@@ -133,6 +133,8 @@ class ClipwiseAdapter(UpstreamAdapter):
         for name in ("feature_grad_mult", "layerdrop"):
             if getattr(conf, name) is not None:
                 self._refuse(name)
+        if conf.frozen_layers:
+            self._refuse("frozen_layers")
         if conf.gradient_checkpointing:
             self._refuse("gradient_checkpointing")
         if conf.normalize_waveform != "checkpoint":

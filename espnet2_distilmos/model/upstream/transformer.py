@@ -113,6 +113,11 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             self.cnn_on_batch = False
         self._masked_norms = tuple(norms or ())  # no list: they are the CNN's children
         self._select_layers()
+        if conf.frozen_layers > self.n_blocks:
+            raise UserError(
+                f"frozen_layers {conf.frozen_layers} was asked of {conf.upstream}, "
+                f"which has {self.n_blocks} layers"
+            )
         self._mark_untrained()
 
     # What a family says.
@@ -164,13 +169,25 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     def _mark_untrained(self) -> None:
         """Mark parameters that can get no gradient: they would stop DDP."""
-        trained = [*self._input_modules(), *self.encoder.layers[: self.layers[-1]]]
-        if self.feature_grad_mult > 0:
-            trained.append(self.cnn)
+        first = self.conf.frozen_layers
+        trained = list(self.encoder.layers[first : self.layers[-1]])
+        if not first:
+            trained += self._input_modules()
+            if self.feature_grad_mult > 0:
+                trained.append(self.cnn)
         kept = {id(p) for module in trained for p in module.parameters()}
         for parameter in self.model.parameters():
             if id(parameter) not in kept:
                 parameter.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "TransformerAdapter":
+        """Set the mode; frozen parts stay in eval mode, without dropout."""
+        super().train(mode)
+        if self.conf.frozen_layers:
+            self.model.eval()
+            for block in self.encoder.layers[self.conf.frozen_layers :]:
+                block.train(self.training)
+        return self
 
     def frame_count(self, n_samples: int) -> int:
         """Return frames that the CNN makes of a clip: 16000 samples give 49."""
@@ -248,19 +265,28 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
-        x = self._project(self._extract(clips, counts))
-        # Past its end a clip must look to the positional convolution as if alone.
-        x = x * mask.unsqueeze(-1)
-        padding = self._padding(x, mask) if min(counts) < max(counts) else None
-        x = self._enter(x, mask)
+        graded, frozen = torch.is_grad_enabled(), self.conf.frozen_layers
+        with torch.set_grad_enabled(graded and not frozen):
+            x = self._project(self._extract(clips, counts))
+            # Past its end a clip must look to the positional convolution as if alone.
+            x = x * mask.unsqueeze(-1)
+            padding = self._padding(x, mask) if min(counts) < max(counts) else None
+            x = self._enter(x, mask)
         states, shared = {0: x}, None
         wanted = self.active_layers
         for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
-            skipped = self.training and torch.rand(()).item() < self.layerdrop
+            trained = number > frozen
+            skipped = self.training and trained and self._layer_is_dropped()
             if not skipped or (number == 1 and self.first_block_runs):
-                x, shared = self._keep_or_repeat(self._block, block, x, padding, shared)
+                with torch.set_grad_enabled(graded and trained):
+                    x, shared = self._keep_or_repeat(
+                        self._block, block, x, padding, shared
+                    )
             states[number] = x
         return [states[i] for i in wanted], lengths
+
+    def _layer_is_dropped(self) -> bool:
+        return torch.rand(()).item() < self.layerdrop
 
 
 def _choose(value: Optional[float], default: float) -> float:
