@@ -1,8 +1,9 @@
 """What the wav2vec 2.0 family has in common: CNN, positional convolution, blocks."""
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -180,6 +181,17 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             if id(parameter) not in kept:
                 parameter.requires_grad_(False)
 
+    def keep_pretrained(self, layers: Sequence[int]) -> None:
+        """See :class:`UpstreamAdapter`; blocks that are trained are kept twice."""
+        super().keep_pretrained(layers)
+        blocks = self.encoder.layers[self._n_frozen : max(layers)]
+        self.pretrained_blocks = copy.deepcopy(blocks).requires_grad_(False).eval()
+
+    @property
+    def _n_frozen(self) -> int:
+        """Number of blocks that stay as pretrained, with all below them."""
+        return self.n_blocks if self.conf.freeze else self.conf.frozen_layers
+
     def train(self, mode: bool = True) -> "TransformerAdapter":
         """Set the mode; frozen parts stay in eval mode, without dropout."""
         super().train(mode)
@@ -259,13 +271,13 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             )
 
     def _forward_clips(
-        self, clips: List[torch.Tensor]
+        self, clips: List[torch.Tensor], pretrained: Sequence[int]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
         counts = [self.frame_count(len(clip)) for clip in clips]
         self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
-        graded, frozen = torch.is_grad_enabled(), self.conf.frozen_layers
+        graded, frozen = torch.is_grad_enabled(), self._n_frozen
         with torch.set_grad_enabled(graded and not frozen):
             x = self._project(self._extract(clips, counts))
             # Past its end a clip must look to the positional convolution as if alone.
@@ -273,8 +285,10 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             padding = self._padding(x, mask) if min(counts) < max(counts) else None
             x = self._enter(x, mask)
         states, shared = {0: x}, None
-        wanted = self.active_layers
-        for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
+        wanted, last = self.active_layers, min(max(pretrained, default=0), frozen)
+        last = max(last, wanted[-1])
+        branch = x, shared  # where what is kept as pretrained leaves what is trained
+        for number, block in enumerate(self.encoder.layers[:last], 1):
             trained = number > frozen
             skipped = self.training and trained and self._layer_is_dropped()
             if not skipped or (number == 1 and self.first_block_runs):
@@ -283,7 +297,15 @@ class TransformerAdapter(UpstreamAdapter, ABC):
                         self._block, block, x, padding, shared
                     )
             states[number] = x
-        return [states[i] for i in wanted], lengths
+            if number == frozen:
+                branch = x, shared
+        found = [states[i] for i in wanted]
+        if pretrained:
+            x, shared = branch
+            for number, block in enumerate(self.pretrained_blocks, frozen + 1):
+                x, shared = self._block(block, x, padding, shared)
+                states[number] = x
+        return found + [states[i] for i in pretrained], lengths
 
     def _layer_is_dropped(self) -> bool:
         return torch.rand(()).item() < self.layerdrop

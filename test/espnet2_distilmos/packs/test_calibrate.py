@@ -8,7 +8,8 @@ import torch
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
+from espnet2_distilmos.model.predictor import DistilMOSPredictor
+from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 from espnet2_distilmos.packs.calibrate import calibrate_model
 from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.pack import pack_model

@@ -92,7 +92,8 @@ def test_frozen_layers_stay_as_pretrained_and_those_above_do_not(family, load):
         assert torch.equal(first[layer], still[layer])
         assert not first[layer].requires_grad
     assert first[2].requires_grad and not torch.equal(first[2], again[2])
-    dropped = run(load(family, frozen_layers=1, layers=[0, 1, 2], layerdrop=0.999).train())
+    keys = {"frozen_layers": 1, "layers": [0, 1, 2], "layerdrop": 0.999}
+    dropped = run(load(family, **keys).train())
     assert torch.equal(dropped[1], still[1]) and torch.equal(dropped[2], still[1])
 
 
