@@ -41,8 +41,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--listeners",
         type=takes.true_or_false,
         default=argparse.SUPPRESS,
-        help="bc19, bvcc, somos: true: write the ratings of single listeners too, "
-        "utt2ratings",
+        help="bc19, bvcc, codec_mushra, somos: true: write the ratings of single "
+        "listeners too, utt2ratings",
     )
     some.add_argument(
         "--subset",
