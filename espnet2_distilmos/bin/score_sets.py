@@ -50,7 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--train_config",
         help="config.yaml of the model, which says what it predicts (what a set's "
-        "labels are is read from its labels.yaml)",
+        "labels are is read from its labels.yaml; on another scale there is no MSE)",
     )
     rows = parser.add_argument_group("rows to compare with")
     rows.add_argument(
@@ -114,13 +114,13 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
             require_folder(args.rows_dir, folder, folder.parent)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
-            if score_folder(Path(args.hyp_dir) / name, folder):
+            if score_folder(Path(args.hyp_dir) / name, folder, predicted=model):
                 logging.info(f"Scored: {Path(args.hyp_dir) / name}")
     if args.rows_dir is not None:
         _write_rows(args)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
-            draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis)
+            draw_scatter(Path(args.hyp_dir) / name, folder, name, model)
 
 
 def _write_rows(args: argparse.Namespace) -> None:
@@ -153,7 +153,7 @@ def _write_rows(args: argparse.Namespace) -> None:
     remove_outdated_probes(sets, args.rows_dir, probe)
     if args.shipped_rows is not None:
         add_shipped_rows(args.shipped_rows, args.rows_dir, sets.test_dirs)
-    score_rows(args.rows_dir, sets.test_dirs)
+    score_rows(args.rows_dir, sets.test_dirs, sets.train_dir)
 
 
 if __name__ == "__main__":

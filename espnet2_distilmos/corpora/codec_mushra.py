@@ -1,7 +1,6 @@
-"""MUSHRA ratings of neural and other speech codecs (Stahl, Windtner, Sontacchi 2024)."""
+"""MUSHRA ratings of speech codecs, most of them neural (Stahl et al. 2024)."""
 
 import json
-from pathlib import Path
 from typing import List, Tuple
 
 from espnet2_distilmos.corpora.checks import Entry, Finding, clean_id, unlabelled

@@ -1,9 +1,8 @@
 """Sheets of an Excel workbook (.xlsx) as tables: text and numbers, nothing else.
 
-A workbook is a zip of XML (ECMA-376). Of the packages that read it the usual one,
-openpyxl, leaves XML that expands without end to another package and the size of what is
-unpacked to its caller, so a corpus from elsewhere would need two packages and the checks
-below all the same.
+A workbook is a zip of XML (ECMA-376). The usual package for it, openpyxl, leaves XML
+that expands without end to another package, and the size of what is unpacked to its
+caller: a corpus from elsewhere would need two packages, and the checks below as well.
 """
 
 import posixpath
