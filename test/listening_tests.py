@@ -76,6 +76,18 @@ def workbook(sheets: dict[str, Sequence[Sequence]]) -> bytes:
     return out.getvalue()
 
 
+def with_part(content: bytes, name: str, text) -> bytes:
+    """A workbook with another part, text or bytes, in the place of its own."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for item in old.namelist():
+            new.writestr(item, text if item == name else old.read(item))
+    return out.getvalue()
+
+
 def p835(make) -> None:
     """P.835: 13 conditions of two talkers in two bands; c0 is the same files in both.
 

@@ -1,15 +1,13 @@
 """Preparation of the listening tests P.835 and MUSHRA, and the workbook's reader."""
 
-import io
 import json
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
 import soundfile
 from corpora_helpers import findings, ratings_of, read_csv
-from listening_tests import CODECS, P835_HEADER, SHEETS, workbook
+from listening_tests import CODECS, P835_HEADER, SHEETS, with_part, workbook
 
 from espnet2_distilmos.bin import prepare_corpus as command
 from espnet2_distilmos.corpora import codec_mushra, p835
@@ -246,18 +244,6 @@ def test_codec_mushra_traps_are_told(copy_of, tmp_path):
     # A line that is there twice gives no listener two ratings.
     ratings = read_lines(tmp_path / "data/all/utt2ratings", ratings_of)
     assert len(ratings["stim_01-prop_13"]) == 4
-
-
-def with_part(content, name, text):
-    """A workbook with another part in the place of its own."""
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for item in old.namelist():
-            new.writestr(item, text if item == name else old.read(item))
-    return out.getvalue()
 
 
 def test_workbook(tmp_path):
