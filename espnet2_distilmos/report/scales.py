@@ -60,7 +60,7 @@ def why_no_error(scores: Mapping[str, Any]) -> str:
     if not scales:
         return ""
     predicted, labels = (scale_words(scales[k]) for k in ("predictions", "labels"))
-    return f"its scores lie on a scale of {predicted}, the labels on one of {labels}"
+    return f"scores lie on a scale of {predicted}, labels on one of {labels}"
 
 
 def no_error_notes(scored: Iterable[Tuple[str, Mapping[str, Any]]]) -> str:
