@@ -52,6 +52,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="config.yaml of the model, which says what it predicts (what a set's "
         "labels are is read from its labels.yaml; on another scale there is no MSE)",
     )
+    parser.add_argument(
+        "--model_file",
+        help="Its checkpoint, where a calibration (.yaml beside it) has put the scores "
+        "on another scale than that of its training",
+    )
     rows = parser.add_argument_group("rows to compare with")
     rows.add_argument(
         "--rows_dir",
@@ -97,6 +102,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     if args.rows_dir is not None and args.train_dir is None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
+    from espnet2_distilmos.packs.calibration_record import labels_of
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
     from espnet2_distilmos.utils.datadir import named_sets
     from espnet2_distilmos.utils.files import read_yaml, require_folder
@@ -105,7 +111,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     sets = named_sets(args.data_dirs, args.root)
     model = Labels()
     if args.train_config is not None:
-        model = Labels.of_model(read_yaml(args.train_config), args.train_config)
+        config = args.train_config
+        model = labels_of(read_yaml(config), config, args.model_file or config)
     for name, folder in sets.items():
         # The predictions' utt2mos would be the labels themselves.
         if args.hyp_dir is not None:

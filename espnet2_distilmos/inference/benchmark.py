@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from espnet2_distilmos.packs.calibration_record import labels_of
 from espnet2_distilmos.packs.load import read_config
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.report.compare import (
@@ -81,9 +82,7 @@ def benchmark(
         raise UserError(f"no figure {unknown[0]!r}; there are {', '.join(METRICS)}")
     output_dir = Path(output_dir)
     located = {n: locate_model(m) for n, m in _named(models, _model_name).items()}
-    trained_on = {
-        n: Labels.of_model(read_config(c), c) for n, (c, _) in located.items()
-    }
+    trained_on = {n: labels_of(read_config(c), c, m) for n, (c, m) in located.items()}
     folders = _named(sets, set_name)
     data = {n: _load(d) for n, d in folders.items()}
     labelled = {n: Labels.beside(d) for n, d in folders.items()}

@@ -2,7 +2,7 @@
 
 A model of opinions from 1 to 5 can rank clips that MUSHRA rated from 0 to 100. The
 difference between its score and a label is then no error, and its mean square says
-nothing: there is no MSE. No map between scales is guessed.
+nothing: there is no MSE. No map between scales is guessed; a calibration fits one.
 """
 
 from collections.abc import Iterable, Mapping
