@@ -103,6 +103,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
     from espnet2_distilmos.packs.calibration_record import labels_of
+    from espnet2_distilmos.report.scales import differing
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
     from espnet2_distilmos.utils.datadir import named_sets
     from espnet2_distilmos.utils.files import read_yaml, require_folder
@@ -127,7 +128,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         _write_rows(args)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
-            draw_scatter(Path(args.hyp_dir) / name, folder, name, model)
+            alike = differing(model, Labels.beside(folder)) is None
+            draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis, alike)
 
 
 def _write_rows(args: argparse.Namespace) -> None:
@@ -160,7 +162,7 @@ def _write_rows(args: argparse.Namespace) -> None:
     remove_outdated_probes(sets, args.rows_dir, probe)
     if args.shipped_rows is not None:
         add_shipped_rows(args.shipped_rows, args.rows_dir, sets.test_dirs)
-    score_rows(args.rows_dir, sets.test_dirs, sets.train_dir)
+    score_rows(args.rows_dir, sets.test_dirs, train_dir=sets.train_dir)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,12 @@ A model whose squared error is not below that of one number for all clips says n
 of how good a clip is, however its correlations look on a few clips.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Dict
 
 import numpy as np
 
-from espnet2_distilmos.report.rows import Row, base_of
-from espnet2_distilmos.report.scales import why_no_error
 from espnet2_distilmos.scoring.bootstrap import Interval
 from espnet2_distilmos.scoring.significance import paired_difference
 from espnet2_distilmos.utils.datadir import read_floats, require_same_ids
@@ -125,42 +122,3 @@ def compare_files(
     ref, hyp = read_floats(labels), read_floats(predictions)
     require_same_ids({str(labels): ref, str(predictions): hyp})
     return compare_with_constant(ref, hyp, values.pop())
-
-
-def against_constant(
-    rows: Sequence[Row], sets: Sequence[str], names: Mapping[int, str], labels: PathLike
-) -> str:
-    """Say for every model and set: is it better than the constant?
-
-    Args:
-        rows: One of them may be the constant, else there is nothing to say.
-        sets: Those that are shown.
-        names: What rows are called, by `id`.
-        labels: Folder with `<set>/utt2mos`, the labels.
-    """
-    constants = {
-        s: f
-        for r in rows
-        if r.is_reference and r.name == CONSTANT
-        for s, f in r.folders.items()
-    }
-    lines = []
-    for s in sets:
-        for row in rows:
-            for variant, folder in sorted(row.folders.items()):
-                if row.is_reference or base_of(variant) != s or s not in constants:
-                    continue
-                if why := why_no_error(row.scores[variant]):
-                    said = f"{names[id(row)]} is not compared with the constant: {why}."
-                    lines.append(f"- {variant}: {said}\n")
-                    continue
-                files = (Path(labels) / variant, folder, constants[s])
-                try:
-                    found = compare_files(*(f / "utt2mos" for f in files))
-                    said = found.sentence(names[id(row)])
-                except UserError as e:
-                    # An experiment of earlier clips must not keep the others' table
-                    # from being written; scored again, it will be compared.
-                    said = f"{names[id(row)]} is not compared with the constant: {e}"
-                lines.append(f"- {variant}: {said}\n")
-    return "".join(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Dict, List, Optional, Tuple
 
-from espnet2_distilmos.report.constant import against_constant
+from espnet2_distilmos.report.against_constant import against_constant
 from espnet2_distilmos.report.environment import environment_lines
 from espnet2_distilmos.report.rows import (
     Row,

@@ -117,19 +117,22 @@ def score_folder(
 
 
 def score_rows(
-    rows_dir: PathLike, data_dirs: Mapping[str, PathLike], train_dir: PathLike
+    rows_dir: PathLike,
+    data_dirs: Mapping[str, PathLike],
+    train_dir: Optional[PathLike] = None,
 ) -> None:
     """Score every `<rows_dir>/<row>/<set>/utt2mos` of these sets.
 
     Args:
         rows_dir: folder of reference rows.
         data_dirs: set -> folder with its labels.
-        train_dir: set that the rows have learnt from, but for the oracle.
+        train_dir: set that the rows have learnt from, but for the oracle; None = one
+            on the scale of these sets.
 
     Raises:
         UserError: see :func:`write_scores`.
     """
-    learnt = Labels.beside(train_dir)
+    learnt = Labels() if train_dir is None else Labels.beside(train_dir)
     for name, data_dir in data_dirs.items():
         for row in sorted(p for p in Path(rows_dir).iterdir() if p.is_dir()):
             if (row / name / "utt2mos").exists():
@@ -139,7 +142,11 @@ def score_rows(
 
 
 def draw_scatter(
-    folder: PathLike, data_dir: PathLike, title: str, predicted: Labels
+    folder: PathLike,
+    data_dir: PathLike,
+    title: str,
+    predicted: str,
+    one_scale: bool = True,
 ) -> None:
     """Draw `<folder>/utt2mos` over a set's labels: `scatter.png` beside it.
 
@@ -147,7 +154,8 @@ def draw_scatter(
         folder: of the predictions.
         data_dir: the set, with `utt2mos` and perhaps `utt2sys` and `labels.yaml`.
         title: heading of the picture.
-        predicted: what the model predicts, for the axes.
+        predicted: what the model predicts, for the axis.
+        one_scale: whether that is on the scale of the labels.
 
     Raises:
         UserError: nothing to draw, or other utterances in one of the files.
@@ -159,10 +167,10 @@ def draw_scatter(
         "hyp_utt2mos": folder / "utt2mos",
         **({"utt2sys": systems} if systems.exists() else {}),
     }
-    labels, picture = Labels.beside(data_dir), folder / "scatter.png"
+    label_name, picture = Labels.beside(data_dir).axis, folder / "scatter.png"
     words: Dict[str, Any] = {
-        **{"title": title, "label_name": labels.axis, "predicted": predicted.axis},
-        **({"one_scale": False} if differing(predicted, labels) else {}),
+        **{"title": title, "label_name": label_name, "predicted": predicted},
+        **({} if one_scale else {"one_scale": False}),
     }
     request = {**{k: sha256_file(v) for k, v in files.items()}, **words}
     if is_whole(folder / "scatter.yaml", request, lambda _: [picture]):
