@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from espnet2_distilmos.packs.calibration_record import labels_of
 from espnet2_distilmos.packs.load import read_config
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.report.compare import (
@@ -16,6 +17,7 @@ from espnet2_distilmos.report.compare import (
 from espnet2_distilmos.report.environment import environment_lines
 from espnet2_distilmos.report.results import render_results
 from espnet2_distilmos.report.rows import Row
+from espnet2_distilmos.report.scales import differing, without_errors
 from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.datadir import (
@@ -80,9 +82,7 @@ def benchmark(
         raise UserError(f"no figure {unknown[0]!r}; there are {', '.join(METRICS)}")
     output_dir = Path(output_dir)
     located = {n: locate_model(m) for n, m in _named(models, _model_name).items()}
-    trained_on = {
-        n: Labels.of_model(read_config(c), c) for n, (c, _) in located.items()
-    }
+    trained_on = {n: labels_of(read_config(c), c, m) for n, (c, m) in located.items()}
     folders = _named(sets, set_name)
     data = {n: _load(d) for n, d in folders.items()}
     labelled = {n: Labels.beside(d) for n, d in folders.items()}
@@ -96,7 +96,10 @@ def benchmark(
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems
-                row.scores[name] = score(labels, values, systems, seed=seed)
+                scores = score(labels, values, systems, seed=seed)
+                if (scales := differing(trained_on[model], labelled[name])) is not None:
+                    scores = without_errors(scores, scales)
+                row.scores[name] = scores
                 write_json(folder / name / "scores.json", row.scores[name])
             rows.append(row)
         comparisons: List[Comparison] = []
@@ -109,6 +112,7 @@ def benchmark(
                 metrics,
                 n_bootstrap,
                 seed,
+                [m for m, of in trained_on.items() if differing(of, labelled[name])],
             )
         comparisons = correct(comparisons)
         notes = {n: f"Labels: {x.what}." for n, x in labelled.items()}

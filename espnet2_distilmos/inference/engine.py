@@ -16,7 +16,7 @@ from espnet2_distilmos.inference.device import (
 )
 from espnet2_distilmos.inference.files import Score, score_files
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
-from espnet2_distilmos.packs.calibration_record import read_calibration
+from espnet2_distilmos.packs.calibration_record import labels_of, read_calibration
 from espnet2_distilmos.packs.load import (
     corpus_number,
     load_network,
@@ -27,7 +27,6 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.label_info import scale_words
-from espnet2_distilmos.utils.labels import Labels
 
 Piece = Tuple[int, np.ndarray]
 
@@ -80,7 +79,7 @@ class DistilMOSInference:
             train_config = Path(model_file).parent / "config.yaml"
         self.device = choose_device(device)
         # What the scores are: a model knows no better than its labels.
-        self.labels = Labels.of_model(read_config(train_config), train_config)
+        self.labels = labels_of(read_config(train_config), train_config, model_file)
         self.model_file = str(model_file)
         self.network = load_network(train_config, model_file).to(self.device)
         calibration = read_calibration(read_config(train_config), model_file)

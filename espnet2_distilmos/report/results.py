@@ -1,10 +1,9 @@
 """RESULTS.md: every model and reference row on every test set."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from espnet2_distilmos.report.constant import CONSTANT, compare_files
+from espnet2_distilmos.report.against_constant import against_constant
 from espnet2_distilmos.report.environment import environment_lines
 from espnet2_distilmos.report.rows import (
     Row,
@@ -13,6 +12,7 @@ from espnet2_distilmos.report.rows import (
     read_set_notes,
     reference_rows,
 )
+from espnet2_distilmos.report.scales import no_error_notes
 from espnet2_distilmos.report.tables import (
     HEADER,
     LEVELS,
@@ -89,6 +89,7 @@ def _section(
     if note:
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
+    text += no_error_notes(_scored(name, rows, labels))
     absent = [r for r in rows if name not in map(base_of, r.scores)]
     for row in absent:
         if name in row.not_shown:
@@ -99,41 +100,6 @@ def _section(
     if unsaid:
         text += f"\nNot scored on this set: {', '.join(unsaid)}\n"
     return text
-
-
-def against_constant(
-    rows: Sequence[Row], sets: Sequence[str], names: Mapping[int, str], labels: PathLike
-) -> str:
-    """Say for every model and set: is it better than the constant?
-
-    Args:
-        rows: One of them may be the constant, else there is nothing to say.
-        sets: Those that are shown.
-        names: What rows are called, by `id`.
-        labels: Folder with `<set>/utt2mos`, the labels.
-    """
-    constants = {
-        s: f
-        for r in rows
-        if r.is_reference and r.name == CONSTANT
-        for s, f in r.folders.items()
-    }
-    lines = []
-    for s in sets:
-        for row in rows:
-            for variant, folder in sorted(row.folders.items()):
-                if row.is_reference or base_of(variant) != s or s not in constants:
-                    continue
-                files = (Path(labels) / variant, folder, constants[s])
-                try:
-                    found = compare_files(*(f / "utt2mos" for f in files))
-                    said = found.sentence(names[id(row)])
-                except UserError as e:
-                    # An experiment of earlier clips must not keep the others' table
-                    # from being written; scored again, it will be compared.
-                    said = f"{names[id(row)]} is not compared with the constant: {e}"
-                lines.append(f"- {variant}: {said}\n")
-    return "".join(lines)
 
 
 def overview(

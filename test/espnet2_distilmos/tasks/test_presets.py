@@ -56,6 +56,12 @@ BASES = {
         "predictor_conf.target_layers upstream_conf.layers batch_bins max_epoch "
         "upstream_conf.feature_grad_mult scheduler_conf.max_steps num_iters_per_epoch",
     ),
+    "train_distilmos_own_whisper_tiny": (
+        "train_distilmos_whisper_tiny",
+        "scheduler_conf.max_steps max_epoch num_iters_per_epoch min_steps "
+        "standardize_labels best_model_criterion early_stopping_criterion "
+        "keep_nbest_models",
+    ),
     "train_nodistil_mini": (
         "train_distilmos_mini",
         "loss_conf.token_weight optim_conf.lr",
