@@ -4,8 +4,8 @@ set -e
 set -u
 set -o pipefail
 
-# 84 clips to train on: the short schedule of a small corpus, which starts at the linear
-# probe and takes the mean of the five best epochs.
+# 84 clips to train on: the short schedule of a small corpus, half of whose score is the
+# linear probe's, and which takes the mean of the five best epochs.
 exec ./distilmos.sh \
     --ngpu 0 \
     --upstream conf/upstream/whisper_tiny_en.yaml \
