@@ -11,6 +11,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
+from espnet2_distilmos.utils.folds import Folds, unit_file
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
@@ -23,6 +24,7 @@ def write_scores(
     table: Optional[PathLike] = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    folds: Optional[Folds] = None,
 ) -> Optional[str]:
     """Compare predictions with labels, and write the figures.
 
@@ -35,6 +37,8 @@ def write_scores(
             nothing is done.
         n_bootstrap: resamples; 0 for no intervals.
         seed: of the resampling.
+        folds: of a cross-validation whose predictions these are: the intervals over
+            utterances resample what its folds keep apart, too.
 
     Returns:
         The table; None where there was nothing to do.
@@ -47,6 +51,10 @@ def write_scores(
         "hyp_utt2mos": hyp_utt2mos,
         "utt2sys": utt2sys,
     }
+    units = None
+    if folds is not None:
+        units = unit_file(Path(ref_utt2mos).parent, folds.by)
+        inputs["utt2unit"] = units
     for path in (output, table):
         if path is not None:
             require_output(path, *inputs.values())
@@ -54,6 +62,7 @@ def write_scores(
         **{k: None if v is None else sha256_file(v) for k, v in inputs.items()},
         "n_bootstrap": n_bootstrap,
         "seed": seed,
+        **({} if folds is None else {"folds": folds.record}),
     }
     if table is not None and output is not None:
         if matches(output, request, lambda _: [table]):
@@ -62,7 +71,10 @@ def write_scores(
     from espnet2_distilmos.report.tables import scores_table
     from espnet2_distilmos.scoring.score import score_files
 
-    scores = score_files(ref_utt2mos, hyp_utt2mos, utt2sys, n_bootstrap, seed)
+    files = (ref_utt2mos, hyp_utt2mos, utt2sys)
+    scores = score_files(*files, n_bootstrap, seed, units)
+    if folds is not None:
+        scores["folds"] = folds.record
     text = scores_table(scores)
     if table is not None:
         write_text(table, text)
@@ -72,7 +84,11 @@ def write_scores(
 
 
 def score_folder(
-    folder: PathLike, data_dir: PathLike, n_bootstrap: int = 1000, seed: int = 0
+    folder: PathLike,
+    data_dir: PathLike,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    folds: Optional[Folds] = None,
 ) -> bool:
     """Score `<folder>/utt2mos` against a set: `scores.json` and `scores.txt` beside it.
 
@@ -81,6 +97,7 @@ def score_folder(
         data_dir: the set, with `utt2mos` and perhaps `utt2sys`.
         n_bootstrap: as for :func:`write_scores`.
         seed: likewise.
+        folds: likewise.
 
     Returns:
         Whether there was something to do.
@@ -98,16 +115,22 @@ def score_folder(
         folder / "scores.txt",
         n_bootstrap,
         seed,
+        folds,
     )
     return text is not None
 
 
-def score_rows(rows_dir: PathLike, data_dirs: Mapping[str, PathLike]) -> None:
+def score_rows(
+    rows_dir: PathLike,
+    data_dirs: Mapping[str, PathLike],
+    folds: Optional[Folds] = None,
+) -> None:
     """Score every `<rows_dir>/<row>/<set>/utt2mos` of these sets.
 
     Args:
         rows_dir: folder of reference rows.
         data_dirs: set -> folder with its labels.
+        folds: as for :func:`write_scores`.
 
     Raises:
         UserError: see :func:`write_scores`.
@@ -115,7 +138,7 @@ def score_rows(rows_dir: PathLike, data_dirs: Mapping[str, PathLike]) -> None:
     for name, data_dir in data_dirs.items():
         for row in sorted(p for p in Path(rows_dir).iterdir() if p.is_dir()):
             if (row / name / "utt2mos").exists():
-                if score_folder(row / name, data_dir):
+                if score_folder(row / name, data_dir, folds=folds):
                     logging.info(f"Scored: {row / name}")
 
 

@@ -64,3 +64,11 @@ def scores_table(scores: Mapping[str, Any]) -> str:
     """One `scores.json` as text, a row a level."""
     rows = [[name, *level_cells(scores, level)] for level, name in LEVELS.items()]
     return f"{bootstrap_note(scores)}\n\n" + markdown_table(["level", *HEADER], rows)
+
+
+def resampled(scores: Mapping[str, Any]) -> str:
+    """Say what the intervals resample: of a cross-validation what its folds part."""
+    by = scores.get("folds", {}).get("by", "clip")
+    if by == "system":
+        return "whole systems, at every level"
+    return f"{by}s (utterance) or systems (the other two)"
