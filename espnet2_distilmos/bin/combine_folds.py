@@ -13,10 +13,10 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of `distilmos combine-folds`."""
     parser = argparse.ArgumentParser(
-        description="Join the predictions of the folds of a cross-validation, each clip "
-        "by the model that was not trained on it; score and draw them over the labels. "
-        "Intervals resample what the folds keep apart (systems). It is an error where a "
-        "clip is not predicted, or twice.",
+        description="Join the predictions of the folds of a cross-validation, each "
+        "clip by the model that was not trained on it; score and draw them over the "
+        "labels. Intervals resample what the folds keep apart (systems). It is an "
+        "error where a clip is not predicted, or twice.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
             "distilmos combine-folds --folds_dir dump/cv2_system --tag_dirs "

@@ -14,10 +14,10 @@ from espnet2_distilmos.utils.folds import KEPT_APART
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of `distilmos make-folds`."""
     parser = argparse.ArgumentParser(
-        description="Make the folds of a cross-validation from formatted sets: for each "
-        "a training, a validation and a test part. Every clip is tested in one fold, and "
-        "no two folds test the same system (or speaker). The same clips and seed make "
-        "the same folds.",
+        description="Make the folds of a cross-validation from formatted sets: for "
+        "each a training, a validation and a test part. Every clip is tested in one "
+        "fold, and no two folds test the same system (or speaker). The same clips and "
+        "seed make the same folds.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
             "distilmos make-folds --data_dirs dump/raw/all --folds 5 "

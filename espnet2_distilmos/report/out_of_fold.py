@@ -145,7 +145,8 @@ def _rows_of_all(dirs: Sequence[Path]) -> List[str]:
 
 
 def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+    """Return a text as one line; empty without the file."""
+    return " ".join(file.read_text(encoding="utf-8").split()) if file.is_file() else ""
 
 
 def _write_oracle(folds: Folds, output_dir: Path) -> None:
