@@ -248,8 +248,8 @@ def _told(
 
 def _told_folds(table: Table) -> str:
     n_systems = len({r.system for r in table.rows} - {None})
-    by = "" if n_systems >= FOLDS else " --fold_by clip"
+    options = f"--folds {FOLDS}" + ("" if n_systems >= FOLDS else " --fold_by clip")
     return (
-        f"Under {FEW_TESTS} test clips figures say little: ./run.sh --folds {FOLDS}{by} "
+        f"Under {FEW_TESTS} test clips figures say little: ./run.sh {options} "
         f"tests on all {len(table.rows)}, by {FOLDS} trainings (doc/your_corpus.md)."
     )
