@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet2_distilmos.scoring.bootstrap import (
     LEVEL,
+    Statistic,
     bootstrap_intervals,
     whole_groups,
 )
@@ -93,7 +94,8 @@ def score(
     def of_clips(drawn: np.ndarray) -> Values:
         return all_metrics(x[drawn], y[drawn])
 
-    n_units, statistic = len(ids), of_clips
+    n_units = len(ids)
+    statistic: Statistic = of_clips
     if units is not None:
         drawn_whole = group_by_system([units[u] for u in ids])
         n_units, statistic = len(drawn_whole), whole_groups(drawn_whole, of_clips)

@@ -14,6 +14,7 @@ import numpy as np
 
 from espnet2_distilmos.scoring.bootstrap import (
     Interval,
+    Statistic,
     bootstrap_samples,
     percentile_interval,
     whole_groups,
@@ -114,7 +115,8 @@ def paired_difference(
     def mean(drawn: np.ndarray) -> Dict[str, Optional[float]]:
         return {"mean": float(differences[drawn].mean()) if len(drawn) else None}
 
-    n_units, statistic = len(differences), mean
+    n_units = len(differences)
+    statistic: Statistic = mean
     if units is not None:
         groups = group_by_system(units)
         if len(groups) < 2:

@@ -49,12 +49,10 @@ class Folds:
         """
         record = Path(folder) / RECORD
         found = read_yaml(record).get("request")
-        n, by = (
-            (found.get("n_folds"), found.get("by"))
-            if isinstance(found, dict)
-            else (None, None)
-        )
-        if not isinstance(n, int) or by not in KEPT_APART:
+        n, by = None, None
+        if isinstance(found, dict):
+            n, by = found.get("n_folds"), found.get("by")
+        if not isinstance(n, int) or not isinstance(by, str) or by not in KEPT_APART:
             raise UserError(
                 f"{record}: does not say which folds these are; run stage 1 again"
             )

@@ -29,7 +29,7 @@ gpu_inference=false   # Whether to score with GPU.
 dumpdir=dump          # Directory to dump features.
 expdir=exp            # Directory to save experiments.
 python=python3        # Specify python to execute espnet commands.
-seed=0                # Of frames, k-means and the readout's start (training: train_config).
+seed=0                # Of frames, k-means, folds and the readout's start (training: train_config).
 
 # Data
 train_set=            # Name of training set, a folder of data/.

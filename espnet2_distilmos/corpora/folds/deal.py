@@ -128,7 +128,7 @@ def _deal(
 
 def _groups(names: List[str], size: int) -> List[List[str]]:
     """Cut into groups of `size` from both ends; what is left of the middle is last."""
-    groups = []
+    groups: List[List[str]] = []
     low, high = 0, len(names)
     while high - low >= size:
         if len(groups) % 2 == 0:

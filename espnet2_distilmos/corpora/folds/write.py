@@ -227,8 +227,11 @@ def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
     def joined(name: str) -> Optional[Dict[str, Any]]:
         values = [getattr(data, name) for data in loaded.values()]
         if name == "ratings" and rated:
-            empty = [{utt: [] for utt in data.wavs} for data in loaded.values()]
-            values = [{**e, **(v or {})} for e, v in zip(empty, values)]
+            none: List[Any] = []
+            values = [
+                {**dict.fromkeys(data.wavs, none), **(data.ratings or {})}
+                for data in loaded.values()
+            ]
         if any(v is None for v in values):
             return None
         return {u: part[u] for part in values for u in part}
