@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from espnet2_distilmos.corpora.folds.deal import Clip, Fold, deal_folds
+from espnet2_distilmos.corpora.folds.deal import Clip, deal_folds
+from espnet2_distilmos.corpora.folds.told import counts, note, sizes, told_of
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.datadir import (
     DATA_FILES,
@@ -110,14 +111,18 @@ def make_folds(
                 clips = getattr(fold, part)
                 whole.write(folds.part(i, part), [c.utt for c in clips])
             write_yaml(
-                output_dir / f"fold{i}" / NOTES, {"test": _note(i, n_folds, fold, by)}
+                output_dir / f"fold{i}" / NOTES, {"test": note(i, n_folds, fold, by)}
             )
-        told = _told(folds, list(sets), dealt, len(dropped))
+        told = told_of(folds, list(sets), dealt, len(dropped))
         write_yaml(output_dir / NOTES, {folds.name: told})
-        counts = [_counts(fold) for fold in dealt]
-        write_stamp(output_dir / RECORD, request, folds=counts, told=told)
+        write_stamp(
+            output_dir / RECORD,
+            request,
+            folds=[counts(fold) for fold in dealt],
+            told=told,
+        )
     for i, fold in enumerate(dealt, 1):
-        logging.info(f"{output_dir}/fold{i}: {_sizes(fold, by)}")
+        logging.info(f"{output_dir}/fold{i}: {sizes(fold, by)}")
     logging.info(f"{folds.whole}: {told}")
     return folds
 
@@ -241,61 +246,3 @@ def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
         *map(joined, ("mos", "systems", "speakers", "corpora", "ratings")),
     )
     return whole.subset(sorted(whole.wavs, key=str.encode))
-
-
-def _counts(fold: Fold) -> Dict[str, Any]:
-    """Return what the record says of a fold."""
-    return {
-        part: {
-            "clips": len(clips),
-            "mean_label": round(sum(c.mos for c in clips) / len(clips), 4),
-            "systems": _systems(clips),
-        }
-        for part in PARTS
-        for clips in [getattr(fold, part)]
-    }
-
-
-def _systems(clips: Sequence[Clip]) -> List[str]:
-    return sorted({c.system for c in clips if c.system is not None}, key=str.encode)
-
-
-def _sizes(fold: Fold, by: str) -> str:
-    """`train 48 of 8 systems, valid 12 of 2, test 18 of 3`."""
-    sizes = []
-    for part in PARTS:
-        clips = getattr(fold, part)
-        groups = _systems(clips)
-        of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
-        sizes.append(f"{part} {len(clips)} clips{of}")
-    return ", ".join(sizes)
-
-
-def _note(number: int, n_folds: int, fold: Fold, by: str) -> str:
-    heard = f"; none of its {by}s was heard in training" if by != "clip" else ""
-    return f"Fold {number} of {n_folds}{heard}: {_sizes(fold, by)}."
-
-
-def _told(folds: Folds, sets: List[str], dealt: List[Fold], n_dropped: int) -> str:
-    """Say how the table over all folds came about."""
-    clips = [c for fold in dealt for c in fold.test]
-    groups = _systems(clips)
-    by = folds.by
-    of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
-    told = (
-        f"Out of fold: {len(clips)} clips{of} ({' + '.join(sets)}) in {folds.n} folds "
-        f"by {by}; each clip is predicted by the one of {folds.n} models that was "
-        + (
-            f"neither trained nor chosen on any clip of its {by}."
-            if by != "clip"
-            else "neither trained nor chosen on it; its system was heard in training."
-        )
-    )
-    apart = sum(fold.apart for fold in dealt)
-    which = "The" if apart in (0, folds.n) else f"In {apart} folds the"
-    shared = "apart from" if apart else "in"
-    if by != "clip":
-        told += f" {which} {by}s of the validation parts are {shared} training."
-    if n_dropped:
-        told += f" {n_dropped} clips are tested, but too short or long to train."
-    return told
