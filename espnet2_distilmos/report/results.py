@@ -21,6 +21,7 @@ from espnet2_distilmos.report.tables import (
     figure,
     level_cells,
     markdown_table,
+    resampled,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -32,7 +33,7 @@ not given (–) under 10 systems
 - within systems: in each system of at least 3 clips alone, averaged over systems by \
 their number of clips; MSE after removing each system's own bias; \
 n counts these systems and, in parentheses, those in which correlations are defined
-- in brackets: {intervals}; resampled are clips (utterance) or systems (the other two)
+- in brackets: {intervals}; resampled are {resampled}
 """
 OUT_OF_DOMAIN = """\
 - out of domain: a set of another corpus, scored with the model as it is; listening \
@@ -42,13 +43,6 @@ LEVELLED = """\
 - @-26dB and the like behind a model: the same clips at one level. Their RMS over the \
 whole clip, pauses included, was set to so many dB re full scale (not the active \
 speech level of ITU-T P.56 that sv56 sets); peaks over full scale were clipped
-"""
-AGAINST_CONSTANT = """
-## Better than a constant?
-
-The constant is the mean label of the training set. In brackets: 95% bootstrap \
-intervals of the difference on the same clips (10000 resamples, seed 0).
-
 """
 
 
@@ -182,7 +176,10 @@ def render_results(
     if label_kind:
         head += f"Labels: **{label_kind}**\n\n"
     head += "## Environments\n\n" + "".join(f"{i}\n" for i in items)
-    head += "\n## How to read\n\n" + LEGEND.format(intervals=" or ".join(intervals))
+    head += "\n## How to read\n\n" + LEGEND.format(
+        intervals=" or ".join(intervals),
+        resampled=" or ".join(dict.fromkeys(resampled(scores) for _, scores in shown)),
+    )
     if any(s in out_of_domain for s in sets):
         head += OUT_OF_DOMAIN
     if any("@" in s for r in rows for s in r.scores if base_of(s) in sets):
@@ -205,9 +202,8 @@ def render_results(
         ]
         if notes:
             body += f"\n## {title_of}\n\n" + "".join(notes)
-    said = "" if labels is None else against_constant(rows, sets, names, labels)
-    if said:
-        body += AGAINST_CONSTANT + said
+    if labels is not None:
+        body += against_constant(rows, sets, names, labels)
     return head, body
 
 

@@ -13,6 +13,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_text,
 )
+from espnet2_distilmos.utils.folds import Folds, unit_file
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, matches, write_stamp
 
@@ -26,6 +27,7 @@ def write_scores(
     n_bootstrap: int = 1000,
     seed: int = 0,
     scales: Optional[Scales] = None,
+    folds: Optional[Folds] = None,
 ) -> Optional[str]:
     """Compare predictions with labels, and write the figures.
 
@@ -38,6 +40,8 @@ def write_scores(
             nothing is done.
         n_bootstrap: resamples; 0 for no intervals.
         seed: of the resampling.
+        folds: of a cross-validation whose predictions these are: the intervals over
+            utterances resample what its folds keep apart, too.
         scales: of scores and labels, where they differ (:func:`.scales.differing`):
             no MSE is given.
 
@@ -52,6 +56,10 @@ def write_scores(
         "hyp_utt2mos": hyp_utt2mos,
         "utt2sys": utt2sys,
     }
+    units = None
+    if folds is not None:
+        units = unit_file(Path(ref_utt2mos).parent, folds.by)
+        inputs["utt2unit"] = units
     for path in (output, table):
         if path is not None:
             require_output(path, *inputs.values())
@@ -60,6 +68,7 @@ def write_scores(
         "n_bootstrap": n_bootstrap,
         "seed": seed,
         **({} if scales is None else {SCALES: scales}),
+        **({} if folds is None else {"folds": folds.record}),
     }
     if table is not None and output is not None:
         if matches(output, request, lambda _: [table]):
@@ -68,7 +77,10 @@ def write_scores(
     from espnet2_distilmos.report.tables import scores_table
     from espnet2_distilmos.scoring.score import score_files
 
-    scores = score_files(ref_utt2mos, hyp_utt2mos, utt2sys, n_bootstrap, seed)
+    files = (ref_utt2mos, hyp_utt2mos, utt2sys)
+    scores = score_files(*files, n_bootstrap, seed, units)
+    if folds is not None:
+        scores["folds"] = folds.record
     if scales is not None:
         scores = without_errors(scores, scales)
     text = scores_table(scores)
@@ -85,6 +97,7 @@ def score_folder(
     n_bootstrap: int = 1000,
     seed: int = 0,
     predicted: Optional[Labels] = None,
+    folds: Optional[Folds] = None,
 ) -> bool:
     """Score `<folder>/utt2mos` against a set: `scores.json` and `scores.txt` beside it.
 
@@ -94,6 +107,7 @@ def score_folder(
         n_bootstrap: as for :func:`write_scores`.
         seed: likewise.
         predicted: what the predictions are; None = not known.
+        folds: likewise.
 
     Returns:
         Whether there was something to do.
@@ -112,6 +126,7 @@ def score_folder(
         n_bootstrap,
         seed,
         differing(predicted or Labels(), Labels.beside(data_dir)),
+        folds,
     )
     return text is not None
 
@@ -120,6 +135,7 @@ def score_rows(
     rows_dir: PathLike,
     data_dirs: Mapping[str, PathLike],
     train_dir: Optional[PathLike] = None,
+    folds: Optional[Folds] = None,
 ) -> None:
     """Score every `<rows_dir>/<row>/<set>/utt2mos` of these sets.
 
@@ -128,6 +144,7 @@ def score_rows(
         data_dirs: set -> folder with its labels.
         train_dir: set that the rows have learnt from, but for the oracle; None = one
             on the scale of these sets.
+        folds: as for :func:`write_scores`.
 
     Raises:
         UserError: see :func:`write_scores`.
@@ -137,7 +154,7 @@ def score_rows(
         for row in sorted(p for p in Path(rows_dir).iterdir() if p.is_dir()):
             if (row / name / "utt2mos").exists():
                 predicted = Labels() if row.name == SYSTEM_MEAN else learnt
-                if score_folder(row / name, data_dir, predicted=predicted):
+                if score_folder(row / name, data_dir, predicted=predicted, folds=folds):
                     logging.info(f"Scored: {row / name}")
 
 

@@ -68,3 +68,11 @@ def scores_table(scores: Mapping[str, Any]) -> str:
     if why := why_no_error(scores):
         text += f"\nNo MSE: {why}.\n"
     return text
+
+
+def resampled(scores: Mapping[str, Any]) -> str:
+    """Say what the intervals resample: of a cross-validation what its folds part."""
+    by = scores.get("folds", {}).get("by", "clip")
+    if by == "system":
+        return "whole systems, at every level"
+    return f"{by}s (utterance) or systems (the other two)"
