@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check an install of the scorer alone, from a folder outside the repository.
 
-    pip install . && cd /tmp && python REPOSITORY/.ci/score_alone.py
+    pip install '.[torch]' && cd /tmp && python REPOSITORY/.ci/score_alone.py
 
 Writes a tiny model with random weights and a clip, scores it by command and from
 Python, and compares. No ESPnet, no download.

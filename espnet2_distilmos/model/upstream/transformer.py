@@ -252,7 +252,10 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         # Past its end a clip must look to the positional convolution as if alone.
         x = x * mask.unsqueeze(-1)
         padding = self._padding(x, mask) if min(counts) < max(counts) else None
-        x = self._enter(x, mask)
+        return self._run_blocks(self._enter(x, mask), padding), lengths
+
+    def _run_blocks(self, x: torch.Tensor, padding: Any) -> List[torch.Tensor]:
+        """Map the input of block 1, (B, T, D), -> (B, T, D) an active layer."""
         states, shared = {0: x}, None
         wanted = self.active_layers
         for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
@@ -260,7 +263,30 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             if not skipped or (number == 1 and self.first_block_runs):
                 x, shared = self._keep_or_repeat(self._block, block, x, padding, shared)
             states[number] = x
-        return [states[i] for i in wanted], lengths
+        return [states[i] for i in wanted]
+
+    def one_clip(self, clip: torch.Tensor) -> List[torch.Tensor]:
+        """Compute the states of one clip, as :meth:`forward` does, for a trace.
+
+        No length becomes a number of Python's on the way: a trace that is made of a
+        clip holds for clips of other lengths.
+
+        Args:
+            clip: (N,) samples at 16 kHz, enough for a frame.
+
+        Returns:
+            One (1, T, D) tensor an active layer.
+        """
+        if self.waveform_eps is not None:
+            centred = clip - clip.mean()
+            clip = centred * torch.rsqrt(centred.square().mean() + self.waveform_eps)
+        x = self._project(self._features_of_one(clip))
+        mask = torch.ones_like(x[..., 0], dtype=torch.bool)
+        return self._normalise(self._run_blocks(self._enter(x, mask), None))
+
+    def _features_of_one(self, clip: torch.Tensor) -> torch.Tensor:
+        """Map (N,) -> (1, T, C), for :meth:`one_clip`."""
+        return self._convolve(clip.unsqueeze(0))
 
 
 def _choose(value: Optional[float], default: float) -> float:
