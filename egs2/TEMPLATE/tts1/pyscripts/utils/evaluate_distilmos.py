@@ -17,7 +17,8 @@ try:
     from espnet2_distilmos.utils.command import run
 except ModuleNotFoundError as e:
     sys.exit(
-        f"error: {e.name} is missing: run pip install '.[torch]' in a clone of DistilMOS"
+        f"error: {e.name} is missing: run pip install '.[torch]' in a clone of "
+        "DistilMOS"
     )
 
 if __name__ == "__main__":
