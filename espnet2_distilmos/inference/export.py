@@ -103,7 +103,7 @@ def export_model(
     _require_size(network, model_file)
     skip_unused_layers(network)
     made_up = _made_up(fewest_samples(network.upstream))
-    given = _read(clips)
+    given = _read(clips, len(made_up[0]))
     record = _record(model, config, train_config, model_file, network)
     by_torch = [_score(network, clip) for clip in made_up]
     traced = OneClipNetwork(network)
@@ -204,17 +204,23 @@ def _made_up(fewest: int) -> List[np.ndarray]:
     return [clip.astype(np.float32) for clip in clips]
 
 
-def _read(paths: Sequence[PathLike]) -> List[np.ndarray]:
+def _read(paths: Sequence[PathLike], fewest: int) -> List[np.ndarray]:
     """Return files at 16 kHz, each cut to a window.
 
     Raises:
-        UserError: one that cannot be read.
+        UserError: one that cannot be read, or has fewer than `fewest` samples.
     """
-    if not paths:
-        return []
-    files = [AudioFile(clip.path) for clip in collect_clips(paths)]
-    most = int(WINDOW * SAMPLE_RATE)
-    return [np.concatenate(list(file.blocks()))[:most] for file in files]
+    clips = []
+    for name in (clip.path for clip in collect_clips(paths)):
+        blocks, n = [], 0
+        for block in AudioFile(name).blocks():
+            blocks.append(block)
+            if (n := n + len(block)) >= WINDOW * SAMPLE_RATE:
+                break
+        if n < fewest:
+            raise UserError(f"{name}: too short for one frame of the upstream")
+        clips.append(np.concatenate(blocks)[: int(WINDOW * SAMPLE_RATE)])
+    return clips
 
 
 @torch.inference_mode()

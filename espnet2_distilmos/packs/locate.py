@@ -13,12 +13,13 @@ from espnet2_distilmos.packs.folder import (
     require_inside,
     unpack,
 )
-from espnet2_distilmos.packs.onnx_scan import is_onnx
+from espnet2_distilmos.packs.onnx_scan import SUFFIX, is_onnx
 from espnet2_distilmos.packs.released import BACKBONE, REPOSITORY, released_model
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.network import brief, hub_or_cache
 
+_OF_FILES = (".zip", ".pth", SUFFIX)  # no tag or repository ends with them
 _HUB = "https://huggingface.co/"
 
 
@@ -62,7 +63,7 @@ def locate_model(tag: Optional[str] = None) -> Model:
     name, inner = _hub_name(str(tag))
     if name.lower() == REPOSITORY.lower():
         return released_model(inner or BACKBONE)
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in _OF_FILES:
         raise UserError(f"{tag}: no such model file, folder or tag")
     return model_in(_download(name) / inner)
 

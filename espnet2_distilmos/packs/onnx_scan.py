@@ -44,8 +44,8 @@ class _Malformed(Exception):
 
 
 def is_onnx(path: Any) -> bool:
-    """Tell whether this names an `.onnx` file that is there."""
-    return path is not None and str(path).endswith(SUFFIX) and Path(path).is_file()
+    """Tell whether this names an `.onnx` file, which may be missing."""
+    return path is not None and str(path).endswith(SUFFIX) and not Path(path).is_dir()
 
 
 def scan_onnx(path: PathLike) -> Dict[str, str]:

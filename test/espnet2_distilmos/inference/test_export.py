@@ -225,7 +225,7 @@ def test_other_commands_take_it(exported, pesq_model, clips, tmp_path, make_set,
     assert read_floats(tmp_path / "out/utt2mos") == pytest.approx(first, abs=1e-5)
 
 
-def test_what_cannot_be_exported(tmp_path, tiny_model, exported):
+def test_what_cannot_be_exported(tmp_path, tiny_model, exported, tools):
     with pytest.raises(UserError, match="must end with .onnx"):
         export_model(str(tiny_model), tmp_path / "model.zip")
     with pytest.raises(UserError, match="is exported already"):
@@ -234,7 +234,15 @@ def test_what_cannot_be_exported(tmp_path, tiny_model, exported):
     with pytest.raises(UserError, match="data2vec_local: models on this upstream") as e:
         export_model(str(other), tmp_path / "other.onnx")
     assert "Whisper, WavLM, HuBERT and wav2vec 2.0 can" in str(e.value)
+    short = tools.wav(tmp_path / "short.wav", 0.01)
+    with pytest.raises(UserError, match="short.wav: too short for one frame"):
+        export_model(str(tiny_model), tmp_path / "model.onnx", "int8", [short])
     assert not list(tmp_path.glob("*.onnx"))
+    missing = str(tmp_path / "none.onnx")
+    with pytest.raises(UserError, match="none.onnx: no such model file, folder or tag"):
+        DistilMOSInference.from_pretrained(missing)
+    with pytest.raises(UserError, match="none.onnx: cannot be read"):
+        DistilMOSInference(model_file=missing)
 
 
 def test_a_graph_that_scores_otherwise_is_not_written(
