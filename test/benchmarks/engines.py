@@ -31,7 +31,7 @@ INSTALLS = {
     "float32": ["{repo}"],
     "int8": ["{repo}"],
     "distillmos": ["distillmos", "soundfile"],
-    "speechmos": ["speechmos", "onnxruntime", "soundfile"],
+    "speechmos": ["speechmos", "librosa", "onnxruntime", "soundfile"],
 }
 
 
