@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from listening_tests import codec_mushra, p835
 from made_speech import speech_like
 
 from mini_mos.corpus.speech import find_speech, read_clean
@@ -310,7 +311,8 @@ def singmos(make: Maker) -> None:
 
 
 CORPORA: dict[str, Callable] = {
-    f.__name__: f for f in (bvcc, bc19, somos, nisqa, tmhint_qi, singmos)
+    f.__name__: f
+    for f in (bvcc, bc19, somos, nisqa, tmhint_qi, singmos, p835, codec_mushra)
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from listening_tests import with_part, workbook
 from tiny_ctranslate2 import model_bin
 
 from espnet2_distilmos.utils.errors import UserError
@@ -88,6 +89,16 @@ def _array(path) -> None:
     assert np.isfinite(read_array(path)).all()
 
 
+def _sheet(path) -> None:
+    """The bytes are a sheet's, since few would get past the zip's checksums."""
+    from espnet2_distilmos.corpora.workbook import read_sheets
+
+    book = workbook({"s": [["x"], ["y"]]})
+    book = with_part(book, "xl/worksheets/sheet3.xml", path.read_bytes())
+    (path.parent / "book.xlsx").write_bytes(book)
+    read_sheets(path.parent / "book.xlsx", ("x",), ["s"])
+
+
 def _config(path) -> None:
     from espnet2_distilmos.bin.distilmos_inference import get_parser
     from espnet2_distilmos.utils.command import parse_with_config
@@ -160,6 +171,14 @@ def targets() -> dict:
         ),
         "table": Target(
             lambda path: tables.read_table(path, needed=["a"]), [b'a,b\n1,"2"\n']
+        ),
+        "sheet": Target(
+            _sheet,
+            [
+                b'<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row>'
+                b'<row><c r="A2" t="inlineStr"><is><t>z</t></is></c></row></sheetData>'
+                b"</worksheet>"
+            ],
         ),
         "scores": Target(_score_sets, [scores]),
         "npy": Target(_array, [npy.getvalue()]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stage 5, where a training starts from it: the linear probe of the frozen upstream."""
+"""Stage 5, where the model has a readout: the linear probe that it is."""
 
 import argparse
 import sys
@@ -16,8 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
         "frozen upstream's layers, and write it as weights of the network's readout "
         "(predictor_conf readout: statistics), for --init_param of a training. Its "
         "strength is chosen inside the training set, in folds of whole systems. The "
-        "layers are those of the training's upstream. What is current is not made "
-        "again.",
+        "layers are the training's readout_layers. What is current is not made again.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
             "distilmos fit-probe --data_dir dump/raw/train "
@@ -92,6 +91,7 @@ def main(cmd=None) -> None:
         args.batch_seconds,
         args.n_jobs,
         args.seed,
+        (options.predictor_conf or {}).get("readout_layers"),
     )
 
 

@@ -36,6 +36,7 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
     "corpora": {
         "prepare-corpus": ("prepare_corpus", "stage 1 of BVCC, SOMOS, NISQA..."),
         "combine-sets": ("combine_sets", "stage 1: sets of several corpora as one"),
+        "make-folds": ("make_folds", "stage 1: the folds of a cross-validation"),
         "show-labels": ("show_labels", "what the labels of a set are, in a line"),
     },
     "stages of the recipe, which run.sh calls": {
@@ -51,6 +52,7 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
         "plot-training": ("plot_training", "stage 5: curves and layer weights"),
         "inference": ("distilmos_inference", "stage 6: predictions of sets"),
         "score-sets": ("score_sets", "stage 6: figures, plots, rows to compare with"),
+        "combine-folds": ("combine_folds", "stage 6: all folds' predictions as one"),
         "results": ("show_results", "stage 6: RESULTS.md of several experiments"),
         "profile-training": ("profile_training", "where the time of a training went"),
         "why-failed": ("why_failed", "the reason in a job's log, in one line"),

@@ -20,6 +20,8 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos prepare-corpus --corpus bvcc --corpus_dir downloads/BVCC",
             "distilmos prepare-corpus --corpus somos --corpus_dir downloads/somos "
             "--subset full --listeners true --data_dir data",
+            "distilmos prepare-corpus --corpus codec_mushra --corpus_dir "
+            "downloads/bernoulli-var-speech-codec --listeners true",
         ),
     )
     parser.add_argument("--corpus", required=True, choices=READERS, help="Its name")
@@ -41,8 +43,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--listeners",
         type=takes.true_or_false,
         default=argparse.SUPPRESS,
-        help="bc19, bvcc, somos: true: write the ratings of single listeners too, "
-        "utt2ratings",
+        help="bc19, bvcc, codec_mushra, somos: true: write the ratings of single "
+        "listeners too, utt2ratings",
     )
     some.add_argument(
         "--subset",

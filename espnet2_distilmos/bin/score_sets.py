@@ -50,7 +50,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--train_config",
         help="config.yaml of the model, which says what it predicts (what a set's "
-        "labels are is read from its labels.yaml)",
+        "labels are is read from its labels.yaml; on another scale there is no MSE)",
+    )
+    parser.add_argument(
+        "--model_file",
+        help="Its checkpoint, where a calibration (.yaml beside it) has put the scores "
+        "on another scale than that of its training",
     )
     rows = parser.add_argument_group("rows to compare with")
     rows.add_argument(
@@ -97,6 +102,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     if args.rows_dir is not None and args.train_dir is None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
+    from espnet2_distilmos.packs.calibration_record import labels_of
+    from espnet2_distilmos.report.scales import differing
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
     from espnet2_distilmos.utils.datadir import named_sets
     from espnet2_distilmos.utils.files import read_yaml, require_folder
@@ -105,7 +112,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     sets = named_sets(args.data_dirs, args.root)
     model = Labels()
     if args.train_config is not None:
-        model = Labels.of_model(read_yaml(args.train_config), args.train_config)
+        config = args.train_config
+        model = labels_of(read_yaml(config), config, args.model_file or config)
     for name, folder in sets.items():
         # The predictions' utt2mos would be the labels themselves.
         if args.hyp_dir is not None:
@@ -114,13 +122,14 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
             require_folder(args.rows_dir, folder, folder.parent)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
-            if score_folder(Path(args.hyp_dir) / name, folder):
+            if score_folder(Path(args.hyp_dir) / name, folder, predicted=model):
                 logging.info(f"Scored: {Path(args.hyp_dir) / name}")
     if args.rows_dir is not None:
         _write_rows(args)
     if args.hyp_dir is not None:
         for name, folder in sets.items():
-            draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis)
+            alike = differing(model, Labels.beside(folder)) is None
+            draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis, alike)
 
 
 def _write_rows(args: argparse.Namespace) -> None:
@@ -153,7 +162,7 @@ def _write_rows(args: argparse.Namespace) -> None:
     remove_outdated_probes(sets, args.rows_dir, probe)
     if args.shipped_rows is not None:
         add_shipped_rows(args.shipped_rows, args.rows_dir, sets.test_dirs)
-    score_rows(args.rows_dir, sets.test_dirs)
+    score_rows(args.rows_dir, sets.test_dirs, train_dir=sets.train_dir)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say whether a training starts from the linear probe of its upstream: true or false.
+"""Say whether a training is to be given a linear probe of its upstream: true or false.
 
 It does where predictor_conf has `readout: statistics` and no init_param is given.
 """

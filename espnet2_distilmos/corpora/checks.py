@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -26,6 +26,7 @@ class Entry:
         system: ID of the system, without blanks; empty = none.
         where: FILE:LINE.
         more: further labels, name -> text (NISQA's dimensions).
+        speaker: ID of the talker, without blanks; empty = not known.
     """
 
     utt: str
@@ -34,6 +35,7 @@ class Entry:
     system: str
     where: str
     more: Mapping[str, str] = field(default_factory=dict)
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Clip:
     mos: float
     system: str
     more: Mapping[str, float]
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,38 @@ def _check_clip(
             findings.append(
                 Finding(dset, entry.utt, f"no number as {name}", detail, kept=True)
             )
-    return Clip(entry.utt, str(entry.wav), mos, entry.system, more)
+    return Clip(entry.utt, str(entry.wav), mos, entry.system, more, entry.speaker)
+
+
+def split_by_system(
+    sets: Mapping[str, Sequence[Clip]], splits: Mapping[str, Collection[str]]
+) -> Tuple[Dict[str, List[Clip]], List[Finding]]:
+    """Make sets of whole systems out of others, of a corpus that has no split.
+
+    Args:
+        sets: checked clips.
+        splits: name of a set to make -> its systems.
+
+    Returns:
+        Clips of each set that is made, sorted by the bytes of the ID, and a finding for
+        every clip of a system that is in none of them.
+    """
+    if not splits:
+        return {}, []
+    clips = [(dset, clip) for dset in sets for clip in sets[dset]]
+    clips.sort(key=lambda item: item[1].utt.encode())
+    made = {
+        name: [clip for _, clip in clips if clip.system in systems]
+        for name, systems in splits.items()
+    }
+    known = {system for systems in splits.values() for system in systems}
+    findings = [
+        Finding(dset, clip.utt, f"system in none of {', '.join(splits)}", clip.system,
+                kept=True)
+        for dset, clip in clips
+        if clip.system not in known
+    ]  # fmt: skip
+    return made, findings
 
 
 def unlabelled(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Tuple
 
+from espnet2_distilmos.report.scales import differing
 from espnet2_distilmos.utils.datadir import DATA_FILES, DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, require_folder, sha256_file
-from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.label_info import LabelInfo, scale_words
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
@@ -42,7 +43,8 @@ def combine_sets(parts: Sequence[Part], output_dir: PathLike) -> None:
     (`bvcc-sys64e2f`), so that they stay apart; `utt2corpus` says where a clip is from.
     Clips of a set without `utt2ratings` have none (`-`). Systems are kept only if all
     sets have them. `combined.yaml` records what was combined, `labels.yaml` what the
-    labels of each corpus are. Paths are written relative to the current folder.
+    labels of each corpus are. Paths are written relative to the current folder. It is
+    told where the labels are on different scales.
 
     Args:
         parts: the sets.
@@ -64,7 +66,15 @@ def combine_sets(parts: Sequence[Part], output_dir: PathLike) -> None:
         }
     }
     # No part of the request: words about the labels change no clip.
-    Labels.join(map(_labels_of, parts)).carry(output_dir)
+    labels = [_labels_of(part) for part in parts]
+    Labels.join(labels).carry(output_dir)
+    for part, other in zip(parts, labels):
+        if differing(labels[0], other):
+            first, second = (scale_words(x.scale) for x in (labels[0], other))
+            logging.warning(
+                f"{parts[0].name} and {part.name}: labels on scales of {first} and of "
+                f"{second}; no model can be right on both"
+            )
     names = ("wav.scp", "utt2mos", "utt2corpus")
     if is_whole(
         output_dir / "combined.yaml", request, lambda _: [output_dir / n for n in names]

@@ -6,7 +6,9 @@ from typing import Any, Dict
 
 from espnet2_distilmos.corpora.bc19 import read_bc19
 from espnet2_distilmos.corpora.bvcc import read_bvcc
+from espnet2_distilmos.corpora.codec_mushra import read_codec_mushra
 from espnet2_distilmos.corpora.nisqa import read_nisqa
+from espnet2_distilmos.corpora.p835 import read_p835
 from espnet2_distilmos.corpora.singmos import read_singmos
 from espnet2_distilmos.corpora.somos import read_somos
 from espnet2_distilmos.corpora.tmhint_qi import read_tmhint_qi
@@ -19,7 +21,9 @@ from espnet2_distilmos.utils.files import PathLike
 READERS: Dict[str, Callable[..., Listing]] = {
     "bc19": read_bc19,
     "bvcc": read_bvcc,
+    "codec_mushra": read_codec_mushra,
     "nisqa": read_nisqa,
+    "p835": read_p835,
     "singmos": read_singmos,
     "somos": read_somos,
     "tmhint_qi": read_tmhint_qi,

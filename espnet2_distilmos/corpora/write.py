@@ -1,17 +1,19 @@
 """Data directories of a published corpus, with counts, findings and provenance."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from espnet2_distilmos.corpora.checks import (
+    SCALE,
     Clip,
     Entry,
     Finding,
     check_sets,
     count_kinds,
+    split_by_system,
 )
 from espnet2_distilmos.corpora.ratings import Ratings, write_ratings
 from espnet2_distilmos.utils.datadir import DataDir, write_lines
@@ -45,6 +47,9 @@ class Listing:
         findings: what the readers found; the checks add theirs.
         known: ID -> why a published clip is left out.
         ratings: set -> ratings of single listeners; empty where not asked for.
+        splits: set -> systems, of a corpus that has no split: further sets, of whole
+            systems, made of the clips of `sets`.
+        scale: lowest and highest label.
     """
 
     published: Published
@@ -54,6 +59,8 @@ class Listing:
     findings: List[Finding] = field(default_factory=list)
     known: Dict[str, str] = field(default_factory=dict)
     ratings: Dict[str, Ratings] = field(default_factory=dict)
+    splits: Mapping[str, Collection[str]] = field(default_factory=dict)
+    scale: Tuple[float, float] = SCALE
 
     def entries(self) -> List[Entry]:
         """Return the clips of all sets."""
@@ -94,8 +101,14 @@ def write_corpus(
         raise UserError(
             f"{name}: none of {', '.join(listing.absent.values())} is there"
         )
-    sets, findings = check_sets(listing.sets, listing.known)
-    findings = listing.findings + findings
+    sets, findings = check_sets(listing.sets, listing.known, listing.scale)
+    made, unused = split_by_system(sets, listing.splits)
+    sets.update(made)
+    findings = listing.findings + findings + unused
+    ratings = dict(listing.ratings)
+    if ratings:
+        whole = {u: r for of_set in ratings.values() for u, r in of_set.items()}
+        ratings.update(dict.fromkeys(made, whole))
     with folder_lock(data_dir):
         # Before anything can fail: it says why.
         _write_findings(data_dir, findings)
@@ -118,7 +131,7 @@ def write_corpus(
             # What another folder of the corpus had must not pass for this one's.
             (data_dir / dset / "wav.scp").unlink(missing_ok=True)
         for dset, clips in sets.items():
-            _write_set(data_dir / dset, dset, clips, listing.ratings, findings)
+            _write_set(data_dir / dset, dset, clips, ratings, findings)
         _write_findings(data_dir, findings)
         write_yaml(
             data_dir / "corpus.yaml",
@@ -211,4 +224,5 @@ def _write_set(
         wavs={c.utt: c.wav for c in clips},
         mos={c.utt: c.mos for c in clips},
         systems={c.utt: c.system for c in clips},
+        speakers={c.utt: c.speaker or c.utt for c in clips},
     ).save(folder)

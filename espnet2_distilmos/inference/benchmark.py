@@ -16,6 +16,7 @@ from espnet2_distilmos.report.compare import (
 from espnet2_distilmos.report.environment import environment_lines
 from espnet2_distilmos.report.results import render_results
 from espnet2_distilmos.report.rows import Row
+from espnet2_distilmos.report.scales import differing, without_errors
 from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.scoring.score import score
 from espnet2_distilmos.utils.datadir import (
@@ -94,7 +95,10 @@ def benchmark(
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems
-                row.scores[name] = score(labels, values, systems, seed=seed)
+                scores = score(labels, values, systems, seed=seed)
+                if (scales := differing(trained_on[model], labelled[name])) is not None:
+                    scores = without_errors(scores, scales)
+                row.scores[name] = scores
                 write_json(folder / name / "scores.json", row.scores[name])
             rows.append(row)
         comparisons: List[Comparison] = []
@@ -107,6 +111,7 @@ def benchmark(
                 metrics,
                 n_bootstrap,
                 seed,
+                [m for m, of in trained_on.items() if differing(of, labelled[name])],
             )
         comparisons = correct(comparisons)
         notes = {n: f"Labels: {x.what}." for n, x in labelled.items()}

@@ -25,6 +25,7 @@ from espnet2_distilmos.model.upstream.fairseq import HuBERTAdapter, Wav2Vec2Adap
 from espnet2_distilmos.model.upstream.hugging_face import HuggingFaceAdapter
 from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
 from espnet2_distilmos.model.upstream.whisper import WhisperAdapter
+from espnet2_distilmos.packs.calibration_record import labels_of
 from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.load import load_network, read_config, skip_unused_layers
 from espnet2_distilmos.packs.locate import locate_model
@@ -47,7 +48,6 @@ from espnet2_distilmos.utils.files import (
     require_output,
     sha256_file,
 )
-from espnet2_distilmos.utils.labels import Labels
 
 FAMILIES = (
     *(WhisperAdapter, WavLMAdapter, HuBERTAdapter, Wav2Vec2Adapter),
@@ -61,7 +61,7 @@ _OPSET = 17
 _CHECKED = (0.1, 1.0, 3.33, WINDOW)
 # How names of operators in the upstream's blocks begin. Their matrices are nearly all
 # of the work; those of the front end and of the predictor stay as they are.
-_BLOCKS = "/layers."
+_BLOCKS = ("/layers.", "/pretrained_blocks.")
 _SMALLEST = 16  # rows and columns of a matrix that is worth it
 
 
@@ -178,7 +178,7 @@ def _record(
         sampling_rate=SAMPLE_RATE,
         min_samples=fewest_samples(network.upstream),
         source=source,
-        labels=Labels.of_model(config, train_config).as_list(),
+        labels=labels_of(config, train_config, model_file).as_list(),
         upstream=shown["upstream"],
         predictor=shown["predictor"],
         corpus_offsets=offsets,

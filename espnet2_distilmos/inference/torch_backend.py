@@ -13,7 +13,7 @@ from espnet2_distilmos.inference.device import (
     fewest_samples,
 )
 from espnet2_distilmos.inference.files import Score
-from espnet2_distilmos.packs.calibration_record import read_calibration
+from espnet2_distilmos.packs.calibration_record import labels_of, read_calibration
 from espnet2_distilmos.packs.load import (
     corpus_number,
     load_network,
@@ -23,7 +23,6 @@ from espnet2_distilmos.packs.load import (
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
-from espnet2_distilmos.utils.labels import Labels
 
 
 class TorchBackend:
@@ -52,7 +51,7 @@ class TorchBackend:
             train_config = Path(model_file).parent / "config.yaml"
         self.device = choose_device(device)
         # What the scores are: a model knows no better than its labels.
-        self.labels = Labels.of_model(read_config(train_config), train_config)
+        self.labels = labels_of(read_config(train_config), train_config, model_file)
         self.network = load_network(train_config, model_file).to(self.device)
         calibration = read_calibration(read_config(train_config), model_file)
         # The weights have it in them.

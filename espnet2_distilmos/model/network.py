@@ -6,11 +6,8 @@ from typing import Any, Dict, Mapping, Optional, Type, TypeVar
 import torch
 
 from espnet2_distilmos.model.prediction import Prediction
-from espnet2_distilmos.model.predictor import (
-    AbsPredictor,
-    DistilMOSPredictor,
-    SSLMOSPredictor,
-)
+from espnet2_distilmos.model.predictor import AbsPredictor, DistilMOSPredictor
+from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
@@ -55,7 +52,15 @@ class MOSNetwork(torch.nn.Module):
         The other arguments: see :class:`AbsPredictor`.
         """
         states, frame_lengths = self.upstream(speech, lengths)
-        return self.predictor(states, frame_lengths, with_tokens, corpus, pairs)
+        n_layers = len(self.upstream.active_layers)
+        return self.predictor(
+            states[:n_layers],
+            frame_lengths,
+            with_tokens,
+            corpus,
+            pairs,
+            states[n_layers:],
+        )
 
 
 def build_network(
@@ -77,8 +82,8 @@ def build_network(
         n_codebooks: tokens a frame and layer.
 
     Raises:
-        UserError: as :func:`build_upstream`, no such predictor, or options that its
-            class does not take.
+        UserError: as :func:`build_upstream`, no such predictor, options that its class
+            does not take, or a readout of states that are not kept as pretrained.
     """
     if predictor not in PREDICTORS:
         raise UserError(f"predictor {predictor!r}: choose {' or '.join(PREDICTORS)}")
@@ -93,6 +98,8 @@ def build_network(
         # Without heads their number is of no interest, whatever the options say of it.
         **({"n_codebooks": n_codebooks} if n_tokens > 0 else {}),
     )
+    if built.readout is not None:
+        upstream.keep_pretrained(built.readout_layers)
     return MOSNetwork(upstream, built)
 
 

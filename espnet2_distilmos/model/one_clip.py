@@ -49,7 +49,10 @@ class OneClipNetwork(torch.nn.Module):
         states = self.upstream.one_clip(speech)
         # Not states[0].size(1), which a trace may take for a constant.
         lengths = torch.ones_like(states[0][..., 0], dtype=torch.long).sum(1)
-        prediction = self.predictor(states, lengths)
+        n_layers = len(self.upstream.active_layers)
+        prediction = self.predictor(
+            states[:n_layers], lengths, pretrained=states[n_layers:]
+        )
         return prediction.mos[0], prediction.frame_mos[0]
 
 

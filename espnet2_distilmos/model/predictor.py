@@ -6,14 +6,18 @@ from typing import List, Optional, Sequence, Tuple
 import torch
 
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
-from espnet2_distilmos.model.decoder import MOSDecoder, ScaleOutput, mean_of_frames
+from espnet2_distilmos.model.decoder import DECODERS
 from espnet2_distilmos.model.frame_encoder import FrameEncoder
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.pooling import POOLINGS
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import for_pairs
-from espnet2_distilmos.model.readout import READOUTS, StatisticsReadout
+from espnet2_distilmos.model.readout import (
+    READOUT_WEIGHT,
+    READOUTS,
+    StatisticsReadout,
+)
 from espnet2_distilmos.model.token_heads import TokenHeads
 
 
@@ -26,18 +30,21 @@ class AbsPredictor(torch.nn.Module, ABC):
         stride: upstream frames a frame of the prediction.
         corpus_offset: offsets of the training corpora, or None.
         listeners: what is known of single listeners, or None.
-        readout: of all states, whose score is added, or None.
+        readout: of pretrained states, whose score takes part, or None.
+        readout_layers: numbers of the layers that it reads.
     """
 
     target_layers: Sequence[int] = ()
     n_codebooks: int = 1
     stride: int = 1
+    readout_layers: Sequence[int] = ()
 
     def __init__(self):
         super().__init__()
         self.corpus_offset: Optional[CorpusOffset] = None
         self.listeners: Optional[ListenerEmbedding] = None
         self.readout: Optional[StatisticsReadout] = None
+        self._readout_weight = 0.0
 
     def forward(
         self,
@@ -46,6 +53,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         with_tokens: bool = False,
         corpus: Optional[torch.Tensor] = None,
         pairs: Optional[torch.Tensor] = None,
+        pretrained: Sequence[torch.Tensor] = (),
     ) -> Prediction:
         """Score a batch, as the mean listener does, and for single listeners.
 
@@ -57,6 +65,8 @@ class AbsPredictor(torch.nn.Module, ABC):
                 scale, which is that of any model without offsets.
             pairs: (P, 2) rows of the batch and listener numbers, scored besides; only
                 with `listeners`.
+            pretrained: (B, T, D) tensors that a readout reads. In training it has no
+                part: the loss is of what is trained.
         """
         frames, steps, logits = self._encode(states, lengths, with_tokens)
         n_clips = len(frames)
@@ -64,19 +74,22 @@ class AbsPredictor(torch.nn.Module, ABC):
         if self.listeners is not None:
             heard = heard + self.listeners(n_clips, pairs).unsqueeze(1)
         frame_mos = self._score(heard, n_heard)
+        offset = None
         if self.corpus_offset is not None and corpus is not None:
-            frame_mos = frame_mos + self.corpus_offset(corpus).unsqueeze(1)
+            offset = self.corpus_offset(corpus).unsqueeze(1)
+            frame_mos = frame_mos + offset
         mos = self._pool(frame_mos, heard, n_heard)
-        if self.readout is not None:
-            read = self.readout(states, lengths, self.stride)
-            mos_read, frames_read = for_pairs(pairs, *read)
-            mos, frame_mos = mos + mos_read, frame_mos + frames_read
+        frame_mos, listener_mos = frame_mos[:n_clips], mos[n_clips:]
+        mos = mos[:n_clips]
+        if self.readout is not None and not self.training:
+            read, frames_read = self.readout(pretrained, lengths, self.stride)
+            if offset is not None:
+                read = read + offset[:n_clips, 0]
+                frames_read = frames_read + offset[:n_clips]
+            mos = torch.lerp(mos, read, self._readout_weight)
+            frame_mos = torch.lerp(frame_mos, frames_read, self._readout_weight)
         return Prediction(
-            mos[:n_clips],
-            frame_mos[:n_clips],
-            steps,
-            logits,
-            None if pairs is None else mos[n_clips:],
+            mos, frame_mos, steps, logits, None if pairs is None else listener_mos
         )
 
     @abstractmethod
@@ -103,9 +116,6 @@ class AbsPredictor(torch.nn.Module, ABC):
             slope: of the map.
             intercept: likewise, MOS units.
         """
-
-    def start_at_readout(self) -> None:
-        """Let the score be the readout's alone, and that zero; without one, nothing."""
 
     def layer_weights(self) -> Optional[torch.Tensor]:
         """Return (L,) weights of the layers, or None where they are not learned."""
@@ -142,9 +152,10 @@ class DistilMOSPredictor(AbsPredictor):
         n_codebooks: tokens a frame and layer (residual k-means).
         target_layers: layers whose tokens are predicted; None = all of `layers`.
         hidden_size: channels inside (H).
-        kernels: odd kernel sizes of the frame encoder's blocks.
+        kernels: odd kernel sizes of the frame encoder's blocks; [] = none.
         strides: their strides.
-        dropout: in the decoder, and of the readout's features.
+        dropout: in the decoder.
+        decoder: `lstm` (published) or `linear`.
         layer_weighting: `entmax` (published) or `softmax`.
         pooling: of frame scores, `mean` (published) or `attention`.
         corpora: names of the training corpora, for an offset each; None = no offsets.
@@ -153,8 +164,10 @@ class DistilMOSPredictor(AbsPredictor):
         label_mean: mean of the training labels (MOS units), from which the scores then
             start; None = they start at 3.
         label_std: the labels' standard deviation, with `label_mean` only.
-        readout: `statistics`, whose score the decoder's is added to
-            (:mod:`.readout`); the decoder then starts at zero. None = as published.
+        readout: `statistics`; the score is then the weighted mean of the decoder's and
+            of a readout's (:mod:`.readout`). None = as published.
+        readout_layers: the layers that it reads, as pretrained; None = `layers`.
+        readout_weight: its share in the score, in [0, 1].
     """
 
     def __init__(
@@ -168,6 +181,7 @@ class DistilMOSPredictor(AbsPredictor):
         kernels: Sequence[int] = (5, 3, 3),
         strides: Sequence[int] = (1, 1, 1),
         dropout: float = 0.1,
+        decoder: str = "lstm",
         layer_weighting: str = "entmax",
         pooling: str = "mean",
         corpora: Optional[Sequence[str]] = None,
@@ -175,9 +189,12 @@ class DistilMOSPredictor(AbsPredictor):
         label_mean: Optional[float] = None,
         label_std: float = 1.0,
         readout: Optional[str] = None,
+        readout_layers: Optional[Sequence[int]] = None,
+        readout_weight: float = READOUT_WEIGHT,
     ):
         super().__init__()
         for name, value, known in (
+            ("decoder", decoder, DECODERS),
             ("layer_weighting", layer_weighting, LAYER_WEIGHTINGS),
             ("pooling", pooling, POOLINGS),
             ("readout", readout or "statistics", READOUTS),
@@ -187,9 +204,8 @@ class DistilMOSPredictor(AbsPredictor):
         weighting_class = LAYER_WEIGHTINGS[layer_weighting]
         self.weighting = weighting_class(len(layers), input_size)
         self.frame_encoder = FrameEncoder(input_size, hidden_size, kernels, strides)
-        # The readout has the labels' mean in it.
-        center = label_mean if readout is None else 0.0
-        self.decoder = MOSDecoder(hidden_size, dropout, center, label_std)
+        decoder_class = DECODERS[decoder]
+        self.decoder = decoder_class(hidden_size, dropout, label_mean, label_std)
         self.pooling = POOLINGS[pooling](hidden_size)
         for stride in strides:
             self.stride *= stride
@@ -206,18 +222,14 @@ class DistilMOSPredictor(AbsPredictor):
             )
         self._add_raters(corpora, listeners, hidden_size)
         if readout is not None:
+            if not 0 <= readout_weight <= 1:
+                raise ValueError("readout_weight must be in [0, 1]")
+            self._readout_weight = readout_weight
+            self.readout_layers = tuple(readout_layers or layers)
             self.readout = READOUTS[readout](
-                *(len(layers), input_size, dropout),
+                *(len(self.readout_layers), input_size),
                 *(3.0 if label_mean is None else label_mean, label_std),
             )
-        self.start_at_readout()
-
-    def start_at_readout(self) -> None:
-        """See :class:`AbsPredictor`; for weights that were drawn anew."""
-        if self.readout is not None:
-            self.readout.reset()
-            torch.nn.init.zeros_(self.decoder.output.weight)
-            torch.nn.init.zeros_(self.decoder.output.bias)
 
     def _encode(self, states, lengths, with_tokens):
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
@@ -232,56 +244,11 @@ class DistilMOSPredictor(AbsPredictor):
 
     def rescale(self, slope: float, intercept: float) -> None:
         """See :class:`AbsPredictor`; listeners come before the output."""
-        if self.readout is None:
-            self.decoder.output.rescale(slope, intercept)
-        else:  # of a sum
-            self.decoder.output.rescale(slope, 0.0)
+        self.decoder.output.rescale(slope, intercept)
+        if self.readout is not None:  # of a mean
             self.readout.rescale(slope, intercept)
         self._rescale_offset(slope)
 
     def layer_weights(self) -> torch.Tensor:
         """Return (L,) weights; they sum to 1."""
         return self.weighting.weights()
-
-
-class SSLMOSPredictor(AbsPredictor):
-    """Plain SSL-MOS (arXiv 2110.02635): linear on the mean of the last layer.
-
-    Args: see :class:`DistilMOSPredictor`; tokens are refused, there are no heads. A
-        listener is a number that is added to the score.
-    """
-
-    def __init__(
-        self,
-        layers: Sequence[int],
-        input_size: int,
-        n_tokens: int,
-        n_codebooks: int = 1,
-        corpora: Optional[Sequence[str]] = None,
-        listeners: Optional[Sequence[str]] = None,
-        label_mean: Optional[float] = None,
-        label_std: float = 1.0,
-    ):
-        super().__init__()
-        if n_tokens > 0:
-            raise ValueError("SSL-MOS has no token heads; set token_weight to 0")
-        self.output = ScaleOutput(input_size, label_mean, label_std)
-        self._add_raters(corpora, listeners, 1)
-
-    def _encode(self, states, lengths, with_tokens):
-        # The mean of linear values is the linear value of the mean.
-        return self.output(states[-1]), lengths, None
-
-    def _score(self, frames, lengths):
-        return frames.squeeze(-1)
-
-    def _pool(self, frame_mos, frames, lengths):
-        return mean_of_frames(frame_mos, lengths)
-
-    @torch.no_grad()
-    def rescale(self, slope: float, intercept: float) -> None:
-        """See :class:`AbsPredictor`; a listener is added to the output."""
-        self.output.rescale(slope, intercept)
-        self._rescale_offset(slope)
-        if self.listeners is not None:
-            self.listeners.table.mul_(slope)

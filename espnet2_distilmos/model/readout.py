@@ -1,8 +1,9 @@
-"""Readouts: a score from all hidden states at once, beside the decoder's.
+"""Readouts: a score from frozen hidden states at once, beside the decoder's.
 
-What a linear probe reads off the frozen upstream (mean and deviation over time of every
-layer) lies further from the published network than it learns to go in a training of
-usual length. A readout has those features, so that a training can start at the probe.
+What a linear probe reads off a frozen upstream (mean and deviation over time of every
+layer) holds for degradations that were never heard, where what a fine-tuned network has
+learned holds less; that network in turn knows better what it was trained on. A model
+with a readout is both: its score is their weighted mean.
 """
 
 from typing import Dict, List, Tuple, Type
@@ -13,22 +14,24 @@ import torch.nn.functional as F
 from espnet2_distilmos.model.decoder import mean_of_frames
 from espnet2_distilmos.model.upstream.adapters import frame_mask
 
-# Variances below are those of a constant, where a square root has no gradient.
-_TINY = 1e-12
+# Share of a readout in the score. Not learned: the training clips, to which the probe
+# is fitted, cannot tell how much it is to be trusted elsewhere. The choice between 0.25
+# and 0.5 mattered little (doc/training.md).
+READOUT_WEIGHT = 0.3
 
 
 class StatisticsReadout(torch.nn.Module):
-    """A linear map of the standardised mean and deviation over time of all states.
+    """A linear map of the standardised mean and deviation over time of some states.
 
     The features are those of :mod:`espnet2_distilmos.tokens.layer_statistics`: the
-    means of all layers, one layer behind the other, then the deviations. The scale of
+    means of its layers, one layer behind the other, then the deviations. The scale of
     features and of labels is part of the weights, since the probe brings it along.
-    Before anything is learned every score is `label_mean`.
+    Nothing of it is trained: its weights are those of a regression, which is the best
+    map already. Without them every score is `label_mean`.
 
     Args:
         n_layers: number of layers (L).
         size: channels of a hidden state (D).
-        dropout: of the standardised features.
         label_mean: of the training labels (MOS units).
         label_std: their standard deviation, the unit in which the map is learned.
     """
@@ -42,7 +45,6 @@ class StatisticsReadout(torch.nn.Module):
         self,
         n_layers: int,
         size: int,
-        dropout: float = 0.0,
         label_mean: float = 3.0,
         label_std: float = 1.0,
     ):
@@ -51,8 +53,7 @@ class StatisticsReadout(torch.nn.Module):
         self.register_buffer("scale", torch.ones(2 * n_layers * size))
         self.register_buffer("label_mean", torch.tensor(float(label_mean)))
         self.register_buffer("label_std", torch.tensor(float(label_std)))
-        self.dropout = torch.nn.Dropout(dropout)
-        self.output = torch.nn.Linear(2 * n_layers * size, 1)
+        self.output = torch.nn.Linear(2 * n_layers * size, 1).requires_grad_(False)
         self.reset()
 
     def reset(self) -> None:
@@ -79,7 +80,7 @@ class StatisticsReadout(torch.nn.Module):
             in MOS units.
         """
         # Half precision would round scores by hundredths, and small deviations away.
-        with torch.autocast(states[0].device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(states[0].device.type, enabled=False):
             return self._score(states, lengths, stride)
 
     def _score(
@@ -97,10 +98,10 @@ class StatisticsReadout(torch.nn.Module):
             mean = x.sum(1) / n_frames
             x = (x - mean.unsqueeze(1)).masked_fill(padded, 0.0)
             means.append(mean)
-            deviations.append(_root(x.square().sum(1) / n_frames))
+            deviations.append((x.square().sum(1) / n_frames).sqrt())
             around = around + x @ slope
         features = (torch.cat(means + deviations, 1) - self.mean) / self.scale
-        scores = self.output(self.dropout(features)).squeeze(1)
+        scores = self.output(features).squeeze(1)
         scores = self.label_mean + self.label_std * scores
         return scores, scores.unsqueeze(1) + _in_steps(around, lengths, stride)
 
@@ -109,12 +110,6 @@ class StatisticsReadout(torch.nn.Module):
         """Make it the map to `intercept + slope x value`, in MOS units."""
         self.label_mean.mul_(slope).add_(intercept)
         self.label_std.mul_(slope)
-
-
-def _root(variance: torch.Tensor) -> torch.Tensor:
-    """Square root, of zero too: with a gradient of zero, not of infinity."""
-    some = variance > _TINY
-    return torch.where(some, torch.where(some, variance, 1.0).sqrt(), 0.0)
 
 
 def _in_steps(values: torch.Tensor, lengths: torch.Tensor, stride: int) -> torch.Tensor:

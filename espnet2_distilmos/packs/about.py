@@ -2,7 +2,7 @@
 
 from typing import Dict, Optional
 
-from espnet2_distilmos.packs.calibration_record import read_calibration
+from espnet2_distilmos.packs import calibration_record
 from espnet2_distilmos.packs.folder import Model
 from espnet2_distilmos.packs.onnx_record import describe_onnx, read_record
 from espnet2_distilmos.packs.onnx_scan import is_onnx
@@ -11,7 +11,7 @@ from espnet2_distilmos.utils.labels import Labels
 
 
 def labels_of(model: Model) -> Labels:
-    """Return what a model was trained to predict; false without a record.
+    """Return what a model predicts, of any kind; false without a record.
 
     Args:
         model: as :func:`espnet2_distilmos.packs.locate.locate_model` returns it.
@@ -21,7 +21,7 @@ def labels_of(model: Model) -> Labels:
     """
     if is_onnx(model[1]):
         return Labels.from_list(read_record(model[1]).labels, model[1])
-    return Labels.of_model(read_yaml(model[0]), model[0])
+    return calibration_record.labels_of(read_yaml(model[0]), *model)
 
 
 def calibration_of(model: Model) -> str:
@@ -35,7 +35,7 @@ def calibration_of(model: Model) -> str:
     """
     if is_onnx(model[1]):
         return read_record(model[1]).calibration
-    found = read_calibration(read_yaml(model[0]), model[1])
+    found = calibration_record.read_calibration(read_yaml(model[0]), model[1])
     return "" if found is None else str(found["told"])
 
 

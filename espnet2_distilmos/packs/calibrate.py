@@ -18,6 +18,7 @@ from espnet2_distilmos.packs.calibration_record import (
     record_of,
 )
 from espnet2_distilmos.packs.load import PREFIX, load_network, read_states
+from espnet2_distilmos.report.scales import SCALES, differing
 from espnet2_distilmos.scoring.calibration import fit_calibration
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -28,6 +29,7 @@ from espnet2_distilmos.utils.files import (
     require_output,
     sha256_file,
 )
+from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 
@@ -41,6 +43,9 @@ def calibrate_model(
     """Fit a calibration and write the calibrated checkpoint and its record.
 
     Where the fit is refused, the checkpoint scores as before, and the record says why.
+    Where `labels.yaml` beside the labels has another scale than the model's record, the
+    map that takes one scale's ends to the other's comes first: it is what the fit is
+    drawn to, and then what a slope of 1 is.
 
     Args:
         train_config: config.yaml of the model.
@@ -51,21 +56,30 @@ def calibrate_model(
 
     Returns:
         The record: `slope`, `intercept`, `n_utt`, `refused`, `told` (a sentence),
-        `from` and `from_sha256`, of the checkpoint that it was made from.
+        `from` and `from_sha256`, of the checkpoint that it was made from; `scale`, of
+        the scores, where that is another one now.
 
     Raises:
         UserError: files that do not belong together.
     """
     require_output(output, train_config, model_file, ref_utt2mos, hyp_utt2mos)
     inputs = (train_config, model_file, ref_utt2mos, hyp_utt2mos)
-    request = {str(path): sha256_file(path) for path in inputs}
+    request: Dict[str, Any] = {str(path): sha256_file(path) for path in inputs}
+    scales = differing(
+        Labels.of_model(read_yaml(train_config), train_config),
+        Labels.beside(Path(ref_utt2mos).parent),
+    )
+    if scales is not None:
+        request[SCALES] = scales
     record = record_of(output)
     if is_whole(record, request, lambda _: [output]):
         return read_yaml(record)[CALIBRATION]
     if read_calibration({}, model_file):
         raise UserError(f"{model_file}: is calibrated already; give the one it is of")
     names = (str(ref_utt2mos), str(hyp_utt2mos))
-    found = fit_calibration(read_floats(ref_utt2mos), read_floats(hyp_utt2mos), names)
+    found = fit_calibration(
+        read_floats(ref_utt2mos), read_floats(hyp_utt2mos), names, scales
+    )
     states = read_states(model_file)
     if not found.refused:
         network = load_network(train_config, model_file)
@@ -76,9 +90,12 @@ def calibrate_model(
                 states[PREFIX + key] = value
     with atomic_path(output) as tmp:
         torch.save(states, tmp)
+    fit = dataclasses.asdict(found)
+    del fit["towards"]  # the sentence has it
     content = {
-        **dataclasses.asdict(found),
+        **fit,
         "told": found.sentence(),
+        **({} if scales is None or found.refused else {"scale": scales["labels"]}),
         "from": checkpoint_name({}, model_file),
         "from_sha256": request[str(model_file)],
     }

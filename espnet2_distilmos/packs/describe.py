@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
+from espnet2_distilmos.model.readout import READOUT_WEIGHT
 from espnet2_distilmos.packs.calibrate import checkpoint_name
 from espnet2_distilmos.packs.calibration_record import read_calibration
 from espnet2_distilmos.packs.load import PREFIX, read_config, read_model_states
@@ -148,7 +149,9 @@ def _layers(
     used = [layer for layer, weight in zip(layers, weights) if weight > 0]
     text = ", ".join(f"{layer}: {weight:.3f}" for layer, weight in zip(layers, weights))
     if readout := predictor.get("readout"):
-        return f"{len(weights)}, all read ({readout}); weights {text}"
+        read = ", ".join(map(str, predictor.get("readout_layers") or layers))
+        share = predictor.get("readout_weight", READOUT_WEIGHT)
+        text += f"; {share:g} of the score from {readout} of {read} as pretrained"
     return f"{len(weights)}, computed up to {used[-1]}; weights {text}"
 
 

@@ -21,7 +21,8 @@ from espnet2_distilmos.utils.network import (
 
 # ESPnet's checkpoints hold the ESPnet model, of which the network is one part.
 PREFIX = "network."
-UPSTREAM = "upstream."
+_UPSTREAM = "upstream."
+_PRETRAINED = "upstream.pretrained_blocks."
 # Of a packed model's config.yaml: the SHA-256 of its model.pth.
 MODEL_SHA256 = "model_sha256"
 # Token heads are for training only.
@@ -97,7 +98,7 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
                 f"{upstream_conf['path_or_url']}: not the upstream that was packed "
                 f"with {train_config} (SHA-256 differs)"
             )
-        expected = {k: v for k, v in expected.items() if not k.startswith(UPSTREAM)}
+        expected = {k: v for k, v in expected.items() if not in_upstream_file(k)}
     weights = {
         key.removeprefix(PREFIX): value
         for key, value in states.items()
@@ -106,6 +107,15 @@ def load_network(train_config: PathLike, model_file: PathLike) -> MOSNetwork:
     _require_same_keys(weights, expected, model_file, train_config)
     network.load_state_dict(weights, strict=sha256 is None)
     return network.eval()
+
+
+def in_upstream_file(name: str) -> bool:
+    """Tell whether a tensor of a network is in the file of a packed upstream.
+
+    That file holds the model as it was trained; what is kept as pretrained beside it is
+    with the other weights.
+    """
+    return name.startswith(_UPSTREAM) and not name.startswith(_PRETRAINED)
 
 
 def read_model_states(
@@ -223,8 +233,6 @@ def skip_unused_layers(network: MOSNetwork) -> int:
         return 0
     # The weighted sum pairs weights and states in order, up to the shorter list.
     last = network.upstream.layers[int(torch.nonzero(weights).max())]
-    if network.predictor.readout is not None:  # which reads all that were chosen
-        last = network.upstream.layers[-1]
     network.upstream.limit_layers(last)
     return network.upstream.n_blocks - last
 

@@ -30,7 +30,7 @@ from espnet2_distilmos.packs.card import keep_scores
 from espnet2_distilmos.packs.load import (
     MODEL_SHA256,
     PREFIX,
-    UPSTREAM,
+    in_upstream_file,
     load_network,
     read_config,
 )
@@ -137,7 +137,7 @@ def write_model(
     states = {
         PREFIX + key: value.cpu()
         for key, value in network.state_dict().items()
-        if not (has_file and key.startswith(UPSTREAM))
+        if not (has_file and in_upstream_file(key))
     }
     with atomic_path(folder / "model.pth") as tmp:
         torch.save(states, tmp)

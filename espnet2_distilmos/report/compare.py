@@ -1,6 +1,6 @@
 """Several predictors on several sets: every pair, tested and corrected for number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Dict, List, Optional
@@ -53,6 +53,7 @@ def compare_set(
     metrics: Sequence[str] = ("srcc",),
     n_bootstrap: int = 10000,
     seed: int = 0,
+    other_scale: Collection[str] = (),
 ) -> List[Comparison]:
     """Compare every pair of models on one set, not yet corrected.
 
@@ -67,6 +68,8 @@ def compare_set(
         metrics: Keys of METRICS; all come from the same resamples.
         n_bootstrap: Number of resamples.
         seed: Seed of the resampling.
+        other_scale: Models whose scores are not on the labels' scale: their MSE is not
+            defined.
 
     Raises:
         UserError: IDs that are not in all mappings.
@@ -79,13 +82,16 @@ def compare_set(
     ids = sorted(labels, key=str.encode)
     ref = np.array([labels[u] for u in ids])
     hyps = {m: np.array([p[u] for u in ids]) for m, p in predictions.items()}
-    found = _compare(set_name, "utt", ref, hyps, metrics, n_bootstrap, seed)
+    undefined = {f"{model}/mse" for model in other_scale}
+    found = _compare(set_name, "utt", ref, hyps, metrics, n_bootstrap, seed, undefined)
     if systems is not None:
         groups = group_by_system([systems[u] for u in ids])
         if len(groups) >= MIN_SYSTEMS:
             ref = system_means(ref, groups)
             hyps = {m: system_means(h, groups) for m, h in hyps.items()}
-            found += _compare(set_name, "sys", ref, hyps, metrics, n_bootstrap, seed)
+            found += _compare(
+                set_name, "sys", ref, hyps, metrics, n_bootstrap, seed, undefined
+            )
     return found
 
 
@@ -97,11 +103,15 @@ def _compare(
     metrics: Sequence[str],
     n_bootstrap: int,
     seed: int,
+    undefined: Collection[str],
 ) -> List[Comparison]:
     names = {f"{m}/{k}": (m, k) for k in metrics for m in hyps}
 
     def statistic(i: np.ndarray) -> Dict[str, Optional[float]]:
-        return {n: METRICS[k](ref[i], hyps[m][i]) for n, (m, k) in names.items()}
+        return {
+            n: None if n in undefined else METRICS[k](ref[i], hyps[m][i])
+            for n, (m, k) in names.items()
+        }
 
     observed = statistic(np.arange(len(ref)))
     pairs = [

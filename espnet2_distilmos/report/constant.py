@@ -6,13 +6,17 @@ of how good a clip is, however its correlations look on a few clips.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, Optional, Union
 
 import numpy as np
 
 from espnet2_distilmos.scoring.bootstrap import Interval
 from espnet2_distilmos.scoring.significance import paired_difference
-from espnet2_distilmos.utils.datadir import read_floats, require_same_ids
+from espnet2_distilmos.utils.datadir import (
+    read_floats,
+    read_words,
+    require_same_ids,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -36,7 +40,7 @@ class Comparison:
         constant_mse: Of the constant.
         gain: `constant_mse - mse`; positive where the model is better.
         interval: 95 % interval of `gain`, by :func:`paired_difference`; None for one
-            clip.
+            clip, and for one system where systems are drawn.
     """
 
     n_utt: int
@@ -80,22 +84,29 @@ class Comparison:
 
 
 def compare_with_constant(
-    ref: Mapping[str, float], hyp: Mapping[str, float], value: float
+    ref: Mapping[str, float],
+    hyp: Mapping[str, float],
+    value: Union[float, Mapping[str, float]],
+    units: Optional[Mapping[str, str]] = None,
 ) -> Comparison:
     """Compare the squared errors of predictions and of a constant, clip by clip.
 
     Args:
         ref: ID -> label (MOS units).
         hyp: ID -> prediction.
-        value: The constant.
+        value: The constant; of a cross-validation ID -> that of the clip's fold.
+        units: ID -> what is drawn as a whole for the interval; None = single clips.
     """
     ids = sorted(ref, key=str.encode)  # as in score(): the resamples have an order
     x = np.array([ref[u] for u in ids])
     y = np.array([hyp[u] for u in ids])
-    errors, constants = (x - y) ** 2, (x - value) ** 2
+    c = np.array([value[u] if isinstance(value, Mapping) else value for u in ids])
+    errors, constants = (x - y) ** 2, (x - c) ** 2
+    drawn = ids if units is None else [units[u] for u in ids]
     interval = None
-    if len(ids) > 1:
-        interval = list(paired_difference(constants, errors)[1:3])
+    if len(set(drawn)) > 1:
+        whole = None if units is None else drawn
+        interval = list(paired_difference(constants, errors, units=whole)[1:3])
     gain = float((constants - errors).mean())
     return Comparison(
         len(ids), float(errors.mean()), float(constants.mean()), gain, interval
@@ -122,3 +133,27 @@ def compare_files(
     ref, hyp = read_floats(labels), read_floats(predictions)
     require_same_ids({str(labels): ref, str(predictions): hyp})
     return compare_with_constant(ref, hyp, values.pop())
+
+
+def compare_out_of_fold(
+    labels: PathLike,
+    predictions: PathLike,
+    constants: PathLike,
+    utt2unit: Optional[PathLike] = None,
+) -> Comparison:
+    """:func:`compare_files` of a cross-validation: each fold has a constant of its own.
+
+    Args:
+        labels: `ID MOS` of a set.
+        predictions: The same of the models, for the same clips.
+        constants: The same of the constants, for the same clips.
+        utt2unit: What is drawn as a whole, of the same clips; None = single clips.
+
+    Raises:
+        UserError: a file cannot be read or has other clips.
+    """
+    ref, hyp, value = (read_floats(f) for f in (labels, predictions, constants))
+    units = None if utt2unit is None else read_words(utt2unit)
+    read = {str(labels): ref, str(predictions): hyp, str(constants): value}
+    require_same_ids(read if units is None else {**read, str(utt2unit): units})
+    return compare_with_constant(ref, hyp, value, units)

@@ -34,6 +34,7 @@ def plot_scatter(
     title: str,
     label_name: str = "MOS",
     predicted: str = "MOS",
+    one_scale: bool = True,
 ) -> None:
     """Predictions over labels: one panel of utterances, one of system means.
 
@@ -45,6 +46,8 @@ def plot_scatter(
         title: Heading, e.g. model and test set.
         label_name: What the labels are, e.g. "PESQ MOS-LQO".
         predicted: What the model predicts, likewise.
+        one_scale: Whether both are on one scale, on which a prediction can be right;
+            else each axis has its own.
 
     Raises:
         UserError: nothing to draw, or IDs that are not in all three.
@@ -63,8 +66,9 @@ def plot_scatter(
         groups = group_by_system([systems[u] for u in ids])
         panels.append(("systems", system_means(x, groups), system_means(y, groups)))
 
-    low = min(x.min(), y.min()) - 0.2
-    high = max(x.max(), y.max()) + 0.2
+    xlim, ylim = _limits(x), _limits(y)
+    if one_scale:
+        xlim = ylim = _limits(np.concatenate([x, y]))
     with canvas(path, len(panels), (4.6, 5.0)) as (figure, axes):
         figure.suptitle(title, fontweight="bold")
         for ax, (unit, a, b) in zip(axes, panels, strict=True):
@@ -77,14 +81,23 @@ def plot_scatter(
                 }
                 correlations = f"SRCC {shown['srcc']}, LCC {shown['lcc']}"
             ax.set_title(f"{len(a)} {unit}\n{correlations}", fontsize=11)
-            ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--")
+            if one_scale:
+                ax.plot(xlim, ylim, color=GREY, linewidth=1, linestyle="--")
+                ax.set_aspect("equal")
             # Thousands of clips overlap: fainter points keep the density visible.
             alpha = min(0.8, max(0.1, 200 / len(a)))
             size = 12 if len(a) > 300 else 26
             ax.scatter(a, b, s=size, color=BLUE, alpha=alpha, linewidths=0)
-            ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+            ax.set(xlim=xlim, ylim=ylim)
             ax.set_xlabel(f"label ({label_name})")
             ax.set_ylabel(f"predicted {predicted}")
+
+
+def _limits(values: np.ndarray) -> Tuple[float, float]:
+    """Return the ends of an axis: 0.2 MOS beyond the values, more on a wider scale."""
+    low, high = float(values.min()), float(values.max())
+    beyond = max(0.2, 0.04 * (high - low))
+    return low - beyond, high + beyond
 
 
 def plot_layer_weights(

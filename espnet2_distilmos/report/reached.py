@@ -47,9 +47,12 @@ def three_lines(
         own = [f"{n}: {_figures(row.scores[n])}" for n in names if n in row.scores]
         if own:
             against.append(f"{row.name} ({'; '.join(own)})")
+    exp = folder.parent
+    if (exp.parent / "fold1" / exp.name).is_dir():  # of a cross-validation
+        exp = exp.parent / "fold*" / exp.name
     return [
         f"Reached, by utterance: {reached}",
         f"Reference rows: {', '.join(against) or 'none were scored'}",
         f"Where to look next: {results} (all figures with intervals), "
-        f"{folder}/<set>/scatter.png, {folder.parent}/plots, doc/comparing.md",
+        f"{folder}/<set>/scatter.png, {exp}/plots, doc/comparing.md",
     ]

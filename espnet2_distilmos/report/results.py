@@ -1,10 +1,9 @@
 """RESULTS.md: every model and reference row on every test set."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from espnet2_distilmos.report.constant import CONSTANT, compare_files
+from espnet2_distilmos.report.against_constant import against_constant
 from espnet2_distilmos.report.environment import environment_lines
 from espnet2_distilmos.report.rows import (
     Row,
@@ -13,6 +12,7 @@ from espnet2_distilmos.report.rows import (
     read_set_notes,
     reference_rows,
 )
+from espnet2_distilmos.report.scales import no_error_notes
 from espnet2_distilmos.report.tables import (
     HEADER,
     LEVELS,
@@ -21,6 +21,7 @@ from espnet2_distilmos.report.tables import (
     figure,
     level_cells,
     markdown_table,
+    resampled,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -32,7 +33,7 @@ not given (–) under 10 systems
 - within systems: in each system of at least 3 clips alone, averaged over systems by \
 their number of clips; MSE after removing each system's own bias; \
 n counts these systems and, in parentheses, those in which correlations are defined
-- in brackets: {intervals}; resampled are clips (utterance) or systems (the other two)
+- in brackets: {intervals}; resampled are {resampled}
 """
 OUT_OF_DOMAIN = """\
 - out of domain: a set of another corpus, scored with the model as it is; listening \
@@ -42,13 +43,6 @@ LEVELLED = """\
 - @-26dB and the like behind a model: the same clips at one level. Their RMS over the \
 whole clip, pauses included, was set to so many dB re full scale (not the active \
 speech level of ITU-T P.56 that sv56 sets); peaks over full scale were clipped
-"""
-AGAINST_CONSTANT = """
-## Better than a constant?
-
-The constant is the mean label of the training set. In brackets: 95% bootstrap \
-intervals of the difference on the same clips (10000 resamples, seed 0).
-
 """
 
 
@@ -89,6 +83,7 @@ def _section(
     if note:
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
+    text += no_error_notes(_scored(name, rows, labels))
     absent = [r for r in rows if name not in map(base_of, r.scores)]
     for row in absent:
         if name in row.not_shown:
@@ -99,41 +94,6 @@ def _section(
     if unsaid:
         text += f"\nNot scored on this set: {', '.join(unsaid)}\n"
     return text
-
-
-def against_constant(
-    rows: Sequence[Row], sets: Sequence[str], names: Mapping[int, str], labels: PathLike
-) -> str:
-    """Say for every model and set: is it better than the constant?
-
-    Args:
-        rows: One of them may be the constant, else there is nothing to say.
-        sets: Those that are shown.
-        names: What rows are called, by `id`.
-        labels: Folder with `<set>/utt2mos`, the labels.
-    """
-    constants = {
-        s: f
-        for r in rows
-        if r.is_reference and r.name == CONSTANT
-        for s, f in r.folders.items()
-    }
-    lines = []
-    for s in sets:
-        for row in rows:
-            for variant, folder in sorted(row.folders.items()):
-                if row.is_reference or base_of(variant) != s or s not in constants:
-                    continue
-                files = (Path(labels) / variant, folder, constants[s])
-                try:
-                    found = compare_files(*(f / "utt2mos" for f in files))
-                    said = found.sentence(names[id(row)])
-                except UserError as e:
-                    # An experiment of earlier clips must not keep the others' table
-                    # from being written; scored again, it will be compared.
-                    said = f"{names[id(row)]} is not compared with the constant: {e}"
-                lines.append(f"- {variant}: {said}\n")
-    return "".join(lines)
 
 
 def overview(
@@ -216,7 +176,10 @@ def render_results(
     if label_kind:
         head += f"Labels: **{label_kind}**\n\n"
     head += "## Environments\n\n" + "".join(f"{i}\n" for i in items)
-    head += "\n## How to read\n\n" + LEGEND.format(intervals=" or ".join(intervals))
+    head += "\n## How to read\n\n" + LEGEND.format(
+        intervals=" or ".join(intervals),
+        resampled=" or ".join(dict.fromkeys(resampled(scores) for _, scores in shown)),
+    )
     if any(s in out_of_domain for s in sets):
         head += OUT_OF_DOMAIN
     if any("@" in s for r in rows for s in r.scores if base_of(s) in sets):
@@ -239,9 +202,8 @@ def render_results(
         ]
         if notes:
             body += f"\n## {title_of}\n\n" + "".join(notes)
-    said = "" if labels is None else against_constant(rows, sets, names, labels)
-    if said:
-        body += AGAINST_CONSTANT + said
+    if labels is not None:
+        body += against_constant(rows, sets, names, labels)
     return head, body
 
 

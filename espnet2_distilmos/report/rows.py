@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List
 
+from espnet2_distilmos.report.scales import why_no_error
 from espnet2_distilmos.report.tables import LEVELS, bootstrap_note, level_cells
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -56,6 +57,7 @@ def read_scores(path: PathLike) -> Dict[str, Any]:
         bootstrap_note(scores)
         for level in LEVELS:
             level_cells(scores, level)
+        why_no_error(scores)
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
     except (

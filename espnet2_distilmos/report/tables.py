@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, List
 
+from espnet2_distilmos.report.scales import why_no_error
 from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.utils.terminal import one_line
 
@@ -63,4 +64,15 @@ def bootstrap_note(scores: Mapping[str, Any]) -> str:
 def scores_table(scores: Mapping[str, Any]) -> str:
     """One `scores.json` as text, a row a level."""
     rows = [[name, *level_cells(scores, level)] for level, name in LEVELS.items()]
-    return f"{bootstrap_note(scores)}\n\n" + markdown_table(["level", *HEADER], rows)
+    text = f"{bootstrap_note(scores)}\n\n" + markdown_table(["level", *HEADER], rows)
+    if why := why_no_error(scores):
+        text += f"\nNo MSE: {why}.\n"
+    return text
+
+
+def resampled(scores: Mapping[str, Any]) -> str:
+    """Say what the intervals resample: of a cross-validation what its folds part."""
+    by = scores.get("folds", {}).get("by", "clip")
+    if by == "system":
+        return "whole systems, at every level"
+    return f"{by}s (utterance) or systems (the other two)"

@@ -8,11 +8,13 @@ import numpy as np
 LEVEL = 0.95
 
 Interval = Optional[List[float]]
+# Positions (N,) of units -> name -> value, or None where undefined.
+Statistic = Callable[[np.ndarray], Mapping[str, Optional[float]]]
 
 
 def bootstrap_samples(
     n_units: int,
-    statistic: Callable[[np.ndarray], Mapping[str, Optional[float]]],
+    statistic: Statistic,
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Dict[str, List[Optional[float]]]:
@@ -41,9 +43,28 @@ def bootstrap_samples(
     return samples
 
 
+def whole_groups(groups: Mapping[str, np.ndarray], statistic: Statistic) -> Statistic:
+    """Return a statistic of positions of groups from one of positions of clips.
+
+    A group that is drawn brings all its clips, so that the interval answers "what if
+    other systems had been drawn" for a figure over clips.
+
+    Args:
+        groups: Name -> positions (n,) of its clips.
+        statistic: Takes positions of clips.
+    """
+    members = list(groups.values())
+
+    def of_groups(drawn: np.ndarray) -> Mapping[str, Optional[float]]:
+        none = np.arange(0)
+        return statistic(np.concatenate([none, *(members[i] for i in drawn)]))
+
+    return of_groups
+
+
 def bootstrap_intervals(
     n_units: int,
-    statistic: Callable[[np.ndarray], Mapping[str, Optional[float]]],
+    statistic: Statistic,
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Dict[str, Interval]:

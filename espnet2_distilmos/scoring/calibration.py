@@ -6,8 +6,9 @@ therefore it is drawn towards doing nothing, as if PRIOR_CLIPS further clips had
 predicted well, and it is refused where it would not be sensible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -30,12 +31,14 @@ class Calibration:
         intercept: MOS units; 0 where the fit was refused.
         n_utt: clips that it was fitted on.
         refused: why it does nothing; empty where it does something.
+        towards: the map that it was drawn to, in words.
     """
 
     slope: float
     intercept: float
     n_utt: int
     refused: str = ""
+    towards: str = "no change"
 
     def __call__(self, prediction: float) -> float:
         """Return the calibrated prediction."""
@@ -47,13 +50,16 @@ class Calibration:
             return f"not calibrated, though it was asked for: {self.refused}"
         return (
             f"calibrated: {self.intercept:+.3f} {self.slope:+.3f} x prediction, fitted "
-            f"on {self.n_utt} validation clips (drawn towards no change as by "
+            f"on {self.n_utt} validation clips (drawn towards {self.towards} as by "
             f"{PRIOR_CLIPS} more)"
         )
 
 
 def fit_calibration(
-    ref: Mapping[str, float], hyp: Mapping[str, float], names=("labels", "predictions")
+    ref: Mapping[str, float],
+    hyp: Mapping[str, float],
+    names=("labels", "predictions"),
+    scales: Optional[Mapping[str, Sequence[float]]] = None,
 ) -> Calibration:
     """Fit labels on predictions by least squares, drawn towards no change.
 
@@ -63,6 +69,9 @@ def fit_calibration(
         ref: ID -> label of a clip that the model was not trained on.
         hyp: ID -> prediction.
         names: what an error calls the two.
+        scales: `predictions` and `labels`, lowest and highest, where the scales differ:
+            the map that takes the ends of one to those of the other is then in the
+            place of no change.
 
     Raises:
         UserError: IDs that only one of them has.
@@ -72,6 +81,13 @@ def fit_calibration(
     n = len(ids)
     y = np.array([ref[u] for u in ids], np.float64)
     x = np.array([hyp[u] for u in ids], np.float64)
+    ratio, shift, towards = 1.0, 0.0, "no change"
+    if scales is not None:
+        (low, high), (first, last) = scales["predictions"], scales["labels"]
+        ratio = (last - first) / (high - low)
+        shift = first - ratio * low
+        towards = f"the map of {low:g} to {high:g} to {first:g} to {last:g}"
+        x = shift + ratio * x
 
     def refuse(why: str) -> Calibration:
         return Calibration(1.0, 0.0, n, why)
@@ -92,4 +108,5 @@ def fit_calibration(
     weight = n / (n + PRIOR_CLIPS)
     slope = 1 + weight * (fitted - 1)
     offset = weight * (float(y.mean()) - centre)
-    return Calibration(slope, centre + offset - slope * centre, n)
+    intercept = centre + offset - slope * centre
+    return Calibration(slope * ratio, intercept + slope * shift, n, "", towards)

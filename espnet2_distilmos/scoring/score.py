@@ -5,7 +5,12 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from espnet2_distilmos.scoring.bootstrap import LEVEL, bootstrap_intervals
+from espnet2_distilmos.scoring.bootstrap import (
+    LEVEL,
+    Statistic,
+    bootstrap_intervals,
+    whole_groups,
+)
 from espnet2_distilmos.scoring.metrics import (
     METRICS,
     MIN_SYSTEMS,
@@ -31,6 +36,7 @@ def score(
     n_bootstrap: int = 1000,
     seed: int = 0,
     names: Tuple[str, str, str] = ("the labels", "the predictions", "the systems"),
+    units: Optional[Mapping[str, str]] = None,
 ) -> Dict[str, Any]:
     """Score predictions by utterance, by system and within systems.
 
@@ -50,6 +56,8 @@ def score(
         n_bootstrap: Number of resamples; 0 leaves the intervals out (null).
         seed: Seed of the resampling.
         names: What error messages call the three mappings, e.g. file names.
+        units: ID -> what is drawn as a whole for the intervals of `utt`, e.g. its
+            system: "what if other systems had been drawn". None = single utterances.
 
     Returns:
         Plain types, ready for JSON: `n_utt`, `n_sys`, then `utt`, `sys` and
@@ -65,6 +73,8 @@ def score(
     contents: Dict[str, Mapping[str, object]] = {names[0]: ref, names[1]: hyp}
     if systems is not None:
         contents[names[2]] = systems
+    if units is not None:
+        contents["what is drawn"] = units
     require_same_ids(contents)
     if not ref:
         raise UserError(f"{names[0]}: no utterance to score")
@@ -81,10 +91,18 @@ def score(
     def nothing() -> Dict[str, dict]:
         return {m: {"value": None, "ci95": None} for m in METRICS}
 
+    def of_clips(drawn: np.ndarray) -> Values:
+        return all_metrics(x[drawn], y[drawn])
+
+    n_units = len(ids)
+    statistic: Statistic = of_clips
+    if units is not None:
+        drawn_whole = group_by_system([units[u] for u in ids])
+        n_units, statistic = len(drawn_whole), whole_groups(drawn_whole, of_clips)
     result: Dict[str, Any] = {
         "n_utt": len(ids),
         "n_sys": None,
-        "utt": block(all_metrics(x, y), len(ids), lambda i: all_metrics(x[i], y[i])),
+        "utt": block(all_metrics(x, y), n_units, statistic),
         "sys": nothing(),
         "within_sys": nothing(),
         "n_sys_within": {m: None for m in METRICS},
@@ -117,8 +135,11 @@ def score_files(
     utt2sys: Optional[PathLike] = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    utt2unit: Optional[PathLike] = None,
 ) -> Dict[str, Any]:
     """Apply :func:`score` to files with `ID VALUE` lines, in any order.
+
+    `utt2unit` is a file of its `units`.
 
     Raises:
         UserError: see :func:`score` and
@@ -131,6 +152,7 @@ def score_files(
         n_bootstrap,
         seed,
         names=(str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys)),
+        units=None if utt2unit is None else read_words(utt2unit, strict=False),
     )
 
 

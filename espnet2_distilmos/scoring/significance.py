@@ -14,9 +14,12 @@ import numpy as np
 
 from espnet2_distilmos.scoring.bootstrap import (
     Interval,
+    Statistic,
     bootstrap_samples,
     percentile_interval,
+    whole_groups,
 )
+from espnet2_distilmos.scoring.metrics import group_by_system
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,11 @@ def _minus(x: Optional[float], y: Optional[float]) -> Optional[float]:
 
 
 def paired_difference(
-    a: Sequence[float], b: Sequence[float], n_bootstrap: int = 10000, seed: int = 0
+    a: Sequence[float],
+    b: Sequence[float],
+    n_bootstrap: int = 10000,
+    seed: int = 0,
+    units: Optional[Sequence[str]] = None,
 ) -> Tuple[float, float, float, float]:
     """Test the mean of `a - b` over the same utterances.
 
@@ -91,13 +98,15 @@ def paired_difference(
         b: (N,) scores of the other, in the same order of utterances.
         n_bootstrap: Number of resamples.
         seed: Seed of the resampling.
+        units: (N,) what is drawn as a whole, e.g. each utterance's system; None =
+            single utterances.
 
     Returns:
         Mean difference, both ends of its 95 % interval, and the two-sided p-value
         (:func:`two_sided_p`).
 
     Raises:
-        ValueError: different lengths, or fewer than two utterances.
+        ValueError: different lengths, or fewer than two utterances or units.
     """
     if len(a) != len(b) or len(a) < 2:
         raise ValueError(f"two pairs or more are needed, not {len(a)} and {len(b)}")
@@ -106,7 +115,14 @@ def paired_difference(
     def mean(drawn: np.ndarray) -> Dict[str, Optional[float]]:
         return {"mean": float(differences[drawn].mean()) if len(drawn) else None}
 
-    means = bootstrap_samples(len(differences), mean, n_bootstrap, seed)["mean"]
+    n_units = len(differences)
+    statistic: Statistic = mean
+    if units is not None:
+        groups = group_by_system(units)
+        if len(groups) < 2:
+            raise ValueError(f"two units or more are needed, not {len(groups)}")
+        n_units, statistic = len(groups), whole_groups(groups, mean)
+    means = bootstrap_samples(n_units, statistic, n_bootstrap, seed)["mean"]
     interval = percentile_interval(means)
     assert interval is not None  # every mean is defined
     low, high = interval

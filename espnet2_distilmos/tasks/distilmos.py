@@ -184,7 +184,8 @@ class DistilMOSTask(AbsTask):
             width = len(args.token_conf["layers"]) * n_codebooks
         if args.init is not None:
             initialize(network.predictor, args.init)
-            network.predictor.start_at_readout()
+            if network.predictor.readout is not None:
+                network.predictor.readout.reset()
         return from_options(
             ESPnetDistilMOSModel,
             "model_conf",
@@ -268,7 +269,6 @@ class DistilMOSTask(AbsTask):
                 upstream_lr=args.upstream_lr,
                 cnn_lr=args.cnn_lr,
                 layer_logits_lr=args.layer_logits_lr,
-                readout_lr=args.readout_lr,
                 freeze_upstream_steps=args.freeze_upstream_steps,
             )
         except (TypeError, ValueError) as e:

@@ -100,12 +100,6 @@ def add_arguments(
         help="Learning rate of the layer weighting's logits (default: likewise)",
     )
     group.add_argument(
-        "--readout_lr",
-        type=float_or_none,
-        default=None,
-        help="Learning rate of the readout (predictor_conf readout; default: likewise)",
-    )
-    group.add_argument(
         "--num_threads",
         type=int,
         default=1,

@@ -1,7 +1,7 @@
-"""The linear probe as the start of a training: weights of the network's readout.
+"""The linear probe as a part of a model: the weights of its readout.
 
-Trained from zero the readout, too, would not find in a few hundred steps what a ridge
-regression finds at once (:mod:`espnet2_distilmos.scoring.ridge`).
+They are those of a ridge regression (:mod:`espnet2_distilmos.scoring.ridge`) of the
+training labels on statistics of frozen layers, and nothing in the training moves them.
 """
 
 import logging
@@ -44,6 +44,7 @@ def write_probe_start(
     batch_seconds: Optional[float] = None,
     n_jobs: int = 1,
     seed: int = 0,
+    layers: Optional[Sequence[int]] = None,
 ) -> None:
     """Write the weights, and beside them what they come from, unless they are current.
 
@@ -51,7 +52,7 @@ def write_probe_start(
 
     Args:
         data_dir: formatted training set, with labels.
-        conf: the upstream; the features are those of its `layers`, in their order.
+        conf: the upstream.
         output: `probe.pth`; `probe.yaml` is written beside it.
         features_dir: folder in which the features are kept, as those of the probe's row
             (`<features_dir>/<set>/statistics.npy`, of all layers).
@@ -59,6 +60,7 @@ def write_probe_start(
         batch_seconds: of audio, with padding; None = as suits the device.
         n_jobs: on a CPU, processes of the upstream.
         seed: of the folds in which the strength is chosen.
+        layers: whose features are taken, in this order; None = the upstream's `layers`.
 
     Raises:
         UserError: no labels, no such upstream or layer, or audio that cannot be read.
@@ -75,7 +77,7 @@ def write_probe_start(
         # The number is raised when the same input gives other weights.
         "format": 1,
         "features": statistics_request(conf, folder),
-        "layers": conf.layers,
+        "layers": layers or conf.layers,
         "labels": sha256_file(labels),
         "systems": sha256_file(systems) if systems.is_file() else None,
         "seed": seed,
@@ -88,7 +90,7 @@ def write_probe_start(
     )
     made = Path(features_dir) / folder.name
     found = read_yaml(made / "statistics.yaml")
-    layers = conf.layers or [layer for layer in found["layers"] if layer > 0]
+    layers = layers or conf.layers or [x for x in found["layers"] if x > 0]
     features = features_of(statistics_file(made), found["layers"], layers)
     data = DataDir.load(folder)
     mos = list((data.mos or {}).values())
@@ -134,7 +136,8 @@ def features_of(
     if missing:
         raise UserError(
             f"layers {missing} were asked of an upstream that has {list(layers)}; "
-            "correct `layers` in its YAML or in upstream_conf of the training"
+            "correct `layers` in its YAML or in upstream_conf of the training, or "
+            "readout_layers in its predictor_conf"
         )
     array = read_array(path, mapped=True)
     if list(wanted) == list(layers):
@@ -157,7 +160,7 @@ def readout_states(
     # Equal labels have no deviation, and need none.
     label_std = label_std or 1.0
     size = len(ridge.weights) // (2 * n_layers)
-    readout = StatisticsReadout(n_layers, size, 0.0, ridge.offset, label_std)
+    readout = StatisticsReadout(n_layers, size, ridge.offset, label_std)
     # Features that are constant have weight zero.
     scale = np.where(np.isfinite(ridge.scale), ridge.scale, 1.0)
 

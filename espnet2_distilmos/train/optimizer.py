@@ -12,10 +12,9 @@ def build_optimizer(
     upstream_lr: Optional[float] = None,
     cnn_lr: Optional[float] = None,
     layer_logits_lr: Optional[float] = None,
-    readout_lr: Optional[float] = None,
     freeze_upstream_steps: int = 0,
 ) -> torch.optim.Optimizer:
-    """Build one optimiser; CNN, transformer, logits, readout and the rest are groups.
+    """Build one optimiser; CNN, transformer, logits and the rest are groups.
 
     Vectors (biases, norms, the logits) get no weight decay.
 
@@ -26,7 +25,6 @@ def build_optimizer(
         upstream_lr: of the upstream; None = `lr`.
         cnn_lr: of the upstream's CNN; None = `upstream_lr`.
         layer_logits_lr: of the layer weighting's logits; None = `lr`.
-        readout_lr: of the readout, if the predictor has one; None = `lr`.
         freeze_upstream_steps: the upstream stays as it is for so many steps. Its
             gradients are computed all the same (DDP wants them) and take part in
             the norm that is clipped.
@@ -46,8 +44,6 @@ def build_optimizer(
             frozen = freeze_upstream_steps
         elif name.endswith(".weighting.logits"):
             lr = layer_logits_lr
-        elif name.startswith("network.predictor.readout."):
-            lr = readout_lr
         key = (lr, parameter.dim() > 1, frozen)
         groups.setdefault(key, []).append(parameter)
     base = dict(optim_conf)

@@ -8,7 +8,7 @@ from espnet2_distilmos.utils.files import read_yaml
 
 # Of DistilMOSLoss, where loss_conf does not say it.
 TOKEN_WEIGHT = 1.0
-# Of DistilMOSPredictor: the one that a linear probe can be the start of.
+# Of DistilMOSPredictor: the one that is a linear probe.
 READOUT = "statistics"
 
 
@@ -53,10 +53,10 @@ def uses_tokens(loss_conf: Any) -> bool:
 
 
 def starts_from_probe(options: argparse.Namespace) -> bool:
-    """Return whether a training starts from the linear probe of its upstream.
+    """Return whether a training is to be given the linear probe of its upstream.
 
-    That is, if its predictor has the readout that can be such a probe, and it is not
-    started from other weights (`init_param`).
+    That is, if its predictor has the readout that is such a probe, and it is not
+    started from other weights (`init_param`), which have one.
 
     Args:
         options: from :func:`options_of`.

@@ -319,9 +319,10 @@ def test_other_clusterings_stand_beside_the_first(recipe):
     assert (exp / "valid.srcc.best.pth").exists()
 
 
-def test_a_training_starts_at_the_linear_probe(recipe):
-    """With the readout, unless weights are named to start from."""
-    more = " --predictor_conf readout=statistics --readout_lr 0.00001"
+def test_a_model_with_a_readout_gets_the_linear_probe(recipe):
+    """Unless weights are named to start from."""
+    more = " --predictor_conf readout=statistics --predictor_conf readout_layers=[1]"
+    more += " --upstream_conf frozen_layers=1"
     asked = {
         "train_args": recipe.options["train_args"].replace("epoch 2", "epoch 1") + more,
         "tag": "readout",
@@ -331,7 +332,7 @@ def test_a_training_starts_at_the_linear_probe(recipe):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     exp = recipe / "exp/mos_readout"
     made = yaml.safe_load((exp / "probe/probe.yaml").read_text())
-    assert made["layers"] == [1, 2]
+    assert made["layers"] == [1]
     options = yaml.safe_load((exp / "training.yaml").read_text())["request"]["options"]
     assert options["init_param"] == {"1": made["sha256"]}
     assert "Loading pretrained params from" in (exp / "train.log").read_text()

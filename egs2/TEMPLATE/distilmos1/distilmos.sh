@@ -29,7 +29,7 @@ gpu_inference=false   # Whether to score with GPU.
 dumpdir=dump          # Directory to dump features.
 expdir=exp            # Directory to save experiments.
 python=python3        # Specify python to execute espnet commands.
-seed=0                # Of frames, k-means and the readout's start (training: train_config).
+seed=0                # Of frames, k-means, folds and the readout's start (training: train_config).
 
 # Data
 train_set=            # Name of training set, a folder of data/.
@@ -53,6 +53,11 @@ reference_rows=true   # Score the reference rows too: constant, system mean, tre
 linear_probe=auto     # Of these the probe, a pass of the frozen upstream over all sets:
                       # true, false or auto (false with download_model).
 shipped_rows=         # Folder with <row>/<set>/utt2mos of models that are not trained here.
+folds=0               # Cross-validation: this number of trainings, each tested on a part of
+                      # the clips; one table over all in exp/cv* (doc/your_corpus.md).
+fold_by=system        # What no two folds share: system, speaker or clip.
+fold_set=             # Names of the sets, folders of data/, whose clips are shared out
+                      # (default: those of train_set, valid_set and test_sets).
 
 # Upstream and tokens
 upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
@@ -109,6 +114,8 @@ tell_killed() {
 }
 trap 'tell_killed $?' EXIT
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
+. utils/folds.sh
+[ "${folds}" -eq 0 ] || check_folds
 # Sets that are combined make a set of this recipe, named after all of them.
 joined() { echo "$1" | xargs | tr ' /' '+_'; }
 [ -z "${train_sets}" ] || train_set=$(joined "${train_sets}")
@@ -204,12 +211,20 @@ if [ "${stage}" -le 5 ]; then
     log "Upstream ${upstream}: $(awk '!/^#/ { exit } { sub(/^# ?/, ""); print }' "${upstream}" | tr '\n' ' ')"
 fi
 
+if [ "${folds}" -gt 0 ]; then
+    cross_validate
+    log "Successfully finished. [elapsed=${SECONDS}s]"
+    exit 0
+fi
+
 if ! "${skip_data_prep}"; then
     if wanted 1; then
         log "Stage 1: Data preparation for data/${train_set}, data/${valid_set}, etc."
         # shellcheck disable=SC2086  # options, split at blanks as in every recipe
         DISTILMOS_CLUSTER_SETS=${cluster_sets} local/data.sh ${local_data_opts}
-        record_own_labels
+        # shellcheck disable=SC2086  # names of sets
+        record_own_labels ${train_sets:-${train_set}} ${valid_sets:-${valid_set}} \
+            "${own_test_sets[@]}"
         [ -z "${train_sets}" ] || combine "${train_set}" "${train_sets}"
         [ -z "${valid_sets}" ] || combine "${valid_set}" "${valid_sets}"
         ${python} -m espnet2_distilmos.bin.format_audio \

@@ -4,10 +4,12 @@ set -e
 set -u
 set -o pipefail
 
-# 136 clips: the small batches and the short warm-up of a small corpus.
+# 136 clips: the small batches and the short warm-up of a small corpus, whose checkpoint is
+# the mean of the five best epochs.
 exec ./distilmos.sh \
     --upstream conf/upstream/wavlm_base_plus.yaml \
     --train_config conf/tuning/train_distilmos_own.yaml \
+    --inference_model valid.mos_loss.ave.pth \
     --train_set train \
     --valid_set valid \
     --test_sets "test" \

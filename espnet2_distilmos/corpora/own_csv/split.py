@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List
+from typing import Dict, List, Optional, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,21 @@ MIN_SYSTEMS_TO_SPLIT = 8
 MIN_CLIPS = 8
 # A held-out set has as many clips, if that is not over a quarter of all.
 MIN_HELD_OUT = 5
+
+
+class Drawn(Protocol):
+    """What can be drawn: a clip with a score and perhaps a system."""
+
+    @property
+    def mos(self) -> float:
+        """Its score."""
+
+    @property
+    def system(self) -> Optional[str]:
+        """Its system, or None."""
+
+
+T = TypeVar("T", bound=Drawn)
 
 
 @dataclass
@@ -79,10 +94,8 @@ def split_rows(
     n_systems = len({r.system for r in sets["train"]} - {None})
     by_system = n_systems >= MIN_SYSTEMS_TO_SPLIT
     for name in wanted:
-        # Halves are rounded up, unlike by round(), which would go to even numbers.
-        share = math.floor(fractions[name] * n_all + 0.5)
-        target = min(max(share, MIN_HELD_OUT), n_all // 4)
-        draw = _draw_systems if by_system else _draw_clips
+        target = held_out_clips(fractions[name], n_all)
+        draw = draw_systems if by_system else draw_clips
         sets[name] = draw(sets["train"], target, rng)
         taken = set(sets[name])
         sets["train"] = [r for r in sets["train"] if r not in taken]
@@ -90,9 +103,14 @@ def split_rows(
     return Split(sets, told, _note(sets))
 
 
-def _draw_systems(
-    rows: Sequence[Row], target: int, rng: np.random.Generator
-) -> List[Row]:
+def held_out_clips(fraction: float, n_all: int) -> int:
+    """Return how many of `n_all` clips a held-out set gets, about."""
+    # Halves are rounded up, unlike by round(), which would go to even numbers.
+    share = math.floor(fraction * n_all + 0.5)
+    return min(max(share, MIN_HELD_OUT), n_all // 4)
+
+
+def draw_systems(rows: Sequence[T], target: int, rng: np.random.Generator) -> List[T]:
     """Draw all clips of two systems or more, about `target` clips if they allow it."""
     groups = group_by_system([r.system or "" for r in rows])
     names = list(groups)
@@ -112,9 +130,7 @@ def _draw_systems(
     return [r for r in rows if (r.system or "") in chosen]
 
 
-def _draw_clips(
-    rows: Sequence[Row], target: int, rng: np.random.Generator
-) -> List[Row]:
+def draw_clips(rows: Sequence[T], target: int, rng: np.random.Generator) -> List[T]:
     """Draw `target` clips, one from each of as many groups in (system, score)."""
     ties = rng.permutation(len(rows))
     order = sorted(

@@ -1,6 +1,6 @@
 """Upstream adapters: waveforms in, raw block outputs and true frame counts out."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,7 @@ class UpstreamAdapter(torch.nn.Module):
         super().__init__()
         self.conf = conf
         self._last_layer: Optional[int] = None
+        self.pretrained_layers: Tuple[int, ...] = ()
 
     def _select_layers(self) -> None:
         self.layers = tuple(self.conf.layers or range(1, self.n_blocks + 1))
@@ -77,6 +78,31 @@ class UpstreamAdapter(torch.nn.Module):
         """Seconds between two frames."""
         return self.downsample / SAMPLE_RATE
 
+    def keep_pretrained(self, layers: Sequence[int]) -> None:
+        """Return from now on, in eval mode, states that the training does not change.
+
+        :meth:`forward` puts those of these layers behind the others.
+
+        Args:
+            layers: their numbers.
+
+        Raises:
+            UserError: layers that there are not, or whose input is trained.
+        """
+        known = range(not self.has_input_state, self.n_blocks + 1)
+        missing = sorted(set(layers) - set(known))
+        if missing:
+            raise UserError(
+                f"pretrained states of layers {missing} were asked of "
+                f"{self.conf.upstream}, which has {known[0]} to {known[-1]}"
+            )
+        if not (self.conf.freeze or self.conf.frozen_layers):
+            raise UserError(
+                "pretrained states beside trained ones need frozen_layers of 1 or more "
+                "(or freeze: true) in the upstream's YAML or in upstream_conf"
+            )
+        self.pretrained_layers = tuple(layers)
+
     def train(self, mode: bool = True) -> "UpstreamAdapter":
         """Set the mode; a frozen upstream stays in eval mode, without dropout."""
         return super().train(mode and not self.conf.freeze)
@@ -91,12 +117,14 @@ class UpstreamAdapter(torch.nn.Module):
             lengths: (B,) true numbers of samples.
 
         Returns:
-            One (B, T, D) tensor a chosen layer, zero in padded frames, and (B,)
-            true numbers of frames.
+            One (B, T, D) tensor an active layer and, in eval mode, one of each that
+            was asked of :meth:`keep_pretrained`, zero in padded frames; and (B,) true
+            numbers of frames.
         """
         clips = [clip[:n] for clip, n in zip(speech, lengths.tolist())]
+        pretrained = () if self.training else self.pretrained_layers
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.conf.freeze):
-            states, frame_lengths = self._forward_clips(clips)
+            states, frame_lengths = self._forward_clips(clips, pretrained)
         states = self._normalise(states)
         mask = frame_mask(frame_lengths, states[0].size(1))
         return [s * mask.unsqueeze(-1) for s in states], frame_lengths
@@ -108,9 +136,12 @@ class UpstreamAdapter(torch.nn.Module):
         return [F.layer_norm(s, s.shape[-1:]) for s in states]
 
     def _forward_clips(
-        self, clips: List[torch.Tensor]
+        self, clips: List[torch.Tensor], pretrained: Sequence[int]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
-        """Map (N_b,) waveforms -> a (B, T, D) an active layer, (B,) frame counts."""
+        """Map (N_b,) waveforms -> a (B, T, D) a layer, (B,) frame counts.
+
+        The layers are the active ones, then, as pretrained, those of `pretrained`.
+        """
         raise NotImplementedError
 
 
@@ -138,6 +169,8 @@ class ClipwiseAdapter(UpstreamAdapter):
         for name in ("feature_grad_mult", "layerdrop"):
             if getattr(conf, name) is not None:
                 self._refuse(name)
+        if conf.frozen_layers:
+            self._refuse("frozen_layers")
         if conf.gradient_checkpointing:
             self._refuse("gradient_checkpointing")
         if conf.normalize_waveform != "checkpoint":
@@ -222,14 +255,16 @@ class ClipwiseAdapter(UpstreamAdapter):
         for block in blocks:
             block.register_forward_hook(note)
 
-    def _forward_clips(self, clips):
+    def _forward_clips(self, clips, pretrained):
+        # All layers are, if any: there is no frozen part of this model.
+        wanted = (*self.active_layers, *pretrained)
         all_states = [self._run(clip) for clip in clips]
         frame_lengths = torch.tensor(
             [states[0].size(0) for states in all_states], device=clips[0].device
         )
         return [
             pad_sequence([states[i] for states in all_states], batch_first=True)
-            for i in (n - (not self.has_input_state) for n in self.active_layers)
+            for i in (n - (not self.has_input_state) for n in wanted)
         ], frame_lengths
 
 

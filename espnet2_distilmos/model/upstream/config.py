@@ -40,6 +40,8 @@ class UpstreamConfig:
         layers: the layers to use, counted from 1 (layer i = raw output of block i);
             0 = the input of block 1; None = all from 1.
         freeze: the whole upstream stays as pretrained (no gradient, eval mode).
+        frozen_layers: the CNN and blocks 1 to this one stay as pretrained (no gradient,
+            no dropout); 0 = none.
         feature_grad_mult: factor on the gradient that reaches the CNN; 0 freezes
             it; None = what the checkpoint was pretrained with.
         layerdrop: probability of skipping a block in training; None = what the
@@ -62,6 +64,7 @@ class UpstreamConfig:
     extra_conf: Dict[str, Any] = field(default_factory=dict)
     layers: Optional[List[int]] = None
     freeze: bool = False
+    frozen_layers: int = 0
     feature_grad_mult: Optional[float] = None
     layerdrop: Optional[float] = None
     gradient_checkpointing: bool = False
@@ -107,6 +110,7 @@ class UpstreamConfig:
             ),
             "a rising list of layer numbers (0: the input of block 1), or null for all",
         )
+        self.frozen_layers = int(self.frozen_layers)  # 2.0 passes for a whole number
         mult = self.feature_grad_mult
         require(
             "feature_grad_mult",

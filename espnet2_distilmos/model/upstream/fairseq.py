@@ -58,7 +58,7 @@ class FairseqAdapter(TransformerAdapter):
         x = x + self._positions(x.transpose(1, 2), mask).transpose(1, 2)
         if not self.encoder.layer_norm_first:
             x = self.encoder.layer_norm(x)
-        return F.dropout(x, p=self.encoder.dropout, training=self.training)
+        return F.dropout(x, p=self.encoder.dropout, training=self.encoder.training)
 
     def _block(self, block, x, padding, shared):
         x, _ = block(

@@ -1,8 +1,9 @@
 """What the wav2vec 2.0 family has in common: CNN, positional convolution, blocks."""
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -113,6 +114,11 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             self.cnn_on_batch = False
         self._masked_norms = tuple(norms or ())  # no list: they are the CNN's children
         self._select_layers()
+        if conf.frozen_layers > self.n_blocks:
+            raise UserError(
+                f"frozen_layers {conf.frozen_layers} was asked of {conf.upstream}, "
+                f"which has {self.n_blocks} layers"
+            )
         self._mark_untrained()
 
     # What a family says.
@@ -164,13 +170,36 @@ class TransformerAdapter(UpstreamAdapter, ABC):
 
     def _mark_untrained(self) -> None:
         """Mark parameters that can get no gradient: they would stop DDP."""
-        trained = [*self._input_modules(), *self.encoder.layers[: self.layers[-1]]]
-        if self.feature_grad_mult > 0:
-            trained.append(self.cnn)
+        first = self.conf.frozen_layers
+        trained = list(self.encoder.layers[first : self.layers[-1]])
+        if not first:
+            trained += self._input_modules()
+            if self.feature_grad_mult > 0:
+                trained.append(self.cnn)
         kept = {id(p) for module in trained for p in module.parameters()}
         for parameter in self.model.parameters():
             if id(parameter) not in kept:
                 parameter.requires_grad_(False)
+
+    def keep_pretrained(self, layers: Sequence[int]) -> None:
+        """See :class:`UpstreamAdapter`; blocks that are trained are kept twice."""
+        super().keep_pretrained(layers)
+        blocks = self.encoder.layers[self._n_frozen : max(layers)]
+        self.pretrained_blocks = copy.deepcopy(blocks).requires_grad_(False).eval()
+
+    @property
+    def _n_frozen(self) -> int:
+        """Number of blocks that stay as pretrained, with all below them."""
+        return self.n_blocks if self.conf.freeze else self.conf.frozen_layers
+
+    def train(self, mode: bool = True) -> "TransformerAdapter":
+        """Set the mode; frozen parts stay in eval mode, without dropout."""
+        super().train(mode)
+        if self.conf.frozen_layers:
+            self.model.eval()
+            for block in self.encoder.layers[self.conf.frozen_layers :]:
+                block.train(self.training)
+        return self
 
     def frame_count(self, n_samples: int) -> int:
         """Return frames that the CNN makes of a clip: 16000 samples give 49."""
@@ -242,31 +271,57 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             )
 
     def _forward_clips(
-        self, clips: List[torch.Tensor]
+        self, clips: List[torch.Tensor], pretrained: Sequence[int]
     ) -> Tuple[List[torch.Tensor], torch.Tensor]:
         counts = [self.frame_count(len(clip)) for clip in clips]
         self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
-        x = self._project(self._extract(clips, counts))
-        # Past its end a clip must look to the positional convolution as if alone.
-        x = x * mask.unsqueeze(-1)
-        padding = self._padding(x, mask) if min(counts) < max(counts) else None
-        return self._run_blocks(self._enter(x, mask), padding), lengths
+        trained = torch.is_grad_enabled() and not self._n_frozen
+        with torch.set_grad_enabled(trained):
+            x = self._project(self._extract(clips, counts))
+            # Past its end a clip must look to the positional convolution as if alone.
+            x = x * mask.unsqueeze(-1)
+            padding = self._padding(x, mask) if min(counts) < max(counts) else None
+            x = self._enter(x, mask)
+        return self._run_blocks(x, padding, pretrained), lengths
 
-    def _run_blocks(self, x: torch.Tensor, padding: Any) -> List[torch.Tensor]:
-        """Map the input of block 1, (B, T, D), -> (B, T, D) an active layer."""
+    def _run_blocks(
+        self, x: torch.Tensor, padding: Any, pretrained: Sequence[int]
+    ) -> List[torch.Tensor]:
+        """Map the input of block 1, (B, T, D), -> a (B, T, D) a layer.
+
+        The layers: see :meth:`_forward_clips`.
+        """
+        graded, frozen = torch.is_grad_enabled(), self._n_frozen
         states, shared = {0: x}, None
-        wanted = self.active_layers
-        for number, block in enumerate(self.encoder.layers[: wanted[-1]], 1):
-            skipped = self.training and torch.rand(()).item() < self.layerdrop
+        wanted, last = self.active_layers, min(max(pretrained, default=0), frozen)
+        last = max(last, wanted[-1])
+        branch = x, shared  # where what is kept as pretrained leaves what is trained
+        for number, block in enumerate(self.encoder.layers[:last], 1):
+            trained = number > frozen
+            skipped = self.training and trained and self._layer_is_dropped()
             if not skipped or (number == 1 and self.first_block_runs):
-                x, shared = self._keep_or_repeat(self._block, block, x, padding, shared)
+                with torch.set_grad_enabled(graded and trained):
+                    x, shared = self._keep_or_repeat(
+                        self._block, block, x, padding, shared
+                    )
             states[number] = x
-        return [states[i] for i in wanted]
+            if number == frozen:
+                branch = x, shared
+        found = [states[i] for i in wanted]
+        if pretrained:
+            x, shared = branch
+            for number, block in enumerate(self.pretrained_blocks, frozen + 1):
+                x, shared = self._block(block, x, padding, shared)
+                states[number] = x
+        return found + [states[i] for i in pretrained]
+
+    def _layer_is_dropped(self) -> bool:
+        return torch.rand(()).item() < self.layerdrop
 
     def one_clip(self, clip: torch.Tensor) -> List[torch.Tensor]:
-        """Compute the states of one clip, as :meth:`forward` does, for a trace.
+        """Compute the states of one clip, as :meth:`forward` in eval mode, for a trace.
 
         No length becomes a number of Python's on the way: a trace that is made of a
         clip holds for clips of other lengths.
@@ -275,14 +330,16 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             clip: (N,) samples at 16 kHz, enough for a frame.
 
         Returns:
-            One (1, T, D) tensor an active layer.
+            One (1, T, D) tensor an active layer, then one of each that was asked of
+            :meth:`keep_pretrained`.
         """
         if self.waveform_eps is not None:
             centred = clip - clip.mean()
             clip = centred * torch.rsqrt(centred.square().mean() + self.waveform_eps)
         x = self._project(self._features_of_one(clip))
         mask = torch.ones_like(x[..., 0], dtype=torch.bool)
-        return self._normalise(self._run_blocks(self._enter(x, mask), None))
+        x = self._enter(x, mask)
+        return self._normalise(self._run_blocks(x, None, self.pretrained_layers))
 
     def _features_of_one(self, clip: torch.Tensor) -> torch.Tensor:
         """Map (N,) -> (1, T, C), for :meth:`one_clip`."""

@@ -87,7 +87,7 @@ class WhisperAdapter(TransformerAdapter):
 
     def _enter(self, x, mask):
         x = x + self.model.embed_positions.weight[: x.size(1)].detach()
-        return F.dropout(x, self.model.dropout, self.training)
+        return F.dropout(x, self.model.dropout, self.model.training)
 
     def _padding(self, x, mask):
         """(B, 1, 1, T) floats to add to the scores (B, heads, T, T)."""

@@ -306,6 +306,11 @@ def test_from_csv_to_data_dirs(folder, tmp_path, caplog):
     assert "Columns that were not used: note." in report
     assert any("3 systems are too few" in line for line in report)
     assert "valid has only 5 clips" in "".join(report)
+    # Three systems: no five folds of them.
+    assert report[-1] == (
+        "Under 100 test clips figures say little: ./run.sh --folds 5 --fold_by clip "
+        "tests on all 30, by 5 trainings (doc/your_corpus.md)."
+    )
     assert all(line in caplog.text for line in report)
     assert (data / "csv_problems.txt").read_text() == ""
     assert "3 of 3 systems are in train" in read_yaml(data / "set_notes.yaml")["test"]

@@ -1,6 +1,7 @@
 """Exported models score as PyTorch does, without it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -17,10 +18,19 @@ from espnet2_distilmos.packs.onnx_record import Difference, read_record
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 
+# As the presets of small corpora have it: half trained, half as pretrained.
+HALVES = {
+    "decoder": "linear",
+    "kernels": [],
+    "strides": [],
+    "readout": "statistics",
+    "readout_layers": [0, 1, 3],
+    "readout_weight": 0.5,
+}
 # Family and style -> what the predictor has besides.
 CASES = {
-    ("hf_whisper", "pre"): {"readout": "statistics"},
-    ("wavlm", "post"): {"readout": "statistics", "strides": [1, 2, 1]},
+    ("hf_whisper", "pre"): HALVES,
+    ("wavlm", "post"): HALVES,
     ("wavlm", "pre"): {"listeners": ["a", "b"]},
     ("hubert", "post"): {"pooling": "attention"},
     ("hubert", "pre"): {"layer_weighting": "softmax"},
@@ -28,19 +38,24 @@ CASES = {
     ("wav2vec2", "pre"): {"label_mean": 3.2, "label_std": 0.7},
     ("hf_wav2vec2", "pre"): {"corpora": ["one", "two"]},
     ("hf_hubert", "post"): None,  # plain SSL-MOS
-    ("hf_wavlm", "post"): {"readout": "statistics"},
+    ("hf_wavlm", "post"): {"readout": "statistics", "strides": [1, 2, 1]},
     ("hf_wavlm", "pre"): {},
 }
 # Samples: 25 ms, which is one frame or two; around a hop; seconds; a window; two.
 LENGTHS = (400, 401, 719, 720, 16000, 50001, 320000, 500000)
 
 
-def write_model(folder, family, style, options, seed=0):
-    """A model of a family whose outputs are spread over some MOS units."""
+def write_model(folder, family, style, options, seed=0, logits=None):
+    """A model of a family whose outputs are spread over some MOS units.
+
+    With a readout, block 1 is as pretrained and those above it are not.
+    """
     from espnet2_distilmos.model.network import build_network
 
     folder.mkdir(parents=True, exist_ok=True)
     conf = tiny_upstreams.make(family, folder, style)
+    if options and "readout" in options:
+        conf["frozen_layers"] = 1
     predictor = "sslmos" if options is None else "distilmos"
     predictor_conf = {} if options is None else {"hidden_size": 16, **options}
     with torch.random.fork_rng(devices=[]):
@@ -52,6 +67,11 @@ def write_model(folder, family, style, options, seed=0):
             for name, value in network.predictor.named_buffers():
                 if name.endswith("running_mean"):
                     value.add_(0.1 * torch.randn_like(value))
+            if network.predictor.readout is not None:
+                for value in network.upstream.encoder.layers[1:].parameters():
+                    value.add_(0.1 * torch.randn_like(value))
+            if logits is not None:
+                network.predictor.weighting.logits.copy_(torch.tensor(logits))
     states = {f"network.{k}": v for k, v in network.state_dict().items()}
     torch.save(states, folder / "model.pth")
     config = {
@@ -100,6 +120,35 @@ def test_every_family_scores_as_in_torch(family, style, tmp_path, noise):
             assert abs(a["mos"] - pairs[4][0]["mos"]) > 1e-2
         with pytest.raises(UserError, match="was trained on one, two"):
             DistilMOSInference(None, tmp_path / "model.onnx", corpus="three")
+
+
+@pytest.mark.parametrize("family, style", [("hf_whisper", "pre"), ("wavlm", "post")])
+def test_blocks_are_in_the_graph_as_trained_and_as_pretrained(
+    family, style, tmp_path, noise
+):
+    import onnx
+
+    found = {}
+    # The sum is of all layers, then of layer 1 alone: what is above is not computed as
+    # trained, but read as pretrained.
+    for name, logits in (("all", [0.0, 0.0, 0.0]), ("first", [9.0, 0.0, 0.0])):
+        folder = write_model(tmp_path / name, family, style, HALVES, logits=logits)
+        model = tmp_path / f"{name}.onnx"
+        record = export_model(str(folder), model, "int8")
+        assert 0 < record.differences["int8, from float32"].mos < 0.5
+        assert record.differences["float32, from PyTorch"].frame_mos <= 1e-4
+        assert np.isfinite(DistilMOSInference(None, model)(noise(0, 8000))["mos"])
+        scopes = [
+            "/".join(node.name.split("/")[:2])
+            for node in onnx.load(model).graph.node
+            if node.op_type == "MatMulInteger"
+        ]
+        found[name] = {scope: scopes.count(scope) for scope in scopes}
+    counts = set(found["all"].values())
+    assert len(counts) == 1 and counts.pop() >= 4
+    kept = {"/layers.0", "/pretrained_blocks.0", "/pretrained_blocks.1"}
+    assert set(found["first"]) == kept
+    assert set(found["all"]) == kept | {"/layers.1", "/layers.2"}
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +208,25 @@ def test_the_record_says_what_the_model_is(exported, pesq_model, tools, capsys):
     assert "int8, from float32" in shown
     assert cli(["info", "--model", str(pesq_model)]) == 0
     assert "\nengine" in (shown := capsys.readouterr().out) and "PyTorch" in shown
+
+
+def test_a_calibration_to_another_scale_is_in_the_record(pesq_model, tmp_path):
+    from espnet2_distilmos.packs.about import labels_of
+
+    folder = tmp_path / "exp"
+    shutil.copytree(pesq_model, folder)
+    calibration = {"told": "to percent", "scale": [0, 100]}
+    (folder / "model.yaml").write_text(yaml.safe_dump({"calibration": calibration}))
+    export_model(str(folder / "model.pth"), tmp_path / "model.onnx")
+    engines = [
+        DistilMOSInference.from_pretrained(m)
+        for m in (tmp_path / "model.onnx", folder / "model.pth")
+    ]
+    for engine in engines:
+        files = folder / "config.yaml", engine.model_file
+        assert engine.labels.scale == labels_of(files).scale == (0, 100)
+        assert engine.calibration == "to percent"
+    assert engines[0].labels == engines[1].labels
 
 
 UNWANTED = "torch torchaudio transformers s3prl espnet espnet2 pandas matplotlib scipy"

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from entmax import entmax_bisect
 
 from espnet2_distilmos.model.network import build_network
-from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
+from espnet2_distilmos.model.predictor import DistilMOSPredictor
+from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 
 LENGTHS = [16000, 9001, 24123, 400, 12345]
 

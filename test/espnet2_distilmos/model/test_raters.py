@@ -7,8 +7,9 @@ from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS, CorpusOffset
 from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import build_network
-from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
+from espnet2_distilmos.model.predictor import DistilMOSPredictor
 from espnet2_distilmos.model.ratings import pick_ratings
+from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.utils.errors import UserError
 

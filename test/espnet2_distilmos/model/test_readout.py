@@ -1,4 +1,4 @@
-"""The readout: its features, alone and in batches, over time, and its gradients."""
+"""The readout: features, alone and in batches, over time, and its part in scores."""
 
 import pytest
 import torch
@@ -45,9 +45,11 @@ def test_it_is_linear_in_mean_and_deviation_of_all_layers():
 @pytest.mark.parametrize("strides", [(1, 1, 1), (2, 1, 2)])
 def test_batch_equals_alone_and_frames_average(strides, wavlm_conf, batch_of):
     conf = {**CONF, "strides": strides}
-    network = build_network(wavlm_conf(), "distilmos", conf, 10)
+    network = build_network({**wavlm_conf(), "frozen_layers": 3}, "distilmos", conf, 10)
     randomise(network.predictor)
     network.eval()
+    for block in network.upstream.encoder.layers[1:]:  # unlike as pretrained
+        randomise(block)
     speech, lengths = batch_of(LENGTHS)
     with torch.no_grad():
         batch = network(speech, lengths, with_tokens=True)
@@ -72,69 +74,99 @@ def test_a_frame_has_its_own_part_of_the_mean():
     close(frames[0, 1] - frames[0, 4], (x[1] - x[4]) @ worth)
 
 
-def test_gradients_are_finite_where_nothing_deviates():
-    """Channels that are constant, and a clip of one frame."""
+def test_nothing_of_it_is_trained():
+    """Its states are frozen, and its weights those of a regression."""
     readout = randomise(StatisticsReadout(2, 3)).train()
-    states = [torch.randn(2, 5, 3) for _ in range(2)]
-    states[0][:, :, 1] = 0.7
-    states = [state.requires_grad_() for state in states]
-    scores, _ = readout(states, torch.tensor([5, 1]))
-    scores.sum().backward()
-    for state in states:
-        assert state.grad.isfinite().all()
-        assert state.grad[0].abs().sum() > 0
-        assert (state.grad[1, 1:] == 0).all()
-
-
-def test_a_deviation_has_the_gradient_of_its_formula():
-    readout = randomise(StatisticsReadout(1, 2)).double()
-    states = torch.randn(2, 4, 2, dtype=torch.double)
-
-    def score(x):  # in float64, where the readout itself has float32
-        with torch.no_grad():
-            readout.float()
-        return readout([x], torch.tensor([4, 3]))[0]
-
-    x = states.float().requires_grad_()
-    score(x).sum().backward()
-    step = 1e-2
-    for place in [(0, 1, 0), (1, 2, 1)]:
-        more, less = states.float().clone(), states.float().clone()
-        more[place] += step
-        less[place] -= step
-        with torch.no_grad():
-            slope = (score(more).sum() - score(less).sum()) / (2 * step)
-        close(x.grad[place], slope, 1e-3)
+    assert not any(p.requires_grad for p in readout.parameters())
+    states = [torch.randn(2, 5, 3, requires_grad=True) for _ in range(2)]
+    states[0].data[:, :, 1] = 0.7
+    scores, frames = readout(states, torch.tensor([5, 1]))
+    assert scores.isfinite().all() and frames.isfinite().all()
+    assert not scores.requires_grad and not frames.requires_grad
 
 
 @torch.no_grad()
-def test_the_score_starts_as_the_readout_alone():
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_the_score_is_the_weighted_mean_with_the_decoders(weight):
+    more = {"readout_weight": weight, "readout_layers": [0, 3], "corpora": ["a", "b"]}
+    predictor = randomise(DistilMOSPredictor([1, 2, 3], 6, 4, **CONF, **more))
+    states, lengths = [torch.randn(2, 9, 6) for _ in range(3)], torch.tensor([9, 5])
+    kept = [torch.randn(2, 9, 6) for _ in range(2)]
+    corpus = torch.tensor([1, 0])
+    found = predictor(states, lengths, corpus=corpus, pretrained=kept)
+    read, frames = predictor.readout(kept, lengths)
+    offsets = predictor.corpus_offset(corpus)
+    predictor.readout = None
+    plain = predictor(states, lengths, corpus=corpus)
+    close(found.mos, (1 - weight) * plain.mos + weight * (read + offsets))
+    frames = weight * (frames + offsets[:, None]) + (1 - weight) * plain.frame_mos
+    for i, n in enumerate((9, 5)):
+        close(found.frame_mos[i, :n], frames[i, :n])
+
+
+def test_in_training_the_score_is_the_decoders_alone(wavlm_conf, batch_of):
+    conf = {**wavlm_conf(), "frozen_layers": 1}
+    network = build_network(conf, "distilmos", {**CONF, "dropout": 0.0})
+    randomise(network.predictor).train()
+    network.upstream.eval()  # without dropout
+    batch = batch_of(LENGTHS[:2])
+    states, lengths = network.upstream(*batch)
+    assert len(states) == 3 + 3
+    expected = network.predictor(states[:3], lengths).mos
+    close(network(*batch).mos, expected)
+
+
+@torch.no_grad()
+def test_without_weights_of_a_probe_it_says_the_mean_label():
     torch.manual_seed(0)
-    predictor = DistilMOSPredictor([1, 2], 6, 4, **CONF).eval()
     states, lengths = [torch.randn(2, 9, 6) for _ in range(2)], torch.tensor([9, 5])
-    close(predictor(states, lengths).mos, torch.full((2,), 3.0))
-    with_scale = DistilMOSPredictor(
-        [1, 2], 6, 4, **CONF, label_mean=40.0, label_std=12.0
-    ).eval()
-    close(with_scale(states, lengths).mos, torch.full((2,), 40.0))
-    for one in (predictor, with_scale):
-        randomise(one.readout)
-        close(one(states, lengths).mos, one.readout(states, lengths)[0])
+    for scale, start in (({}, 3.0), ({"label_mean": 40.0, "label_std": 12.0}, 40.0)):
+        predictor = DistilMOSPredictor([1, 2], 6, 4, **CONF, **scale)
+        close(predictor.readout(states, lengths)[0], torch.full((2,), start))
 
 
-def test_the_other_parts_start_as_without_it():
-    """The published network is what it was, and is no other beside a readout."""
-
+def test_the_other_parts_are_the_published_ones():
     def states_of(**conf):
         torch.manual_seed(3)
         return DistilMOSPredictor([1, 2], 6, 4, hidden_size=8, **conf).state_dict()
 
     plain, read = states_of(), states_of(readout="statistics")
     assert not any("readout" in key for key in plain)
-    changed = {"decoder.output.weight", "decoder.output.bias"}
-    assert set(plain) < set(read)
-    assert all(torch.equal(plain[k], read[k]) for k in plain if k not in changed)
-    assert all((read[key] == 0).all() for key in changed)
+    assert all("readout" in key for key in read.keys() - plain.keys())
+    assert all(torch.equal(plain[k], read[k]) for k in plain)
+
+
+@torch.no_grad()
+def test_it_reads_the_states_of_pretraining_whatever_is_trained(wavlm_conf, batch_of):
+    conf = {**CONF, "readout_weight": 1.0, "readout_layers": [0, 1, 2, 3]}
+    network = build_network({**wavlm_conf(), "frozen_layers": 1}, "distilmos", conf)
+    randomise(network.predictor.readout)
+    network.eval()
+    batch = batch_of(LENGTHS)
+    before = network(*batch).mos
+    whole = build_network({**wavlm_conf(), "freeze": True}, "distilmos", conf).eval()
+    whole.predictor.readout.load_state_dict(network.predictor.readout.state_dict())
+    close(before, whole(*batch).mos)
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.mul_(1.3)
+    assert torch.equal(network(*batch).mos, before) and before.std() > 1e-3
+    network.predictor._readout_weight = 0.0
+    assert (network(*batch).mos - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "keys, conf, message",
+    [
+        ({}, {}, "need frozen_layers of 1 or more"),
+        ({"frozen_layers": 2}, {"readout_layers": [4]}, r"layers \[4\] .* has 0 to 3"),
+        ({"freeze": True}, {"readout_weight": 1.5}, r"readout_weight must be in \[0"),
+        ({}, {"decoder": "gru"}, "decoder must be lstm or linear, not 'gru'"),
+    ],
+)
+def test_what_cannot_be_is_refused(keys, conf, message, wavlm_conf):
+    with pytest.raises(UserError, match=message):
+        build_network({**wavlm_conf(), **keys}, "distilmos", {**CONF, **conf})
 
 
 @pytest.mark.parametrize("scale", [{}, {"label_mean": 40.0, "label_std": 12.0}])
@@ -149,9 +181,9 @@ def test_every_score_is_rescaled(scale, pooling):
     asked = (states, torch.tensor([9, 5]), False)
     asked += (torch.tensor([0, -1]), torch.tensor([[0, 1], [1, 2]]))
     with torch.no_grad():
-        before = predictor(*asked)
+        before = predictor(*asked, states)
         predictor.rescale(1.4, -0.3)
-        after = predictor(*asked)
+        after = predictor(*asked, states)
     for name in ("mos", "listener_mos"):
         close(getattr(after, name), -0.3 + 1.4 * getattr(before, name), 1e-4)
     close(after.frame_mos[:, :5], -0.3 + 1.4 * before.frame_mos[:, :5], 1e-4)

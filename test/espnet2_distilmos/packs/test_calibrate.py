@@ -8,13 +8,16 @@ import torch
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.model.predictor import DistilMOSPredictor, SSLMOSPredictor
+from espnet2_distilmos.model.predictor import DistilMOSPredictor
+from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 from espnet2_distilmos.packs.calibrate import calibrate_model
 from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.pack import pack_model
-from espnet2_distilmos.utils.datadir import write_lines
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, write_yaml
+from espnet2_distilmos.utils.label_info import LabelInfo
+from espnet2_distilmos.utils.labels import Labels
 
 
 @pytest.mark.parametrize("scale", [{}, {"label_mean": 40.0, "label_std": 12.0}])
@@ -143,6 +146,45 @@ def test_a_refused_fit_leaves_the_scores_and_says_why(trained, tmp_path):
     found = [model(clip)["mos"] for clip in clips.values()]
     np.testing.assert_allclose(found, list(hyp.values()), atol=1e-6)
     assert model.calibration.startswith("not calibrated, though it was asked for")
+
+
+def test_a_fit_to_another_scale_puts_the_model_on_it(trained, tmp_path, capsys):
+    exp, clips, hyp = trained
+    config = read_yaml(exp / "config.yaml")
+    opinion = LabelInfo("a", "human", "MOS", scale=(1.0, 5.0))
+    write_yaml(exp / "config.yaml", {**config, "label_conf": [opinion.as_dict()]})
+    valid = tmp_path / "valid"
+    ref = {u: 25 * (v - 1) + 2 for u, v in hyp.items()}
+    DataDir(dict.fromkeys(ref, "a.wav"), ref).save(valid)
+    Labels((LabelInfo("b", "human", "MUSHRA", scale=(0.0, 100.0)),)).write(
+        valid / "labels.yaml"
+    )
+    output = exp / "model.calibrated.pth"
+    files = (
+        exp / "config.yaml",
+        exp / "model.pth",
+        valid / "utt2mos",
+        tmp_path / "hyp",
+    )
+    record = calibrate_model(*files, output)
+    assert record["slope"] == pytest.approx(25, abs=1e-2) and not record["refused"]
+    assert record["scale"] == [0, 100]
+    model = DistilMOSInference(exp / "config.yaml", output)
+    for utt, clip in clips.items():
+        expected = 25 * (hyp[utt] - 1) + 2 * 8 / 18
+        assert model(clip)["mos"] == pytest.approx(expected, abs=0.01)
+        assert not any("outside" in w for w in model(clip)["warnings"])
+    assert model.labels.scale == (0, 100)
+    told = describe_model(str(output))
+    assert "towards the map of 1 to 5 to 0 to 100" in told["calibration"]
+    assert "scale 1 to 5" in told["labels"]  # of its training
+    # So it has an MSE. (That of another scale has none: report/test_scales.py.)
+    made = tmp_path / "hyp_dir/valid/utt2mos"
+    write_lines(made, ref)
+    options = ["--data_dirs", str(valid), "--hyp_dir", str(made.parents[1])]
+    options += ["--train_config", str(exp / "config.yaml"), "--model_file"]
+    assert cli(["score-sets", *options, str(output)]) == 0
+    assert read_yaml(made.parent / "scores.json")["utt"]["mse"]["value"] == 0
 
 
 def test_other_labels_are_fitted_anew(trained, tmp_path):

@@ -83,6 +83,23 @@ def test_scatter_without_systems_and_constant(tmp_path, axes_of):
     assert "SRCC undefined" in axes_of[0].get_title()
 
 
+def test_scatter_has_an_axis_for_each_scale(tmp_path, axes_of):
+    ref, hyp, systems = scatter_data()
+    wide = {u: 25 * (v - 1) for u, v in ref.items()}
+    plots.plot_scatter(tmp_path / "a.png", wide, hyp, systems, "t", one_scale=False)
+    for ax in axes_of:
+        assert ax.get_xlim()[1] > 50 and ax.get_ylim()[1] < 10
+        assert not ax.lines and ax.get_aspect() == "auto"
+    plots.plot_scatter(tmp_path / "a.png", wide, wide, systems, "t")
+    low, high = axes_of[0].get_xlim()
+    # More than the margin of an opinion scale.
+    assert low < min(wide.values()) - 2 and high > max(wide.values()) + 2
+    assert axes_of[0].get_ylim() == (low, high) and axes_of[0].lines
+    plots.plot_scatter(tmp_path / "a.png", ref, ref, systems, "t")
+    margins = min(ref.values()) - 0.2, max(ref.values()) + 0.2
+    assert axes_of[0].get_xlim() == margins
+
+
 def test_scatter_refuses(tmp_path):
     ref, hyp, systems = scatter_data()
     del hyp["s3-3"]

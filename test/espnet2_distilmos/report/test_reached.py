@@ -43,6 +43,12 @@ def test_what_was_reached_against_what_and_where_to_look(exp):
         assert part in found[2]
 
 
+def test_curves_of_a_cross_validation_are_those_of_its_folds(exp):
+    (exp / "fold1/mos_a").mkdir(parents=True)
+    found = three_lines(exp / "mos_a/inference_x", ["test"], None, "RESULTS.md")
+    assert f"{exp}/fold*/mos_a/plots" in found[2]
+
+
 def test_without_reference_rows_it_says_so(exp):
     found = three_lines(exp / "mos_a/inference_x", None, None, "RESULTS.md")
     assert found[1] == "Reference rows: none were scored"

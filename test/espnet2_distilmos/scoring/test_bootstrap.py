@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from espnet2_distilmos.scoring.bootstrap import bootstrap_intervals
+from espnet2_distilmos.scoring.bootstrap import bootstrap_intervals, whole_groups
 
 
 def mean_of(x):
@@ -16,6 +16,18 @@ def test_interval_of_a_mean_is_as_theory_says():
     half = 1.96 * x.std() / 20
     assert low == pytest.approx(x.mean() - half, abs=0.01)
     assert high == pytest.approx(x.mean() + half, abs=0.01)
+
+
+def test_clips_of_one_system_are_drawn_together():
+    """Ten clips that are all alike tell no more than one of them."""
+    x = np.random.default_rng(1).normal(size=40)
+    clips = np.repeat(x, 10)
+    groups = {f"s{i:02d}": np.arange(10 * i, 10 * i + 10) for i in range(40)}
+    of_systems = bootstrap_intervals(40, mean_of(x), 200)["mean"]
+    whole = bootstrap_intervals(40, whole_groups(groups, mean_of(clips)), 200)["mean"]
+    assert whole == pytest.approx(of_systems)
+    alone = bootstrap_intervals(400, mean_of(clips), 200)["mean"]
+    assert whole[1] - whole[0] > 2 * (alone[1] - alone[0])
 
 
 def test_seed_decides():

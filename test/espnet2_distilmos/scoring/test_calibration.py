@@ -33,6 +33,24 @@ def test_few_clips_are_drawn_towards_no_change():
     )
 
 
+def test_between_scales_it_is_drawn_to_the_map_of_their_ends():
+    scales = {"predictions": [1.0, 5.0], "labels": [0.0, 100.0]}
+    ends = pair(5, 25.0, -25.0)
+    found = fit_calibration(*ends, scales=scales)
+    assert not found.refused and found(1.0) == pytest.approx(0)
+    assert found(5.0) == pytest.approx(100)
+    assert found.sentence() == (
+        "calibrated: -25.000 +25.000 x prediction, fitted on 5 validation clips (drawn "
+        "towards the map of 1 to 5 to 0 to 100 as by 10 more)"
+    )
+    # A third of the way to the line, as on one scale; a tenth of a scale is refused.
+    found = fit_calibration(*pair(5, 40.0, -70.0), scales=scales)
+    assert found.slope == pytest.approx(25 + (40 - 25) / 3)
+    assert found(3.0) == pytest.approx(50)
+    assert fit_calibration(*pair(20, 2.5, 0.0), scales=scales).refused
+    assert fit_calibration(*ends).refused  # where no scale is recorded
+
+
 @pytest.mark.parametrize(
     "data, why",
     [

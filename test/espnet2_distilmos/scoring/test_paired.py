@@ -66,3 +66,14 @@ def test_holm():
     assert found == pytest.approx([0.06, 0.04, 0.06, 0.04])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_whole_systems_are_drawn_where_clips_of_one_are_alike():
+    rng = np.random.default_rng(2)
+    gains = rng.normal(0.1, 0.3, 20)
+    a, units = np.repeat(gains, 5), [f"s{i // 5:02d}" for i in range(100)]
+    _, low, high, p = paired_difference(a, np.zeros(100), 500, units=units)
+    expected = paired_difference(gains, np.zeros(20), 500)
+    assert [low, high, p] == pytest.approx(expected[1:])
+    with pytest.raises(ValueError, match="two units or more are needed, not 1"):
+        paired_difference(a, np.zeros(100), units=["s"] * 100)

@@ -33,7 +33,10 @@ def arguments(tmp_path):
     return make
 
 
-OWN = [CONF / "tuning" / f"train_distilmos_own{name}.yaml" for name in ("_mini", "")]
+OWN = [
+    CONF / "tuning" / f"train_distilmos_own{name}.yaml"
+    for name in ("_mini", "_whisper_tiny", "")
+]
 
 
 @pytest.mark.parametrize("config", OWN, ids=lambda path: path.stem)

@@ -52,9 +52,15 @@ BASES = {
     ),
     "train_distilmos_whisper_tiny": (
         "train_distilmos_mini",
-        "predictor_conf.hidden_size predictor_conf.readout readout_lr upstream_lr "
-        "predictor_conf.target_layers upstream_conf.layers batch_bins max_epoch "
-        "upstream_conf.feature_grad_mult scheduler_conf.max_steps num_iters_per_epoch",
+        "predictor_conf optim_conf.lr upstream_lr upstream_conf.frozen_layers "
+        "loss_conf.token_weight "
+        "batch_bins max_epoch scheduler_conf.max_steps num_iters_per_epoch",
+    ),
+    "train_distilmos_own_whisper_tiny": (
+        "train_distilmos_whisper_tiny",
+        "scheduler_conf.max_steps max_epoch num_iters_per_epoch min_steps "
+        "standardize_labels best_model_criterion early_stopping_criterion "
+        "keep_nbest_models predictor_conf.readout_weight",
     ),
     "train_nodistil_mini": (
         "train_distilmos_mini",

@@ -23,6 +23,8 @@ CORPORA = {
     "nisqa": (11020, 6.0),
     "tmhint_qi": (11644, 2.5),
     "singmos": (2000, 4.0),
+    "p835": (84, 4.6),
+    "codec_mushra": (64, 2.6),
     "own": (48, 4.0),
 }
 LARGE = ["bvcc", "somos", "nisqa", "tmhint_qi", "singmos"]
@@ -32,6 +34,7 @@ FOR = {
     "train_sslmos": [*LARGE, "bc19"],
     "train_distilmos_own": ["own", "bc19"],
     "train_distilmos_own_mini": ["own"],
+    "train_distilmos_own_whisper_tiny": ["p835", "codec_mushra"],
 }
 
 

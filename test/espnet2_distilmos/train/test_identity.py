@@ -113,6 +113,15 @@ def test_a_record_with_the_older_name_of_a_frozen_cnn_is_of_the_same_training(tr
     assert difference({**request, "upstream": {**old, "freeze_cnn": False}}, request)
 
 
+def test_a_record_from_before_frozen_layers_is_of_the_same_training(training):
+    request = training.request()
+    old = {k: v for k, v in request["upstream"].items() if k != "frozen_layers"}
+    assert difference({**request, "upstream": old}, request) == []
+    now = training.request(upstream_conf={"frozen_layers": 2})
+    (told,) = difference({**request, "upstream": old}, now)
+    assert "frozen_layers" in told
+
+
 @pytest.mark.parametrize(
     "name, text, told",
     [

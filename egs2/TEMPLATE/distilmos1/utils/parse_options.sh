@@ -119,7 +119,7 @@ while [[ ${1-} == -* ]]; do
         [[ $_po_value =~ ^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$ ]] ||
             _po_fail "option ${_po_flag} is a number, found '${_po_value}'"
         # Nine digits: bash refuses what is beyond its integers, and goes on.
-        [[ ! $_po_name =~ ^(stage|stop_stage|seed|ngpu|num_nodes|cpu_nproc|nj|[a-z]+_nj)$ ||
+        [[ ! $_po_name =~ ^(stage|stop_stage|seed|folds|ngpu|num_nodes|cpu_nproc|nj|[a-z]+_nj)$ ||
             $_po_value =~ ^(0|[1-9][0-9]{0,8})$ ]] ||
             _po_fail "option ${_po_flag} is a whole number, found '${_po_value}'"
     fi

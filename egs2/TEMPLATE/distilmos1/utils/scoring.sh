@@ -68,7 +68,7 @@ score_test_sets() {
     ${python} -m espnet2_distilmos.bin.score_sets \
         --data_dirs "${scored[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
         --hyp_dir "${mos_exp}/${inference_tag}" --train_config "${mos_exp}/config.yaml" \
-        "${row_opts[@]}"
+        --model_file "${mos_exp}/${inference_model}" "${row_opts[@]}"
     [ -z "${set_notes}" ] || opts+=(--set_notes "${set_notes}")
     for dset in "${test_set_list[@]}"; do
         ! is_out_of_domain "${dset}" || opts+=(--out_of_domain "${dset}")

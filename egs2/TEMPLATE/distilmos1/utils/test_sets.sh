@@ -34,10 +34,10 @@ record_labels() {
     [ ! -f "$1" ] || [ ! -w "$2" ] || cmp -s "$1" "$2/labels.yaml" || cp "$1" "$2/labels.yaml"
 }
 
-# The same for the sets of this recipe; its local/data.sh may have done so.
+# The same for sets of this recipe; its local/data.sh may have done so.
 record_own_labels() {
     local dset
-    for dset in ${train_sets:-${train_set}} ${valid_sets:-${valid_set}} "${own_test_sets[@]}"; do
+    for dset in "$@"; do
         [[ ${dset} != */* ]] && [ -d "data/${dset}" ] || continue
         record_labels "${labels}" "data/${dset}"
         [ -f "data/${dset}/labels.yaml" ] ||

@@ -29,13 +29,13 @@ set_training_options() {
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")
 }
 
-# Fit the linear probe that the training starts from, if it starts from one, and add it to
+# Fit the linear probe that the model's readout is, if it has one, and add it to
 # training_opts.
 start_from_probe() {
     local starts opts=() backend=${train_cmd} probe=${mos_exp}/probe
     starts=$(${python} -m espnet2_distilmos.bin.starts_from_probe -- "${training_opts[@]}")
     [ "${starts}" = true ] || return 0
-    log "Stage 5: linear probe of ${upstream_name}, the start of the training: ${probe}"
+    log "Stage 5: linear probe of ${upstream_name}, the readout of the model: ${probe}"
     [ "${token_ngpu}" -eq 0 ] || backend=${cuda_cmd}
     [ -z "${batch_seconds}" ] || opts+=(--batch_seconds "${batch_seconds}")
     mkdir -p "${probe}"

@@ -37,6 +37,7 @@ def test_defaults_and_round_trip():
         ({"layers": [1, 1]}, "layers must be a rising list"),
         ({"layers": [True]}, "layers must be a rising list"),
         ({"layers": ["1"]}, "layers must be a rising list"),
+        ({"frozen_layers": -1}, "frozen_layers must be a whole number"),
         ({"feature_grad_mult": -0.1}, "feature_grad_mult must be a number >= 0"),
         ({"feature_grad_mult": "1e-1"}, "feature_grad_mult must be .*'1e-1'"),
         ({"feature_grad_mult": True}, "feature_grad_mult must be a number >= 0"),
@@ -53,7 +54,8 @@ def test_mistakes_name_the_file_and_the_key(change, message):
 
 def test_every_key_is_known_to_decide_states_or_a_training_or_nothing():
     """A key that is added has to be put somewhere: stamps are made of these lists."""
-    training_only = {"layers", "freeze", "feature_grad_mult", "layerdrop"}
+    training_only = {"layers", "freeze", "frozen_layers", "feature_grad_mult"}
+    training_only.add("layerdrop")
     known = [*STATE_KEYS, *NO_WEIGHTS_KEYS, *training_only]
     assert sorted(known) == sorted(f.name for f in fields(UpstreamConfig))
     defaults = {f.name: f.default for f in fields(UpstreamConfig)}

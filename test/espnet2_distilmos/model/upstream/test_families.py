@@ -52,6 +52,7 @@ OPTIONS = (
     {"layerdrop": 0.0, "feature_grad_mult": 0, "layers": [2]},
     {"layerdrop": 0.0, "gradient_checkpointing": True},
     {"layerdrop": 0.0, "layers": [0, 2]},
+    {"layerdrop": 0.0, "frozen_layers": 1},
 )
 
 
@@ -65,7 +66,9 @@ def test_parameters_without_gradient_are_marked(family, style, options, load):
     found = {name for name, grad in gradients(upstream).items() if grad is None}
     assert marked == found
     cnn = {name for name in marked if tiny.is_cnn(name)}
-    assert bool(cnn) == ("feature_grad_mult" in options)
+    assert bool(cnn) == bool(options.keys() & {"feature_grad_mult", "frozen_layers"})
+    below = {name for name in marked if ".layers.0." in name}
+    assert bool(below) == ("frozen_layers" in options)
     assert any(".layers.2." in name for name in marked) == ("layers" in options)
 
 
@@ -77,6 +80,27 @@ def test_a_frozen_upstream_has_no_gradients_and_no_dropout(family, load):
     assert not any(state.requires_grad for state in states)
     for state, again in zip(states, run(upstream.eval())):
         assert torch.equal(state, again)
+
+
+@families
+def test_frozen_layers_stay_as_pretrained_and_those_above_do_not(family, load):
+    """Dropout and layerdrop take part above them only."""
+    upstream = load(family, frozen_layers=1, layers=[0, 1, 2], layerdrop=0.0)
+    first = run(upstream.train())
+    again, still = run(upstream), run(upstream.eval())
+    for layer in (0, 1):
+        assert torch.equal(first[layer], still[layer])
+        assert not first[layer].requires_grad
+    assert first[2].requires_grad and not torch.equal(first[2], again[2])
+    keys = {"frozen_layers": 1, "layers": [0, 1, 2], "layerdrop": 0.999}
+    dropped = run(load(family, **keys).train())
+    assert torch.equal(dropped[1], still[1]) and torch.equal(dropped[2], still[1])
+
+
+@families
+def test_more_frozen_layers_than_there_are_are_refused(family, load):
+    with pytest.raises(UserError, match="frozen_layers 4 was asked of .* 3 layers"):
+        load(family, frozen_layers=4)
 
 
 @cases

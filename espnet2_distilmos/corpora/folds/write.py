@@ -1,0 +1,248 @@
+"""The folds of formatted sets, as formatted sets."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from espnet2_distilmos.corpora.folds.deal import Clip, deal_folds
+from espnet2_distilmos.corpora.folds.told import counts, note, sizes, told_of
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.datadir import (
+    DATA_FILES,
+    DataDir,
+    named_sets,
+    read_words,
+    require_same_ids,
+    write_lines,
+)
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    folder_lock,
+    require_folder,
+    sha256_file,
+    write_text,
+    write_yaml,
+)
+from espnet2_distilmos.utils.folds import KEPT_APART, NOTES, PARTS, RECORD, Folds
+from espnet2_distilmos.utils.labels import LABELS, Labels
+from espnet2_distilmos.utils.stamp import (
+    FORMAT_STAMP,
+    audio_request,
+    digest_of,
+    is_whole,
+    write_stamp,
+)
+
+SAMPLES = "utt2num_samples"
+
+
+def make_folds(
+    data_dirs: Sequence[PathLike],
+    output_dir: PathLike,
+    n_folds: int,
+    by: str = "system",
+    seed: int = 0,
+    min_seconds: Optional[float] = None,
+    max_seconds: Optional[float] = None,
+) -> Folds:
+    """Write the folds of some sets (:mod:`espnet2_distilmos.utils.folds` says where).
+
+    Audio is used where it lies. Clips of bad length train in no fold (`dropped.txt`
+    beside the set of all clips lists them), and are tested like the others.
+
+    Args:
+        data_dirs: formatted sets of one corpus, with labels; all their clips are used.
+        output_dir: folder to write.
+        n_folds: how many folds.
+        by: what no two folds share, a key of KEPT_APART.
+        seed: of the draws (:func:`~.deal.deal_folds`).
+        min_seconds: shorter clips do not train; None = all do.
+        max_seconds: longer clips do not train; None = all do.
+
+    Returns:
+        Where they are.
+
+    Raises:
+        UserError: a set that lacks something, a clip in two of them, or folds that
+            cannot be made.
+    """
+    output_dir = Path(output_dir)
+    sets = named_sets(data_dirs)
+    folds = Folds(output_dir, n_folds, by)
+    require_folder(folds.whole, *sets.values())
+    request: Dict[str, Any] = {
+        "n_folds": n_folds,
+        "by": by,
+        "seed": seed,
+        "min_seconds": min_seconds,
+        "max_seconds": max_seconds,
+        "sets": {
+            name: {
+                **{
+                    file: sha256_file(folder / file)
+                    for file in (*DATA_FILES, LABELS)
+                    if (folder / file).exists()
+                },
+                **audio_request(folder),
+            }
+            for name, folder in sets.items()
+        },
+    }
+    parts = [folds.part(i + 1, part) for i in range(n_folds) for part in PARTS]
+    with folder_lock(output_dir):
+        made = [folder / "wav.scp" for folder in (folds.whole, *parts)]
+        if is_whole(output_dir / RECORD, request, lambda _: made):
+            return folds
+        whole = _Whole(sets, by)
+        dropped = whole.dropped(min_seconds, max_seconds)
+        try:
+            dealt = deal_folds(whole.clips(by, dropped), n_folds, by, seed)
+        except UserError as e:
+            raise UserError(f"{', '.join(map(str, sets.values()))}: {e}") from e
+        whole.write(folds.whole, list(whole.data.wavs))
+        write_text(
+            folds.whole / "dropped.txt",
+            "".join(f"{utt} {why}\n" for utt, why in dropped.items()),
+        )
+        for i, fold in enumerate(dealt, 1):
+            for part in PARTS:
+                clips = getattr(fold, part)
+                whole.write(folds.part(i, part), [c.utt for c in clips])
+            write_yaml(
+                output_dir / f"fold{i}" / NOTES, {"test": note(i, n_folds, fold, by)}
+            )
+        told = told_of(folds, list(sets), dealt, len(dropped))
+        write_yaml(output_dir / NOTES, {folds.name: told})
+        write_stamp(
+            output_dir / RECORD,
+            request,
+            folds=[counts(fold) for fold in dealt],
+            told=told,
+        )
+    for i, fold in enumerate(dealt, 1):
+        logging.info(f"{output_dir}/fold{i}: {sizes(fold, by)}")
+    logging.info(f"{folds.whole}: {told}")
+    return folds
+
+
+class _Whole:
+    """All clips of some formatted sets.
+
+    Args:
+        sets: name -> folder.
+        by: what folds keep apart.
+
+    Raises:
+        UserError: see :func:`make_folds`.
+    """
+
+    def __init__(self, sets: Mapping[str, Path], by: str):
+        loaded = {name: DataDir.load(folder) for name, folder in sets.items()}
+        for name, data in loaded.items():
+            if data.mos is None:
+                raise UserError(f"{sets[name]}: has no utt2mos; folds need labels")
+            file = KEPT_APART[by]
+            if file is not None and not (sets[name] / file).exists():
+                raise UserError(
+                    f"{sets[name]}: has no {file}; folds by {by} need it; give another "
+                    "--fold_by (clip needs nothing)"
+                )
+        self.data = _join(loaded, sets)
+        if by == "speaker" and len(set((self.data.speakers or {}).values())) == len(
+            self.data.wavs
+        ):
+            raise UserError(
+                f"{', '.join(map(str, sets.values()))}: every clip is a speaker of its "
+                "own, so nothing is known of speakers; give another --fold_by"
+            )
+        self.samples: Dict[str, int] = {}
+        for folder in sets.values():
+            read = read_words(folder / SAMPLES)
+            self.samples.update({utt: int(n) for utt, n in read.items()})
+        require_same_ids({"wav.scp": self.data.wavs, SAMPLES: self.samples})
+        self.labels = Labels.join(Labels.beside(folder) for folder in sets.values())
+        systems = sorted(set((self.data.systems or {}).values()), key=str.encode)
+        self.sys2id = {system: number for number, system in enumerate(systems)}
+        # Which samples: those of all clips; which of them, `utt2num_samples` says.
+        audio = {name: audio_request(folder) for name, folder in sets.items()}
+        self.audio_sha256 = digest_of(f"{name} {audio[name]}" for name in sorted(audio))
+
+    def dropped(self, least: Optional[float], most: Optional[float]) -> Dict[str, str]:
+        """Clips that cannot train -> why."""
+        found = {}
+        for utt, n in sorted(self.samples.items()):
+            seconds = n / SAMPLE_RATE
+            if least is not None and seconds < least:
+                found[utt] = f"{seconds:.3f} s is shorter than {least} s"
+            elif most is not None and seconds > most:
+                found[utt] = f"{seconds:.3f} s is longer than {most} s"
+        return found
+
+    def clips(self, by: str, dropped: Mapping[str, str]) -> List[Clip]:
+        """Return what is dealt."""
+        groups = self.data.speakers if by == "speaker" else self.data.systems
+        mos = self.data.mos or {}
+        return [
+            Clip(utt, mos[utt], (groups or {}).get(utt), utt not in dropped)
+            for utt in self.data.wavs
+        ]
+
+    def write(self, folder: Path, utts: List[str]) -> None:
+        """Write some of the clips as stage 1 writes a set."""
+        (folder / "wav.scp").unlink(missing_ok=True)  # written last
+        data = self.data.subset(sorted(utts, key=str.encode))
+        write_lines(folder / SAMPLES, {u: self.samples[u] for u in data.wavs})
+        if data.systems is not None:
+            ids = {u: self.sys2id[s] for u, s in data.systems.items()}
+            write_lines(folder / "sys2id", self.sys2id)
+            write_lines(folder / "utt2sys_id", ids)
+        else:  # left by an earlier version of the set
+            for name in ("sys2id", "utt2sys_id"):
+                (folder / name).unlink(missing_ok=True)
+        if data.ratings is None:
+            (folder / "utt2ratings").unlink(missing_ok=True)
+        self.labels.carry(folder)
+        data.save(folder)
+        write_stamp(
+            folder / FORMAT_STAMP,
+            {"part_of": self.audio_sha256, "clips": digest_of(data.wavs)},
+            audio_sha256=self.audio_sha256,
+            wav_scp_sha256=sha256_file(folder / "wav.scp"),
+        )
+
+
+def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
+    """Return the clips of all sets; what one of them lacks, the whole lacks.
+
+    Of ratings, that a set has none says that its clips have none.
+    """
+    found: Dict[str, str] = {}
+    for name, data in loaded.items():
+        for utt in data.wavs:
+            if utt in found:
+                raise UserError(
+                    f"clip {utt} is in {sets[found[utt]]} and in {sets[name]}; name "
+                    "sets without common clips (--fold_set)"
+                )
+            found[utt] = name
+    rated = any(data.ratings is not None for data in loaded.values())
+
+    def joined(name: str) -> Optional[Dict[str, Any]]:
+        values = [getattr(data, name) for data in loaded.values()]
+        if name == "ratings" and rated:
+            none: List[Any] = []
+            values = [
+                {**dict.fromkeys(data.wavs, none), **(data.ratings or {})}
+                for data in loaded.values()
+            ]
+        if any(v is None for v in values):
+            return None
+        return {u: part[u] for part in values for u in part}
+
+    whole = DataDir(
+        joined("wavs") or {},
+        *map(joined, ("mos", "systems", "speakers", "corpora", "ratings")),
+    )
+    return whole.subset(sorted(whole.wavs, key=str.encode))
