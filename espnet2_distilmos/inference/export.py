@@ -1,7 +1,6 @@
 """A model as one graph from waveform to scores, for the engine without torch."""
 
 import dataclasses
-import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from espnet2_distilmos.inference.audio import AudioFile
 from espnet2_distilmos.inference.device import fewest_samples
 from espnet2_distilmos.inference.files import Score
 from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.quantize import quantize
 from espnet2_distilmos.inference.windows import WINDOW
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.one_clip import OneClipNetwork
@@ -59,10 +59,6 @@ TOLERANCE = 1e-4
 _OPSET = 17
 # Seconds; with the shortest clip that the upstream takes, and a whole window.
 _CHECKED = (0.1, 1.0, 3.33, WINDOW)
-# How names of operators in the upstream's blocks begin. Their matrices are nearly all
-# of the work; those of the front end and of the predictor stay as they are.
-_BLOCKS = ("/layers.", "/pretrained_blocks.")
-_SMALLEST = 16  # rows and columns of a matrix that is worth it
 
 
 def export_model(
@@ -121,7 +117,7 @@ def export_model(
         file = plain
         if precision == INT8:
             file = Path(tmp) / "int8.onnx"
-            _quantize(plain, file)
+            quantize(plain, file)
             what = "given clips" if given else "made-up clips"
             compared = given or made_up
             pairs = map(by_plain, compared), map(OnnxSession(file).run, compared)
@@ -245,39 +241,6 @@ def _trace(network: OneClipNetwork, path: Path) -> None:
             output_names=list(OUTPUTS),
             dynamic_axes={INPUT: {0: "samples"}, OUTPUTS[1]: {0: "frames"}},
         )
-
-
-def _quantize(source: Path, target: Path) -> None:
-    """Write a graph with the matrices of the upstream's blocks in 8 bits."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    graph = onnx.load(source).graph
-    large = {w.name for w in graph.initializer if min(w.dims, default=0) >= _SMALLEST}
-    nodes = [
-        node.name
-        for node in graph.node
-        if node.op_type in ("MatMul", "Gemm")
-        and node.name.startswith(_BLOCKS)
-        and large & set(node.input[:2])
-    ]
-    if not nodes:  # or all of the graph would be taken
-        raise UserError("int8: the upstream's blocks have no matrices to make 8-bit")
-    # Those with a bias are made anew first, under these names.
-    nodes += [f"{name}_MatMul" for name in nodes]
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.setLevel(logging.ERROR)  # it would have the graph prepared by another program
-    try:
-        quantize_dynamic(
-            str(source),
-            str(target),
-            nodes_to_quantize=nodes,
-            per_channel=True,
-            # Else sums of products saturate on processors without VNNI.
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
-    finally:
-        root.setLevel(level)
 
 
 def _difference(some, others, what: str) -> Difference:

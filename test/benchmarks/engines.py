@@ -3,8 +3,8 @@
 
 The model with torch, the same exported in float32 and int8, and other predictors, each
 in a fresh environment of its own (a folder that is thrown away), over the same files,
-in turn, with one thread. The model is Whisper tiny.en (real weights) with heads that
-were never trained: they cost as much. Prints one line of JSON.
+in turn, with one thread. The model has the network of a preset, Whisper tiny.en (real
+weights) with heads that were never trained: they cost as much. Prints one line of JSON.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from typing import Any, Dict, List
 # and what a process measures of its memory begins with that of its parent.
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
+PRESET = REPO / "conf/tuning/train_distilmos_whisper_tiny.yaml"
 OURS = "torch", "float32", "int8"
 # Row -> what is installed for it; {repo} is this package.
 INSTALLS = {
@@ -49,17 +50,23 @@ def make_files(folder: Path, n_clips: int, whisper: bool) -> None:
     model = folder / "model"
     model.mkdir()
     if whisper:
-        path = str(model / "whisper_tiny_en")
+        preset = yaml.safe_load(PRESET.read_text())
         conf = {
             "upstream": "hf_whisper_custom",
-            "path_or_url": path,
+            "path_or_url": str(model / "whisper_tiny_en"),
             "release": "whisper_tiny_en",
+            **preset["upstream_conf"],
         }
+        options = preset["predictor_conf"]
         config = {"upstream_conf": conf, "predictor": "distilmos"}
-        config["predictor_conf"] = options = {"readout": "statistics"}
+        config["predictor_conf"] = options
         torch.manual_seed(0)
         network = build_network(conf, "distilmos", options)
         torch.nn.init.normal_(network.predictor.readout.output.weight, std=0.01)
+        # As training does it: equal blocks would be in the exported files once.
+        for value in network.upstream.parameters():
+            if value.requires_grad:
+                value.data.mul_(1.001)
         states = {f"network.{k}": v for k, v in network.state_dict().items()}
         torch.save(states, model / "model.pth")
         (model / "config.yaml").write_text(yaml.safe_dump(config))

@@ -45,10 +45,10 @@ CASES = {
 LENGTHS = (400, 401, 719, 720, 16000, 50001, 320000, 500000)
 
 
-def write_model(folder, family, style, options, seed=0, logits=None):
+def write_model(folder, family, style, options, logits=None, moved=0.1):
     """A model of a family whose outputs are spread over some MOS units.
 
-    With a readout, block 1 is as pretrained and those above it are not.
+    With a readout, block 1 is as pretrained and those above it are moved away.
     """
     from espnet2_distilmos.model.network import build_network
 
@@ -59,7 +59,7 @@ def write_model(folder, family, style, options, seed=0, logits=None):
     predictor = "sslmos" if options is None else "distilmos"
     predictor_conf = {} if options is None else {"hidden_size": 16, **options}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         network = build_network(conf, predictor, predictor_conf)
         with torch.no_grad():
             for value in network.predictor.parameters():
@@ -69,7 +69,7 @@ def write_model(folder, family, style, options, seed=0, logits=None):
                     value.add_(0.1 * torch.randn_like(value))
             if network.predictor.readout is not None:
                 for value in network.upstream.encoder.layers[1:].parameters():
-                    value.add_(0.1 * torch.randn_like(value))
+                    value.add_(moved * torch.randn_like(value))
             if logits is not None:
                 network.predictor.weighting.logits.copy_(torch.tensor(logits))
     states = {f"network.{k}": v for k, v in network.state_dict().items()}
@@ -129,10 +129,14 @@ def test_blocks_are_in_the_graph_as_trained_and_as_pretrained(
     import onnx
 
     found = {}
-    # The sum is of all layers, then of layer 1 alone: what is above is not computed as
-    # trained, but read as pretrained.
-    for name, logits in (("all", [0.0, 0.0, 0.0]), ("first", [9.0, 0.0, 0.0])):
-        folder = write_model(tmp_path / name, family, style, HALVES, logits=logits)
+    for name, more in {
+        "all": {},
+        # The same matrices, once in the file, are of both kinds of blocks.
+        "unmoved": {"moved": 0.0},
+        # What is above layer 1 is not computed as trained, but read as pretrained.
+        "first": {"logits": [9.0, 0.0, 0.0]},
+    }.items():
+        folder = write_model(tmp_path / name, family, style, HALVES, **more)
         model = tmp_path / f"{name}.onnx"
         record = export_model(str(folder), model, "int8")
         assert 0 < record.differences["int8, from float32"].mos < 0.5
@@ -149,6 +153,9 @@ def test_blocks_are_in_the_graph_as_trained_and_as_pretrained(
     kept = {"/layers.0", "/pretrained_blocks.0", "/pretrained_blocks.1"}
     assert set(found["first"]) == kept
     assert set(found["all"]) == kept | {"/layers.1", "/layers.2"}
+    assert found["unmoved"] == found["all"]
+    sizes = {name: (tmp_path / f"{name}.onnx").stat().st_size for name in found}
+    assert sizes["unmoved"] < sizes["all"]
 
 
 @pytest.fixture(scope="module")
