@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Check an install of the scorer alone, from a folder outside the repository.
 
-    pip install . && cd /tmp && python REPOSITORY/.ci/score_alone.py
+    pip install '.[export]' && cd /tmp && python REPOSITORY/.ci/score_alone.py [OUT]
 
 Writes a tiny model with random weights and a clip, scores it by command and from
-Python, and compares. No ESPnet, no download.
+Python, and compares. No ESPnet, no download. With OUT, the model is exported to
+OUT/model.onnx and the clip written to OUT/a.wav, for the scorer without torch: in an
+environment of `pip install .`
+
+    distilmos score OUT/a.wav --model OUT/model.onnx
 """
 
 import math
@@ -62,6 +66,10 @@ def main() -> str:
         told = float(done.stdout.split()[1])
         predictor = espnet2_distilmos.DistilMOSInference.from_pretrained(model)
         found = predictor(soundfile.read(clip)[0], fs=24000)["mos"]
+        for out in sys.argv[1:]:
+            command = [command[0], "export", model, "--output", Path(out, "model.onnx")]
+            subprocess.run(command, check=True)
+            soundfile.write(Path(out, "a.wav"), samples, 24000)
     assert math.isfinite(found) and abs(found - told) < 1e-4, (found, told)
     return (
         f"Python {sys.version.split()[0]}: {found:.6f} from Python, {told} by command"

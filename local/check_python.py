@@ -32,8 +32,13 @@ def missing(pyproject):
         return ["packaging"]
     with open(pyproject, "rb") as f:
         project = tomllib.load(f)["project"]
-    texts = project["dependencies"] + project["optional-dependencies"]["train"]
-    requirements = [Requirement(text) for text in texts]
+    extras = project["optional-dependencies"]
+    requirements, todo = [], project["dependencies"] + extras["train"]
+    for requirement in map(Requirement, todo):  # which grows
+        if requirement.name == project["name"]:  # an extra that is of others
+            todo += [text for extra in requirement.extras for text in extras[extra]]
+        else:
+            requirements.append(requirement)
     found = [
         complaint(r.name, r.specifier)
         for r in requirements

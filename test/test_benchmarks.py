@@ -97,6 +97,10 @@ def results():
             "missing": {"b": "no module"},
             "clips_a_cpu_second": {"a": 2.0},
         },
+        "engines": {
+            "figures": {"float32": {"environment_mb": 140.0, "clips_a_cpu_s": 9.0}},
+            "missing": {"b": "no module"},
+        },
         "startup": {"seconds": {"distilmos --help": both(0.1)}},
         "growth": {"curves": {"hours": curve}},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
+from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import parse_with_config, run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
@@ -63,7 +64,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--key_file", help="Score only the IDs in this file")
     parser.add_argument("--train_config", help="Default: config.yaml of the model")
-    parser.add_argument("--model_file", required=True, help="Checkpoint (*.pth)")
+    parser.add_argument(
+        "--model_file", required=True, help="Checkpoint (*.pth), or exported (*.onnx)"
+    )
     parser.add_argument(
         "--ngpu", type=takes.natural, default=0, help="The number of GPUs; 0 = CPU"
     )
@@ -101,7 +104,7 @@ def main(cmd=None) -> None:
     if args.data_path_and_name_and_type and (args.job or args.nj > 1 or args.combine):
         parser.error("--job, --nj and --combine go with --data_dirs")
     set_up_logging(args.log_level)
-    if args.train_config is None:
+    if args.train_config is None and not is_onnx(args.model_file):
         args.train_config = str(Path(args.model_file).parent / "config.yaml")
     if args.data_dirs:
         _score_sets(args)
@@ -136,6 +139,7 @@ def _load_model(args: argparse.Namespace):
         batch_seconds=args.batch_seconds,
         batch_size=1 if alone else None,
         corpus=args.corpus,
+        num_threads=args.num_threads,
     )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say what a model is: upstream, layers, training, labels, licence."""
+"""Say what a model is: engine, upstream, layers, training, labels, licence."""
 
 import argparse
 import sys
@@ -28,9 +28,9 @@ def main(cmd=None) -> None:
     """Print what a model is, one line a fact."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from espnet2_distilmos.packs.describe import describe_model
+    from espnet2_distilmos.packs.about import describe
 
-    shown = describe_model(args.model)
+    shown = describe(args.model)
     width = max(map(len, shown))
     for name, text in shown.items():
         show(f"{name:{width}}  {one_line(text)}")

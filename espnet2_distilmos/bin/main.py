@@ -28,6 +28,7 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
     "models": {
         "calibrate": ("calibrate", "fit a model's scale to a validation set"),
         "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
+        "export": ("export", "one ONNX file, scored with without torch"),
         "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),
         "download-model": ("download_model", "link a packed model into an experiment"),
         "import-official": ("import_official", "the authors' weights as a model"),
@@ -68,10 +69,25 @@ EARLIER: Dict[str, Sequence[str]] = {
     for corpus in ("bvcc", "bc19", "somos", "nisqa", "tmhint-qi", "singmos")
 }
 
-# What a command needs besides the scorer's packages (utils/extras.py, and VERSA).
+# What a command needs besides the packages of the scorer without torch
+# (utils/extras.py, and VERSA).
+_TORCH = ["torch", "s3prl"]
 _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
+    "benchmark": ["scipy"],
+    "score-mos": ["scipy"],
+    "prepare-csv": ["scipy"],
+    "results": ["scipy"],
     "versa": ["versa"],
+    "export": [*_TORCH, "onnx"],
+    "calibrate": _TORCH,
+    "pack-model": _TORCH,
+    "upload-model": _TORCH,
+    "download-model": _TORCH,
+    "import-official": _TORCH,
+    "dump-layers": _TORCH,
+    "plot-training": _TORCH,
+    "profile-training": _TORCH,
     "train": ["espnet2", "typeguard", "kaldiio", "tensorboard"],
     "uses-tokens": ["espnet2"],
     "starts-from-probe": ["espnet2"],

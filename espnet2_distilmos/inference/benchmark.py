@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from espnet2_distilmos.packs.calibration_record import labels_of
-from espnet2_distilmos.packs.load import read_config
+from espnet2_distilmos.packs.about import calibration_of, labels_of
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.report.compare import (
     Comparison,
@@ -82,7 +81,7 @@ def benchmark(
         raise UserError(f"no figure {unknown[0]!r}; there are {', '.join(METRICS)}")
     output_dir = Path(output_dir)
     located = {n: locate_model(m) for n, m in _named(models, _model_name).items()}
-    trained_on = {n: labels_of(read_config(c), c, m) for n, (c, m) in located.items()}
+    trained_on = {n: labels_of(files) for n, files in located.items()}
     folders = _named(sets, set_name)
     data = {n: _load(d) for n, d in folders.items()}
     labelled = {n: Labels.beside(d) for n, d in folders.items()}
@@ -92,7 +91,7 @@ def benchmark(
         for model, files in located.items():
             folder = output_dir / model.replace("/", "_")
             made = _predict(files, data, folder, device, batch_seconds, num_workers)
-            row = Row(model, tag=COMMAND, note=_calibration_of(files))
+            row = Row(model, tag=COMMAND, note=calibration_of(files))
             for name, values in made.items():
                 predictions[name][model] = values
                 labels, systems = data[name].mos or {}, data[name].systems
@@ -214,13 +213,3 @@ def _predict(
         # As written, so that a second run gives the same figures to the last digit.
         made[name] = read_floats(target / "utt2mos")
     return made
-
-
-def _calibration_of(files: Tuple[Path, Path]) -> str:
-    """Describe a model's calibration; empty where it has none."""
-    # Here, as everything that loads torch.
-    from espnet2_distilmos.packs.calibration_record import read_calibration
-    from espnet2_distilmos.packs.load import read_config
-
-    found = read_calibration(read_config(files[0]), files[1])
-    return "" if found is None else str(found["told"])

@@ -65,6 +65,8 @@ def score_paths(
         if folder is not None:
             require_folder(folder)
             require_distinct_outputs(clips)
+    if plot is not None:
+        import matplotlib  # noqa: F401  # if it is missing, it is told now
     # After the cheap checks: torch takes seconds.
     from espnet2_distilmos.inference.engine import DistilMOSInference
 

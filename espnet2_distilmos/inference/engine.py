@@ -1,32 +1,33 @@
-"""Scoring speech with a trained model; needs no ESPnet."""
+"""Scoring speech with a trained model: without ESPnet, or even without torch."""
 
 import math
-from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
-import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.device import (
-    BATCH_SECONDS,
-    choose_device,
-    fewest_samples,
-)
+from espnet2_distilmos.inference.backend import Backend
 from espnet2_distilmos.inference.files import Score, score_files
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
-from espnet2_distilmos.packs.calibration_record import labels_of, read_calibration
-from espnet2_distilmos.packs.load import (
-    corpus_number,
-    load_network,
-    read_config,
-    skip_unused_layers,
-)
+from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.label_info import scale_words
+
+if TYPE_CHECKING:
+    import torch
 
 Piece = Tuple[int, np.ndarray]
 
@@ -39,10 +40,12 @@ class DistilMOSInference:
     (:class:`espnet2_distilmos.utils.labels.Labels`); without a record it is false.
 
     Args:
-        train_config: `config.yaml` that training saved; None = beside `model_file`.
+        train_config: `config.yaml` that training saved; None = beside `model_file`. An
+            exported model has none.
         model_file: checkpoint (`valid.srcc.best.pth`, or `model.pth` of a packed
-            model).
-        device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any.
+            model), or a file of `distilmos export`.
+        device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any. An exported
+            model runs on the CPU.
         batch_seconds: seconds of audio a batch, with padding; None = as suits the
             device. Has no influence on scores.
         batch_size: clips (windows) a batch, instead of `batch_seconds`.
@@ -50,6 +53,7 @@ class DistilMOSInference:
             (:mod:`espnet2_distilmos.inference.windows`); None = always whole.
         corpus: of a model with corpus offsets: the training corpus on whose scale to
             score; None = their mean.
+        num_threads: of an exported model; None = OMP_NUM_THREADS, or a thread a core.
 
     Raises:
         UserError: a file cannot be read, the two do not belong together, or there is
@@ -69,26 +73,21 @@ class DistilMOSInference:
         window_seconds: Optional[float] = WINDOW,
         corpus: Optional[str] = None,
         batch_size: Optional[int] = None,
+        num_threads: Optional[int] = None,
     ):
         if model_file is None:
             raise UserError(
                 "model_file is needed; DistilMOSInference.from_pretrained() loads the "
                 "released model"
             )
-        if train_config is None:
-            train_config = Path(model_file).parent / "config.yaml"
-        self.device = choose_device(device)
-        # What the scores are: a model knows no better than its labels.
-        self.labels = labels_of(read_config(train_config), train_config, model_file)
         self.model_file = str(model_file)
-        self.network = load_network(train_config, model_file).to(self.device)
-        calibration = read_calibration(read_config(train_config), model_file)
-        # A sentence on it, or None; the weights have it in them.
-        self.calibration = calibration and str(calibration["told"])
-        self._corpus = corpus_number(self.network, corpus)
-        skip_unused_layers(self.network)
-        self.frame_shift = self.network.frame_shift
-        seconds = batch_seconds or BATCH_SECONDS[self.device.type]
+        self.backend = _load(train_config, model_file, device, corpus, num_threads)
+        self.device = self.backend.device
+        self.labels = self.backend.labels
+        self.calibration = self.backend.calibration
+        self.frame_shift = self.backend.frame_shift
+        self.min_samples = self.backend.min_samples
+        seconds = batch_seconds or self.backend.batch_seconds
         self.batch_samples = int(seconds * SAMPLE_RATE)
         self.batch_size = batch_size
         self.windows = Windows(
@@ -96,7 +95,11 @@ class DistilMOSInference:
             size=int((window_seconds or 1e9) * SAMPLE_RATE),
             overlap=int(OVERLAP * SAMPLE_RATE),
         )
-        self.min_samples = fewest_samples(self.network.upstream)
+
+    @property
+    def network(self) -> Any:
+        """The network; an exported model has none (AttributeError)."""
+        return self.backend.network  # type: ignore[attr-defined]
 
     @classmethod
     def from_pretrained(
@@ -106,8 +109,8 @@ class DistilMOSInference:
 
         Args:
             model_tag: ESPnet model zoo tag, Hub repository (`owner/name`), packed zip,
-                folder with config.yaml, or checkpoint; None = the weights that the
-                method's authors released.
+                folder with config.yaml, checkpoint, or file of `distilmos export`;
+                None = the weights that the method's authors released.
             kwargs: further arguments of the class.
 
         Raises:
@@ -119,7 +122,7 @@ class DistilMOSInference:
         return cls(train_config=train_config, model_file=model_file, **kwargs)
 
     def __call__(
-        self, speech: Union[np.ndarray, torch.Tensor], fs: int = SAMPLE_RATE
+        self, speech: Union[np.ndarray, "torch.Tensor"], fs: int = SAMPLE_RATE
     ) -> Dict[str, Any]:
         """Score one clip.
 
@@ -140,7 +143,7 @@ class DistilMOSInference:
 
     def score_batch(
         self,
-        speeches: Sequence[Union[np.ndarray, torch.Tensor]],
+        speeches: Sequence[Union[np.ndarray, "torch.Tensor"]],
         fs: Union[int, Sequence[int]] = SAMPLE_RATE,
     ) -> List[Dict[str, Any]]:
         """Score clips of any lengths; see :meth:`__call__`.
@@ -260,35 +263,29 @@ class DistilMOSInference:
             longest = len(windows[order[0]])
             count = self.batch_size or max(self.batch_samples // longest, 1)
             batch, order = order[:count], order[count:]
-            for i, score in zip(batch, self._fit([windows[i] for i in batch])):
+            for i, score in zip(batch, self._forward([windows[i] for i in batch])):
                 scores[i] = score
         return [scores[i] for i in range(len(windows))]
 
-    def _fit(self, clips: List[np.ndarray]) -> List[Score]:
-        """Score a batch; in halves where the GPU's memory ends."""
-        try:
-            return self._forward(clips)
-        except torch.OutOfMemoryError as e:
-            if len(clips) == 1:
-                raise UserError(
-                    f"{self.device}: too little memory for one clip of "
-                    f"{len(clips[0]) / SAMPLE_RATE:.1f} s; use the CPU"
-                ) from e
-        half = len(clips) // 2
-        return self._fit(clips[:half]) + self._fit(clips[half:])
-
-    @torch.inference_mode()
     def _forward(self, clips: List[np.ndarray]) -> List[Score]:
-        tensors = [torch.from_numpy(np.ascontiguousarray(clip)) for clip in clips]
-        speech = pad_sequence(tensors, batch_first=True).to(self.device)
-        lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
-        prediction = self.network(
-            speech, lengths, corpus=torch.full_like(lengths, self._corpus)
-        )
-        frames = prediction.frame_mos.float().cpu().numpy()
-        return [
-            (mos, frames[i, :n].copy())
-            for i, (mos, n) in enumerate(
-                zip(prediction.mos.tolist(), prediction.lengths.tolist())
-            )
-        ]
+        """Score a batch of windows."""
+        return self.backend.score(clips)
+
+
+def _load(
+    train_config: Optional[PathLike],
+    model_file: PathLike,
+    device: str,
+    corpus: Optional[str],
+    num_threads: Optional[int],
+) -> Backend:
+    """Load a model; each kind imports what it needs, and nothing else."""
+    if is_onnx(model_file):
+        if train_config not in (None, model_file):
+            raise UserError(f"{train_config}: {model_file} is whole without it")
+        from espnet2_distilmos.inference.onnx_backend import OnnxBackend
+
+        return OnnxBackend(model_file, device, corpus, num_threads)
+    from espnet2_distilmos.inference.torch_backend import TorchBackend
+
+    return TorchBackend(train_config, model_file, device, corpus)

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
+from espnet2_distilmos.scoring.student import student_quantile
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -115,11 +116,9 @@ def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
     Args:
         values: two or more.
     """
-    from scipy.special import stdtrit
-
     n, mean = len(values), float(np.mean(values))
     deviation = float(np.std(values, ddof=1))
-    half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+    half = student_quantile(0.975, n - 1) * deviation / math.sqrt(n)
     return deviation, mean - half, mean + half
 
 

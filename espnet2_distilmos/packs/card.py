@@ -173,10 +173,10 @@ Method: DistilMOS ([arXiv 2601.13700](https://arxiv.org/abs/2601.13700)), traine
 with the [ESPnet](https://github.com/espnet/espnet) recipe of espnet2-distilmos.
 
 `{REPOSITORY}` is the address of the repository of espnet2-distilmos, which is on no
-package index; in a clone of it, `pip install .` does the same.
+package index; in a clone of it, `pip install '.[torch]'` does the same.
 
 ```sh
-{install_line()}
+{install_line("torch")}
 distilmos score --model {repo} FOLDER
 ```
 

@@ -59,6 +59,7 @@ def _describe(
     )
     shown = {
         "checkpoint": str(model_file),
+        "engine": "PyTorch",
         "self-contained": "yes" if packed else "no (stage 7 or pack-model makes it so)",
         "predictor": _words(config.get("predictor"), predictor),
         **raters,

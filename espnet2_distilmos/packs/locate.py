@@ -13,20 +13,25 @@ from espnet2_distilmos.packs.folder import (
     require_inside,
     unpack,
 )
+from espnet2_distilmos.packs.onnx_scan import SUFFIX, is_onnx
 from espnet2_distilmos.packs.released import BACKBONE, REPOSITORY, released_model
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.network import brief, hub_or_cache
 
+_OF_FILES = (".zip", ".pth", SUFFIX)  # no tag or repository ends with them
 _HUB = "https://huggingface.co/"
 
 
 def locate_model(tag: Optional[str] = None) -> Model:
     """Find a model's files; download or unpack them if need be.
 
+    An exported model (`distilmos export`) is one file, which stands for both.
+
     Args:
-        tag: folder, zip, checkpoint, Hub repository (`owner/name` or its address) or
-            ESPnet model zoo tag; None = the weights that the authors released, with
-            WavLM. Those with wav2vec 2.0 are `BaleYang/DistilMOS/w2v2`.
+        tag: folder, zip, checkpoint, exported model, Hub repository (`owner/name` or
+            its address) or ESPnet model zoo tag; None = the weights that the authors
+            released, with WavLM. Those with wav2vec 2.0 are `BaleYang/DistilMOS/w2v2`.
 
     Raises:
         UserError: no such model, or it cannot be had.
@@ -41,6 +46,8 @@ def locate_model(tag: Optional[str] = None) -> Model:
             if not zipfile.is_zipfile(path):
                 raise UserError(f"{path}: not a zip, or cut off; get it again")
             return model_in(unpack(path))
+        if is_onnx(path):
+            return path, path
         if tarfile.is_tarfile(path) and path.name != "model.pth.tar":
             raise UserError(
                 f"{path}: a tar archive; unpack it and give the folder of the model"
@@ -56,9 +63,21 @@ def locate_model(tag: Optional[str] = None) -> Model:
     name, inner = _hub_name(str(tag))
     if name.lower() == REPOSITORY.lower():
         return released_model(inner or BACKBONE)
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in (".zip", ".pth"):
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in _OF_FILES:
         raise UserError(f"{tag}: no such model file, folder or tag")
     return model_in(_download(name) / inner)
+
+
+def model_of(train_config: Optional[PathLike], model_file: PathLike) -> Model:
+    """Return the model that two options name.
+
+    Args:
+        train_config: `config.yaml`; None = beside `model_file`. An exported model has
+            none.
+        model_file: checkpoint, or exported model.
+    """
+    config = train_config or Path(model_file).parent / "config.yaml"
+    return Path(model_file if is_onnx(model_file) else config), Path(model_file)
 
 
 def _hub_name(tag: str) -> Tuple[str, str]:

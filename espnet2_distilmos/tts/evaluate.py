@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 import numpy as np
 
 from espnet2_distilmos.inference.inputs import collect_clips
-from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.packs.about import labels_of
+from espnet2_distilmos.packs.locate import locate_model, model_of
+from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -138,12 +140,11 @@ class Evaluator:
         elif model_tag is not None:
             raise UserError("model_tag and model_file: only one of them, please")
         else:
-            config = train_config or Path(model_file).parent / "config.yaml"
-            self.model = Path(config), Path(model_file)
+            self.model = model_of(train_config, model_file)
         for file in self.model:
             if not file.is_file():
                 raise UserError(f"{file}: no such file")
-        self.labels = Labels.of_model(read_yaml(self.model[0]), self.model[0])
+        self.labels = labels_of(self.model)
         self.name = str(model_tag or model_file or "the authors' released weights")
         self.identity = {
             "config_sha256": sha256_file(self.model[0]),
@@ -209,17 +210,23 @@ class Evaluator:
         """Return the model, loaded at the first call."""
         if self._engine is None:
             # Late: torch takes seconds, and there may be nothing to do.
-            import torch
-
             from espnet2_distilmos.inference.engine import DistilMOSInference
 
-            if self.device.startswith("cuda") and not torch.cuda.is_available():
+            if self.device.startswith("cuda") and not _has_gpu(self.model[1]):
                 logging.warning(f"{self.device}: no usable GPU here, using the CPU")
                 self.device = "cpu"
             self._engine = DistilMOSInference(
                 *self.model, device=self.device, **self.batch
             )
         return self._engine
+
+
+def _has_gpu(model_file: Path) -> bool:
+    if is_onnx(model_file):  # which runs on the CPU
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def evaluate(

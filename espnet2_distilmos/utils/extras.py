@@ -6,9 +6,21 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from espnet2_distilmos.utils.install import install_line
 
+# Extras of the scorer with torch, and of those that have it in them.
+_TORCH = ("torch", "export", "train", "mini")
+
 # Module -> its package, and the extras of pyproject.toml that bring it, of which one is
 # enough. A package that belongs to an extra of ours, or that ESPnet brings along.
 PACKAGES: Dict[str, Tuple[str, Sequence[str]]] = {
+    "torch": ("torch", _TORCH),
+    "torchaudio": ("torchaudio", _TORCH),
+    "s3prl": ("espnet-s3prl", _TORCH),
+    "entmax": ("entmax", _TORCH),
+    "huggingface_hub": ("huggingface-hub", _TORCH),
+    "matplotlib": ("matplotlib", ("plot", *_TORCH)),
+    "scipy": ("scipy", _TORCH),
+    "av": ("av", _TORCH),
+    "onnx": ("onnx", ["export"]),
     "espnet2": ("espnet", ["train"]),
     "typeguard": ("typeguard", ["train"]),
     "kaldiio": ("kaldiio", ["train"]),

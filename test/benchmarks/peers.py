@@ -15,14 +15,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import soundfile
-import torch
-from common import measure
-from scoring import make_clips, make_model
 
 
 def load_distillmos():
     """Microsoft's Distill-MOS: a CNN and a small transformer on 16 kHz audio."""
     import distillmos
+    import torch
 
     model = distillmos.ConvTransformerSQAModel().eval()
 
@@ -61,6 +59,10 @@ def main(cmd=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args(cmd)
+    import torch
+    from common import measure
+    from scoring import make_clips, make_model
+
     torch.set_num_threads(1)
     from espnet2_distilmos.inference.engine import DistilMOSInference
 

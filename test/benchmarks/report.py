@@ -59,6 +59,30 @@ def peers(results: Dict[str, Any]) -> str:
     return table(["model", "version", "clips a CPU second"], rows)
 
 
+def engines(results: Dict[str, Any]) -> str:
+    """What a user of each scorer pays."""
+    r = results["engines"]
+    names = {
+        "torch": "DistilMOS, Whisper tiny.en, torch",
+        "float32": "the same, ONNX float32",
+        "int8": "the same, ONNX int8",
+    }
+    columns = (
+        *(("environment_mb", ".0f"), ("model_mb", ".0f"), ("first_score_cpu_s", ".2f")),
+        *(("clips_a_cpu_s", ".1f"), ("peak_mb", ".0f")),
+    )
+    rows = [
+        [
+            names.get(row, row),
+            *(f"{f[k]:{form}}" if k in f else "" for k, form in columns),
+        ]
+        for row, f in r["figures"].items()
+    ]
+    rows += [[name, f"not run: {why}", *[""] * 4] for name, why in r["missing"].items()]
+    heads = ["environment MB", "model MB", "first score CPU s", "clips a CPU second"]
+    return table(["scorer", *heads, "peak MB"], rows)
+
+
 def startup(results: Dict[str, Any]) -> str:
     """Seconds of each command on next to nothing."""
     seconds = results["startup"]["seconds"]
@@ -121,6 +145,7 @@ def tables(results: Dict[str, Any]) -> Dict[str, str]:
     made = {"machine": machine(results), "aims": aims(results)}
     for name, make, needs in (
         ("peers", peers, "peers"),
+        ("engines", engines, "engines"),
         ("startup", startup, "startup"),
         ("growth", growth, "growth"),
         ("extrapolation", extrapolation, "tokenization"),

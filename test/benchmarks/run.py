@@ -35,6 +35,7 @@ BENCHMARKS = {
         ["--n_clips", "4", "--size", "tiny", "--skip_padded"],
     ),
     "peers": ("peers.py", [], ["--quick"]),
+    "engines": ("engines.py", [], ["--quick"]),
     "startup": ("startup.py", [], ["--quick"]),
     "growth": ("growth.py", [], ["--quick"]),
 }

@@ -125,10 +125,15 @@ class UpstreamAdapter(torch.nn.Module):
         pretrained = () if self.training else self.pretrained_layers
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.conf.freeze):
             states, frame_lengths = self._forward_clips(clips, pretrained)
-        if self.conf.normalize:
-            states = [F.layer_norm(s, s.shape[-1:]) for s in states]
+        states = self._normalise(states)
         mask = frame_mask(frame_lengths, states[0].size(1))
         return [s * mask.unsqueeze(-1) for s in states], frame_lengths
+
+    def _normalise(self, states: List[torch.Tensor]) -> List[torch.Tensor]:
+        """Normalise every frame of (B, T, D) tensors, if the configuration says so."""
+        if not self.conf.normalize:
+            return states
+        return [F.layer_norm(s, s.shape[-1:]) for s in states]
 
     def _forward_clips(
         self, clips: List[torch.Tensor], pretrained: Sequence[int]

@@ -277,13 +277,23 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         self._require_lengths(clips, counts)
         lengths = torch.tensor(counts, device=clips[0].device)
         mask = frame_mask(lengths, max(counts))
-        graded, frozen = torch.is_grad_enabled(), self._n_frozen
-        with torch.set_grad_enabled(graded and not frozen):
+        trained = torch.is_grad_enabled() and not self._n_frozen
+        with torch.set_grad_enabled(trained):
             x = self._project(self._extract(clips, counts))
             # Past its end a clip must look to the positional convolution as if alone.
             x = x * mask.unsqueeze(-1)
             padding = self._padding(x, mask) if min(counts) < max(counts) else None
             x = self._enter(x, mask)
+        return self._run_blocks(x, padding, pretrained), lengths
+
+    def _run_blocks(
+        self, x: torch.Tensor, padding: Any, pretrained: Sequence[int]
+    ) -> List[torch.Tensor]:
+        """Map the input of block 1, (B, T, D), -> a (B, T, D) a layer.
+
+        The layers: see :meth:`_forward_clips`.
+        """
+        graded, frozen = torch.is_grad_enabled(), self._n_frozen
         states, shared = {0: x}, None
         wanted, last = self.active_layers, min(max(pretrained, default=0), frozen)
         last = max(last, wanted[-1])
@@ -305,10 +315,35 @@ class TransformerAdapter(UpstreamAdapter, ABC):
             for number, block in enumerate(self.pretrained_blocks, frozen + 1):
                 x, shared = self._block(block, x, padding, shared)
                 states[number] = x
-        return found + [states[i] for i in pretrained], lengths
+        return found + [states[i] for i in pretrained]
 
     def _layer_is_dropped(self) -> bool:
         return torch.rand(()).item() < self.layerdrop
+
+    def one_clip(self, clip: torch.Tensor) -> List[torch.Tensor]:
+        """Compute the states of one clip, as :meth:`forward` in eval mode, for a trace.
+
+        No length becomes a number of Python's on the way: a trace that is made of a
+        clip holds for clips of other lengths.
+
+        Args:
+            clip: (N,) samples at 16 kHz, enough for a frame.
+
+        Returns:
+            One (1, T, D) tensor an active layer, then one of each that was asked of
+            :meth:`keep_pretrained`.
+        """
+        if self.waveform_eps is not None:
+            centred = clip - clip.mean()
+            clip = centred * torch.rsqrt(centred.square().mean() + self.waveform_eps)
+        x = self._project(self._features_of_one(clip))
+        mask = torch.ones_like(x[..., 0], dtype=torch.bool)
+        x = self._enter(x, mask)
+        return self._normalise(self._run_blocks(x, None, self.pretrained_layers))
+
+    def _features_of_one(self, clip: torch.Tensor) -> torch.Tensor:
+        """Map (N,) -> (1, T, C), for :meth:`one_clip`."""
+        return self._convolve(clip.unsqueeze(0))
 
 
 def _choose(value: Optional[float], default: float) -> float:

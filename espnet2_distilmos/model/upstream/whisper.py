@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_distilmos.model.upstream.hf_whisper.expert import convolve
+from espnet2_distilmos.model.upstream.one_clip_log_mel import OneClipLogMel
 from espnet2_distilmos.model.upstream.transformer import (
     Pretraining,
     TransformerAdapter,
@@ -69,6 +70,11 @@ class WhisperAdapter(TransformerAdapter):
         lengths = torch.tensor([len(b) for b in bands], device=clips[0].device)
         padded = pad_sequence(bands, batch_first=True)
         return self._keep_or_repeat(self._convolve_bands, padded, lengths)
+
+    def _features_of_one(self, clip):
+        bands = OneClipLogMel(self.log_mel)(clip).unsqueeze(0)
+        lengths = torch.ones_like(bands[..., 0], dtype=torch.long).sum(1)
+        return self._convolve_bands(bands, lengths)
 
     def _convolve_bands(
         self, bands: torch.Tensor, lengths: torch.Tensor

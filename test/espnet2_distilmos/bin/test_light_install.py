@@ -1,8 +1,8 @@
-"""The scorer without ESPnet: every package that is not among its own is hidden.
+"""The scorer without ESPnet, or even torch: packages that are not its own are hidden.
 
-`pip install .` brings what `dependencies` of pyproject.toml names, and what that needs
-in turn. All else that is installed here cannot be imported in the processes of this
-file.
+`pip install .` brings what `dependencies` of pyproject.toml names, `pip install
+'.[torch]'` that extra too, and what these need in turn. All else that is installed here
+cannot be imported in the processes of this file.
 """
 
 import csv
@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from espnet2_distilmos.bin.main import COMMANDS, NEEDS
 from espnet2_distilmos.utils.extras import PACKAGES
+from espnet2_distilmos.utils.install import install_line
 
 REPO = Path(__file__).parents[3]
 
@@ -52,10 +53,13 @@ for name in COMMANDS:
 """
 
 
-def distributions_of_the_scorer():
-    """Names of all that `pip install .` puts in."""
+def distributions_of_the_scorer(*extras):
+    """Names of all that `pip install .` puts in, or `pip install '.[EXTRA]'`."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
-    found, todo = set(), [Requirement(line) for line in project["dependencies"]]
+    lines = list(project["dependencies"])
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    found, todo = set(), [Requirement(line) for line in lines]
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
@@ -75,16 +79,20 @@ def distributions_of_the_scorer():
     return found
 
 
-@pytest.fixture(scope="module")
-def hidden():
+def modules_besides(scorer):
     """Modules of all other distributions."""
-    scorer = distributions_of_the_scorer()
-    modules = [
+    return [
         module
         for module, names in importlib.metadata.packages_distributions().items()
         if not {canonicalize_name(name) for name in names} & scorer
         and module != "espnet2_distilmos"
     ]
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    """Modules that the scorer with torch does not bring."""
+    modules = modules_besides(distributions_of_the_scorer("torch"))
     # The scorer has none of these; and the test would say nothing without them.
     assert {"espnet2", "sklearn", "kaldiio", "pesq", "joblib", "pytest"} <= set(modules)
     assert not {"torch", "s3prl", "soundfile", "matplotlib"} & set(modules)
@@ -92,9 +100,16 @@ def hidden():
 
 
 @pytest.fixture(scope="module")
-def light(hidden):
-    """Function: run `distilmos ARGS` (or other code) without the hidden modules."""
+def hidden_with_torch():
+    """Modules that the scorer without torch does not bring."""
+    modules = modules_besides(distributions_of_the_scorer())
+    unwanted = {"torch", "s3prl", "transformers", "matplotlib", "scipy", "av", "onnx"}
+    assert unwanted <= set(modules)
+    assert not {"onnxruntime", "numpy", "soundfile", "soxr", "tqdm"} & set(modules)
+    return json.dumps(modules)
 
+
+def runner(hidden):
     def run(*args, code=CLI):
         return subprocess.run(
             [sys.executable, "-c", HIDE + code, hidden, *map(str, args)],
@@ -103,6 +118,18 @@ def light(hidden):
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def light(hidden):
+    """Function: run `distilmos ARGS` (or other code) as `[torch]` is installed."""
+    return runner(hidden)
+
+
+@pytest.fixture(scope="module")
+def lightest(hidden_with_torch):
+    """Function: the same without torch."""
+    return runner(hidden_with_torch)
 
 
 def lacking(hidden, name):
@@ -202,3 +229,67 @@ def test_what_it_lacks_is_one_line(light, name, words, tmp_path, tiny_model, cli
 def test_needs_are_of_an_extra(name):
     assert name in COMMANDS
     assert set(NEEDS[name]) <= {*PACKAGES, "versa"}
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_model, tmp_path_factory):
+    from espnet2_distilmos.inference.export import export_model
+
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export_model(str(tiny_model), path)
+    return path
+
+
+def test_without_torch_it_scores_what_is_exported(lightest, exported, clip, engine):
+    done = lightest("score", "--model", exported, clip)
+    assert done.returncode == 0, done.stderr
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    (expected,) = engine.score_files([clip])
+    assert float(row["mos"]) == pytest.approx(expected["mos"], abs=1e-4)
+    done = lightest("info", "--model", exported)
+    assert done.returncode == 0 and "ONNX Runtime" in done.stdout, done.stderr
+    out = exported.parent / "tts"
+    done = lightest("evaluate", clip.parent, "--model", exported, "--outdir", out)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, options, extra",
+    [
+        ("score", ["--model", "MODEL", "CLIP"], "torch"),
+        ("info", ["--model", "MODEL"], "torch"),
+        ("score", ["--model", "ONNX", "CLIP", "--plot", "OUT"], "plot"),
+        ("export", ["MODEL", "--output", "OUT.onnx"], "export"),
+        ("score-mos", ["--ref_utt2mos", "MOS", "--hyp_utt2mos", "MOS"], "torch"),
+    ],
+)
+def test_without_torch_what_it_lacks_is_one_line(
+    lightest, name, options, extra, tmp_path, tiny_model, exported, clip
+):
+    (tmp_path / "mos").write_text("a 1\nb 2\nc 3\n")
+    places = {
+        **{"MODEL": tiny_model / "model.pth", "ONNX": exported, "CLIP": clip},
+        **{"OUT": tmp_path / "out", "MOS": tmp_path / "mos"},
+        "OUT.onnx": tmp_path / "out.onnx",
+    }
+    done = lightest(name, *(places.get(option, option) for option in options))
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("error: needs "), done.stderr
+    assert install_line(extra) in last
+    assert "Traceback" not in done.stderr and done.stdout == ""
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_help_without_torch(lightest):
+    done = lightest("--help")
+    assert done.returncode == 0, done.stderr
+    can, cannot = done.stdout.split("\nnot in this install, for want of packages:\n")
+    for name in ("score", "info", "evaluate", "select-tts", "compare-tts"):
+        assert f"\n  {name} " in can
+    for name in ("export", "pack-model", "score-mos", "train"):
+        assert f"\n  {name} " in cannot
+    done = lightest(code=ALL_HELP)
+    assert done.returncode == 0, done.stderr
+    failed = [json.loads(x)[0] for x in done.stdout.splitlines() if json.loads(x)[1]]
+    assert failed == ["train", "results"]

@@ -405,7 +405,7 @@ def test_upload(packed, monkeypatch):
     ):
         assert text in card
     # The package is on no index: the card says what the word stands for.
-    assert '\npip install "espnet2-distilmos @ git+REPOSITORY"\n' in card
+    assert '\npip install "espnet2-distilmos[torch] @ git+REPOSITORY"\n' in card
     assert "`REPOSITORY` is the address of the repository" in card
 
 

@@ -16,7 +16,10 @@ try:
     from espnet2_distilmos.bin.evaluate_distilmos import main
     from espnet2_distilmos.utils.command import run
 except ModuleNotFoundError as e:
-    sys.exit(f"error: {e.name} is missing: run `pip install .` in a clone of DistilMOS")
+    sys.exit(
+        f"error: {e.name} is missing: run pip install '.[torch]' in a clone of "
+        "DistilMOS"
+    )
 
 if __name__ == "__main__":
     sys.exit(run(main))

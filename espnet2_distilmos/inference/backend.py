@@ -1,0 +1,31 @@
+"""What computes scores: the network in torch, or an exported graph."""
+
+from typing import Any, List, Optional, Protocol, Sequence
+
+import numpy as np
+
+from espnet2_distilmos.inference.files import Score
+from espnet2_distilmos.utils.labels import Labels
+
+
+class Backend(Protocol):
+    """A model that is loaded.
+
+    Attributes:
+        device: where it runs.
+        labels: what it was trained to predict; false without a record.
+        calibration: a sentence on it, or None.
+        frame_shift: seconds between two frame scores.
+        min_samples: the fewest samples of which there is a frame.
+        batch_seconds: of audio a batch, with padding, as suits the device.
+    """
+
+    device: Any
+    labels: Labels
+    calibration: Optional[str]
+    frame_shift: float
+    min_samples: int
+    batch_seconds: float
+
+    def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
+        """Score a batch of (n,) float32 clips at 16 kHz, none longer than a window."""

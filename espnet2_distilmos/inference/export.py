@@ -1,0 +1,259 @@
+"""A model as one graph from waveform to scores, for the engine without torch."""
+
+import dataclasses
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+import onnx
+import torch
+
+import espnet2_distilmos
+from espnet2_distilmos.inference.audio import AudioFile
+from espnet2_distilmos.inference.device import fewest_samples
+from espnet2_distilmos.inference.files import Score
+from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.quantize import quantize
+from espnet2_distilmos.inference.windows import WINDOW
+from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.one_clip import OneClipNetwork
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
+from espnet2_distilmos.model.upstream.fairseq import HuBERTAdapter, Wav2Vec2Adapter
+from espnet2_distilmos.model.upstream.hugging_face import HuggingFaceAdapter
+from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
+from espnet2_distilmos.model.upstream.whisper import WhisperAdapter
+from espnet2_distilmos.packs.calibration_record import labels_of
+from espnet2_distilmos.packs.describe import describe_model
+from espnet2_distilmos.packs.load import load_network, read_config, skip_unused_layers
+from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.packs.onnx_record import (
+    FLOAT32,
+    INT8,
+    KEY,
+    Difference,
+    OnnxRecord,
+    read_record,
+)
+from espnet2_distilmos.packs.onnx_scan import MOST_BYTES, SUFFIX, is_onnx
+from espnet2_distilmos.packs.onnx_session import INPUT, OUTPUTS, OnnxSession
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    read_yaml,
+    require_output,
+    sha256_file,
+)
+
+FAMILIES = (
+    *(WhisperAdapter, WavLMAdapter, HuBERTAdapter, Wav2Vec2Adapter),
+    HuggingFaceAdapter,  # of transformers, with WavLM's
+)
+# What a float32 graph may differ from PyTorch, MOS units.
+TOLERANCE = 1e-4
+# The newest operators that ONNX Runtime of early 2023 knows, as all later do.
+_OPSET = 17
+# Seconds; with the shortest clip that the upstream takes, and a whole window.
+_CHECKED = (0.1, 1.0, 3.33, WINDOW)
+
+
+def export_model(
+    model: Optional[str],
+    output: PathLike,
+    precision: str = FLOAT32,
+    clips: Sequence[PathLike] = (),
+) -> OnnxRecord:
+    """Write a model as an `.onnx` file; nothing is written that was not compared.
+
+    The graph takes (N,) float32 samples at 16 kHz and gives a score and (T,) frame
+    scores, on the mean scale of the training corpora.
+
+    Args:
+        model: see :func:`espnet2_distilmos.packs.locate.locate_model`.
+        output: file to write.
+        precision: `float32`, or `int8`: the matrices of the upstream's blocks as 8-bit
+            numbers, what they are multiplied with too (dynamically).
+        clips: files, folders and `wav.scp` lists to measure int8's difference on; by
+            default made-up sounds.
+
+    Returns:
+        What stands in the file's metadata.
+
+    Raises:
+        UserError: no such model, one of a family that cannot be exported, too large for
+            one file, or a graph that does not score as PyTorch does.
+    """
+    if not str(output).endswith(SUFFIX):
+        raise UserError(f"{output}: the file to write must end with {SUFFIX}")
+    if is_onnx(model):
+        raise UserError(f"{model}: is exported already; give what it was exported from")
+    train_config, model_file = locate_model(model)
+    require_output(output, train_config, model_file, *clips)
+    config = read_config(train_config)
+    network = load_network(train_config, model_file)
+    _require_family(network.upstream)
+    _require_size(network, model_file)
+    skip_unused_layers(network)
+    made_up = _made_up(fewest_samples(network.upstream))
+    given = _read(clips, len(made_up[0]))
+    record = _record(model, config, train_config, model_file, network)
+    by_torch = [_score(network, clip) for clip in made_up]
+    traced = OneClipNetwork(network)
+    with tempfile.TemporaryDirectory() as tmp:
+        plain = Path(tmp) / "float32.onnx"
+        _trace(traced, plain)
+        by_plain = OnnxSession(plain).run
+        found = _difference(by_torch, map(by_plain, made_up), "made-up clips")
+        if not max(found.mos, found.frame_mos) <= TOLERANCE:
+            raise UserError(
+                f"{model}: nothing written, the graph does not score as PyTorch does "
+                f"({found}); score with the model itself"
+            )
+        measured = {"float32_from_torch": dataclasses.asdict(found)}
+        file = plain
+        if precision == INT8:
+            file = Path(tmp) / "int8.onnx"
+            quantize(plain, file)
+            what = "given clips" if given else "made-up clips"
+            compared = given or made_up
+            pairs = map(by_plain, compared), map(OnnxSession(file).run, compared)
+            found = _difference(*pairs, what)
+            measured["int8_from_float32"] = dataclasses.asdict(found)
+        record = dataclasses.replace(record, precision=precision, measured=measured)
+        graph = onnx.load(file)
+        onnx.helper.set_model_props(graph, {KEY: record.to_text()})
+        with atomic_path(output) as target:
+            target.write_bytes(graph.SerializeToString())
+            # It has to pass what every file has to that is scored with.
+            read_record(target)
+    return record
+
+
+def _require_family(upstream: UpstreamAdapter) -> None:
+    if not isinstance(upstream, FAMILIES):
+        raise UserError(
+            f"{upstream.conf.upstream}: models on this upstream cannot be exported; "
+            "those on Whisper, WavLM, HuBERT and wav2vec 2.0 can"
+        )
+
+
+def _require_size(network: MOSNetwork, model_file: PathLike) -> None:
+    n_bytes = 4 * sum(value.numel() for value in network.state_dict().values())
+    if n_bytes > MOST_BYTES:
+        raise UserError(
+            f"{model_file}: {n_bytes / 1e9:.1f} GB of weights; a model in one ONNX "
+            f"file has at most {MOST_BYTES / 1e9:.1f} GB"
+        )
+
+
+def _record(
+    model: Optional[str],
+    config: Dict[str, Any],
+    train_config: Path,
+    model_file: Path,
+    network: MOSNetwork,
+) -> OnnxRecord:
+    shown = describe_model(model)
+    meta_file = train_config.parent / "meta.yaml"
+    facts = (read_yaml(meta_file) if meta_file.exists() else {}).get("facts") or {}
+    source = {f.name: sha256_file(f) for f in (train_config, model_file)}
+    if config.get("upstream_sha256"):  # of a packed model; else in the checkpoint
+        source[str(config["upstream_conf"]["path_or_url"])] = config["upstream_sha256"]
+    offset = network.predictor.corpus_offset
+    offsets = (
+        {} if offset is None else dict(zip(offset.names, offset.values().tolist()))
+    )
+    packages = {"torch": str(torch.__version__), "onnx": onnx.__version__}
+    return OnnxRecord(
+        precision=FLOAT32,
+        frame_shift=network.frame_shift,
+        sampling_rate=SAMPLE_RATE,
+        min_samples=fewest_samples(network.upstream),
+        source=source,
+        labels=labels_of(config, train_config, model_file).as_list(),
+        upstream=shown["upstream"],
+        predictor=shown["predictor"],
+        corpus_offsets=offsets,
+        calibration="" if shown["calibration"] == "none" else shown["calibration"],
+        licence=str(facts.get("licence") or ""),
+        origin=str(facts.get("source") or ""),
+        made_with={"espnet2_distilmos": espnet2_distilmos.__version__, **packages},
+    )
+
+
+def _made_up(fewest: int) -> List[np.ndarray]:
+    """Return clips: noise whose level changes, a buzz with pauses, and silence."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for n in (fewest, *(int(seconds * SAMPLE_RATE) for seconds in _CHECKED)):
+        level = 0.1 + 0.09 * np.sin(2 * np.pi * 3 * np.arange(n) / SAMPLE_RATE)
+        clips.append(level * rng.standard_normal(n))
+    t = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
+    pitch = 120 + 30 * np.sin(2 * np.pi * 0.7 * t)
+    buzz = np.cumsum(pitch) / SAMPLE_RATE % 1 - 0.5
+    clips.append(0.3 * buzz * (np.sin(2 * np.pi * 1.5 * t) > -0.3))
+    clips.append(np.zeros(SAMPLE_RATE))
+    return [clip.astype(np.float32) for clip in clips]
+
+
+def _read(paths: Sequence[PathLike], fewest: int) -> List[np.ndarray]:
+    """Return files at 16 kHz, each cut to a window.
+
+    Raises:
+        UserError: one that cannot be read, or has fewer than `fewest` samples.
+    """
+    clips = []
+    for name in (clip.path for clip in collect_clips(paths)):
+        blocks, n = [], 0
+        for block in AudioFile(name).blocks():
+            blocks.append(block)
+            if (n := n + len(block)) >= WINDOW * SAMPLE_RATE:
+                break
+        if n < fewest:
+            raise UserError(f"{name}: too short for one frame of the upstream")
+        clips.append(np.concatenate(blocks)[: int(WINDOW * SAMPLE_RATE)])
+    return clips
+
+
+@torch.inference_mode()
+def _score(network: MOSNetwork, clip: np.ndarray) -> Score:
+    prediction = network(torch.from_numpy(clip)[None], torch.tensor([len(clip)]))
+    return prediction.mos.item(), prediction.frame_mos[0].numpy()
+
+
+def _trace(network: OneClipNetwork, path: Path) -> None:
+    """Write the graph. By tracing: torch's newer export keeps lengths as they are."""
+    example = torch.zeros(SAMPLE_RATE)
+    with torch.no_grad(), warnings.catch_warnings():
+        # Of what Python decides along the way: here it is the same for all lengths.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_axes={INPUT: {0: "samples"}, OUTPUTS[1]: {0: "frames"}},
+        )
+
+
+def _difference(some, others, what: str) -> Difference:
+    """Compare scores of the same clips, clip by clip."""
+    mos, frames = [], []
+    for (a, a_frames), (b, b_frames) in zip(some, others):
+        mos.append(abs(a - b))
+        same = a_frames.shape == b_frames.shape
+        frames.append(np.abs(a_frames - b_frames).max() if same else np.inf)
+    return Difference(
+        clips=len(mos),
+        what=what,
+        mos=float(max(mos)),
+        mean_mos=float(np.mean(mos)),
+        frame_mos=float(max(frames)),
+    )
