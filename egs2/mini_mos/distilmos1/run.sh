@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# mini_mos: real speech, degraded, labelled with PESQ. @@ minutes on 2 cores.
+# mini_mos: real speech, degraded, labelled with PESQ. 10 minutes on 2 cores.
 set -e
 set -u
 set -o pipefail

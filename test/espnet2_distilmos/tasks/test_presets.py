@@ -53,7 +53,7 @@ BASES = {
     "train_distilmos_whisper_tiny": (
         "train_distilmos_mini",
         "predictor_conf optim_conf.lr upstream_lr upstream_conf.frozen_layers "
-        "loss_conf.token_weight "
+        "loss_conf.token_weight num_threads "
         "batch_bins max_epoch scheduler_conf.max_steps num_iters_per_epoch",
     ),
     "train_distilmos_own_whisper_tiny": (
