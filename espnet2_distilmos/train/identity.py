@@ -270,8 +270,8 @@ def request_differences(
         defaults: of all options: one that was not there yet had no other value.
     """
     upstream = without_freeze_cnn(old.get("upstream", {}), "the training's record")
-    if upstream:  # perhaps of a time before this key
-        upstream = {"frozen_layers": 0, **upstream}
+    if "frozen_layers" in new["upstream"]:  # the old one may be of before this key
+        upstream.setdefault("frozen_layers", 0)
     old_options = {
         **{k: plain(defaults[k]) for k in new["options"] if k in defaults},
         **old.get("options", {}),

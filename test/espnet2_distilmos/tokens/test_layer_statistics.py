@@ -111,7 +111,7 @@ def test_long_clips_go_in_parts(data, conf, monkeypatch, tmp_path):
             self._select_layers()
             self.seen = []
 
-        def _forward_clips(self, clips):
+        def _forward_clips(self, clips, pretrained):
             self.seen.append([len(c) for c in clips])
             states = [c.reshape(-1, 10)[:, :2] for c in clips]
             return [torch.nn.utils.rnn.pad_sequence(states, True)], torch.tensor(

@@ -165,4 +165,5 @@ def test_every_recipe_says_what_its_labels_are():
             assert info.corpus == recipe.parent.name
             expected = "objective" if info.corpus == "mini_mos" else "human"
             assert info.kind == expected and info.name and info.source
-            assert info.scale == ((1, 4.644) if expected == "objective" else (1, 5))
+            scales = {"mini_mos": (1, 4.644), "codec_mushra": (0, 100)}
+            assert info.scale == scales.get(info.corpus, (1, 5))
