@@ -4,20 +4,23 @@ set -e
 set -u
 set -o pipefail
 
-train_config=conf/tuning/train_distilmos_whisper_tiny.yaml
+preset=()
 case " $* " in
-# The upstream of this project's own, 1.4 M parameters, has a preset of its own.
-*" --upstream conf/upstream/mini"*) train_config=conf/tuning/train_distilmos_mini.yaml ;;
+# The upstream of this project's own, of 1.4 M parameters, has a preset of its own.
+*" --upstream conf/upstream/mini"*)
+    preset=(--train_config conf/tuning/train_distilmos_mini.yaml)
+    ;;
 esac
 
 exec ./distilmos.sh \
     --ngpu 0 \
     --upstream conf/upstream/whisper_tiny_en.yaml \
-    --train_config "${train_config}" \
+    --train_config conf/tuning/train_distilmos_whisper_tiny.yaml \
     --max_frames 60000 \
     --train_set train \
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
     --set_notes local/set_notes.yaml \
     --shipped_rows local/shipped \
+    "${preset[@]}" \
     "$@"
