@@ -4,11 +4,11 @@ set -e
 set -u
 set -o pipefail
 
-preset=()
+preset=
 case " $* " in
 # The upstream of this project's own, of 1.4 M parameters, has a preset of its own.
 *" --upstream conf/upstream/mini"*)
-    preset=(--train_config conf/tuning/train_distilmos_mini.yaml)
+    preset=conf/tuning/train_distilmos_mini.yaml
     ;;
 esac
 
@@ -22,5 +22,5 @@ exec ./distilmos.sh \
     --test_sets "test test_speaker test_system" \
     --set_notes local/set_notes.yaml \
     --shipped_rows local/shipped \
-    "${preset[@]}" \
+    ${preset:+--train_config "${preset}"} \
     "$@"
