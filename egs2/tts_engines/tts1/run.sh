@@ -14,7 +14,7 @@ log() {
 stage=1       # Processes starts from the specified stage.
 stop_stage=3  # Processes is stopped at the specified stage.
 nj=2          # The number of parallel jobs of scoring.
-model=../../mini_mos/distilmos1/exp/mos_train_distilmos_mini_mini_k200  # The MOS model.
+model=../../mini_mos/distilmos1/exp/mos_train_distilmos_whisper_tiny_whisper_tiny_en_k200  # The MOS model.
 
 help_message="Usage: $0 [--OPTION VALUE]...
 
