@@ -10,13 +10,18 @@ from typing import Dict, Optional
 import soundfile
 import soxr
 
+from espnet2_distilmos.corpora.formatted import (
+    SAMPLES,
+    number_systems,
+    why_not_trained,
+    write_formatted,
+)
 from espnet2_distilmos.corpora.level import Levelling
 from espnet2_distilmos.utils.audio import SAMPLE_RATE, read_audio, read_recording
 from espnet2_distilmos.utils.datadir import (
     DATA_FILES,
     DataDir,
     read_wav_scp,
-    write_lines,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -120,11 +125,8 @@ def format_audio(
         data.wavs[utt], n_samples[utt] = _format_clip(
             utt, path, output_dir / "audio", levelling, digest, odd
         )
-        seconds = n_samples[utt] / SAMPLE_RATE
-        if min_seconds is not None and seconds < min_seconds:
-            dropped[utt] = f"{seconds:.3f} s is shorter than {min_seconds} s"
-        elif max_seconds is not None and seconds > max_seconds:
-            dropped[utt] = f"{seconds:.3f} s is longer than {max_seconds} s"
+        if why := why_not_trained(n_samples[utt], min_seconds, max_seconds):
+            dropped[utt] = why
     kept = [utt for utt in data.wavs if utt not in dropped]
     if not kept:
         raise UserError(
@@ -137,20 +139,7 @@ def format_audio(
         output_dir / "dropped.txt", "".join(f"{u} {w}\n" for u, w in dropped.items())
     )
     _tell_odd_audio(output_dir, {u: text for u, text in odd.items() if u in data.wavs})
-    write_lines(output_dir / "utt2num_samples", {u: n_samples[u] for u in kept})
-    if data.systems is not None:
-        names = sorted(set(data.systems.values()), key=str.encode)
-        ids = {name: number for number, name in enumerate(names)}
-        write_lines(output_dir / "sys2id", ids)
-        write_lines(
-            output_dir / "utt2sys_id", {u: ids[s] for u, s in data.systems.items()}
-        )
-    else:  # left by an earlier version of the set
-        for name in ("sys2id", "utt2sys_id"):
-            (output_dir / name).unlink(missing_ok=True)
-    if data.ratings is None:  # left by an earlier version of the set
-        (output_dir / "utt2ratings").unlink(missing_ok=True)
-    data.save(output_dir)
+    write_formatted(output_dir, data, n_samples, number_systems(data))
     write_text(state, found)
     write_stamp(
         stamp,
@@ -183,7 +172,7 @@ def _take_in(digest, utt: str, samples, rate: int) -> None:
 
 def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
     """Yield what this stage writes; of the audio, all that is in `output_dir`."""
-    yield output_dir / "utt2num_samples"
+    yield output_dir / SAMPLES
     yield output_dir / "wav.scp"
     for name, values in (("utt2mos", data.mos), ("utt2sys", data.systems)):
         if values is not None:

@@ -1,6 +1,5 @@
 """Scores from the network itself, in torch."""
 
-from pathlib import Path
 from typing import List, Optional, Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from espnet2_distilmos.packs.load import (
     read_config,
     skip_unused_layers,
 )
+from espnet2_distilmos.packs.locate import model_of
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -47,13 +47,13 @@ class TorchBackend:
         device: str,
         corpus: Optional[str],
     ):
-        if train_config is None:
-            train_config = Path(model_file).parent / "config.yaml"
+        train_config, _ = model_of(train_config, model_file)
         self.device = choose_device(device)
+        config = read_config(train_config)
         # What the scores are: a model knows no better than its labels.
-        self.labels = labels_of(read_config(train_config), train_config, model_file)
+        self.labels = labels_of(config, train_config, model_file)
         self.network = load_network(train_config, model_file).to(self.device)
-        calibration = read_calibration(read_config(train_config), model_file)
+        calibration = read_calibration(config, model_file)
         # The weights have it in them.
         self.calibration = None if calibration is None else str(calibration["told"])
         self._corpus = corpus_number(self.network, corpus)

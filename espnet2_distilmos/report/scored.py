@@ -40,10 +40,10 @@ def write_scores(
             nothing is done.
         n_bootstrap: resamples; 0 for no intervals.
         seed: of the resampling.
-        folds: of a cross-validation whose predictions these are: the intervals over
-            utterances resample what its folds keep apart, too.
         scales: of scores and labels, where they differ (:func:`.scales.differing`):
             no MSE is given.
+        folds: of a cross-validation whose predictions these are: the intervals over
+            utterances resample what its folds keep apart, too.
 
     Returns:
         The table; None where there was nothing to do.
@@ -107,7 +107,7 @@ def score_folder(
         n_bootstrap: as for :func:`write_scores`.
         seed: likewise.
         predicted: what the predictions are; None = not known.
-        folds: likewise.
+        folds: as for :func:`write_scores`.
 
     Returns:
         Whether there was something to do.

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from espnet2_distilmos.model.upstream.config import (
     NO_WEIGHTS_KEYS,
+    RECORD_DEFAULTS,
     UpstreamConfig,
     without_freeze_cnn,
 )
@@ -270,8 +271,8 @@ def request_differences(
         defaults: of all options: one that was not there yet had no other value.
     """
     upstream = without_freeze_cnn(old.get("upstream", {}), "the training's record")
-    if "frozen_layers" in new["upstream"]:  # the old one may be of before this key
-        upstream.setdefault("frozen_layers", 0)
+    for key in new["upstream"].keys() & RECORD_DEFAULTS:
+        upstream.setdefault(key, RECORD_DEFAULTS[key])
     old_options = {
         **{k: plain(defaults[k]) for k in new["options"] if k in defaults},
         **old.get("options", {}),

@@ -28,11 +28,15 @@ def sizes(fold: Fold, by: str) -> str:
     """Return `train 48 clips of 8 systems, valid 12 clips of 2 systems...`."""
     said = []
     for part in PARTS:
-        clips = getattr(fold, part)
-        groups = _systems(clips)
-        of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
-        said.append(f"{part} {len(clips)} clips{of}")
+        said.append(f"{part} {_size(getattr(fold, part), by)}")
     return ", ".join(said)
+
+
+def _size(clips: Sequence[Clip], by: str) -> str:
+    """Return `48 clips of 8 systems`, or the clips alone."""
+    groups = _systems(clips)
+    of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
+    return f"{len(clips)} clips{of}"
 
 
 def note(number: int, n_folds: int, fold: Fold, by: str) -> str:
@@ -44,11 +48,9 @@ def note(number: int, n_folds: int, fold: Fold, by: str) -> str:
 def told_of(folds: Folds, sets: List[str], dealt: List[Fold], n_dropped: int) -> str:
     """Say how the table over all folds came about."""
     clips = [c for fold in dealt for c in fold.test]
-    groups = _systems(clips)
     by = folds.by
-    of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
     told = (
-        f"Out of fold: {len(clips)} clips{of} ({' + '.join(sets)}) in {folds.n} folds "
+        f"Out of fold: {_size(clips, by)} ({' + '.join(sets)}) in {folds.n} folds "
         f"by {by}; each clip is predicted by the one of {folds.n} models that was "
         + (
             f"neither trained nor chosen on any clip of its {by}."

@@ -7,14 +7,18 @@ from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.corpora.folds.deal import Clip, deal_folds
 from espnet2_distilmos.corpora.folds.told import counts, note, sizes, told_of
-from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.corpora.formatted import (
+    SAMPLES,
+    number_systems,
+    why_not_trained,
+    write_formatted,
+)
 from espnet2_distilmos.utils.datadir import (
     DATA_FILES,
     DataDir,
     named_sets,
     read_words,
     require_same_ids,
-    write_lines,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -34,8 +38,6 @@ from espnet2_distilmos.utils.stamp import (
     is_whole,
     write_stamp,
 )
-
-SAMPLES = "utt2num_samples"
 
 
 def make_folds(
@@ -163,22 +165,18 @@ class _Whole:
             self.samples.update({utt: int(n) for utt, n in read.items()})
         require_same_ids({"wav.scp": self.data.wavs, SAMPLES: self.samples})
         self.labels = Labels.join(Labels.beside(folder) for folder in sets.values())
-        systems = sorted(set((self.data.systems or {}).values()), key=str.encode)
-        self.sys2id = {system: number for number, system in enumerate(systems)}
+        self.sys2id = number_systems(self.data)
         # Which samples: those of all clips; which of them, `utt2num_samples` says.
         audio = {name: audio_request(folder) for name, folder in sets.items()}
         self.audio_sha256 = digest_of(f"{name} {audio[name]}" for name in sorted(audio))
 
     def dropped(self, least: Optional[float], most: Optional[float]) -> Dict[str, str]:
         """Clips that cannot train -> why."""
-        found = {}
-        for utt, n in sorted(self.samples.items()):
-            seconds = n / SAMPLE_RATE
-            if least is not None and seconds < least:
-                found[utt] = f"{seconds:.3f} s is shorter than {least} s"
-            elif most is not None and seconds > most:
-                found[utt] = f"{seconds:.3f} s is longer than {most} s"
-        return found
+        found = {
+            utt: why_not_trained(n, least, most)
+            for utt, n in sorted(self.samples.items())
+        }
+        return {utt: why for utt, why in found.items() if why}
 
     def clips(self, by: str, dropped: Mapping[str, str]) -> List[Clip]:
         """Return what is dealt."""
@@ -193,18 +191,8 @@ class _Whole:
         """Write some of the clips as stage 1 writes a set."""
         (folder / "wav.scp").unlink(missing_ok=True)  # written last
         data = self.data.subset(sorted(utts, key=str.encode))
-        write_lines(folder / SAMPLES, {u: self.samples[u] for u in data.wavs})
-        if data.systems is not None:
-            ids = {u: self.sys2id[s] for u, s in data.systems.items()}
-            write_lines(folder / "sys2id", self.sys2id)
-            write_lines(folder / "utt2sys_id", ids)
-        else:  # left by an earlier version of the set
-            for name in ("sys2id", "utt2sys_id"):
-                (folder / name).unlink(missing_ok=True)
-        if data.ratings is None:
-            (folder / "utt2ratings").unlink(missing_ok=True)
         self.labels.carry(folder)
-        data.save(folder)
+        write_formatted(folder, data, self.samples, self.sys2id)
         write_stamp(
             folder / FORMAT_STAMP,
             {"part_of": self.audio_sha256, "clips": digest_of(data.wavs)},

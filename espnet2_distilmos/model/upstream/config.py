@@ -17,6 +17,8 @@ STATE_KEYS = ("upstream", "normalize", "extra_conf", "normalize_waveform")
 FINGERPRINT_KEYS = (*STATE_KEYS, "weights_sha256")
 # ...for files from before a key was there...
 FINGERPRINT_DEFAULTS = {"normalize_waveform": "checkpoint"}
+# ...which for records of trainings are these, too...
+RECORD_DEFAULTS = {"frozen_layers": 0}
 # ...and a training depends on all keys but these, with which gradients are the same.
 NO_WEIGHTS_KEYS = (
     *("path_or_url", "random_init", "release"),

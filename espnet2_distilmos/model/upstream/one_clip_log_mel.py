@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from espnet2_distilmos.model.upstream.hf_whisper.expert import LogMel
+from espnet2_distilmos.model.upstream.hf_whisper.expert import LogMel, log_bands
 
 
 class OneClipLogMel(torch.nn.Module):
@@ -37,5 +37,4 @@ class OneClipLogMel(torch.nn.Module):
         # As many frames as the hop fits into the clip: the last one is not used.
         parts = F.conv1d(padded, self.waves, stride=self.hop)[0, :, :-1]
         real, imaginary = parts.square().chunk(2)
-        bands = (self.filters @ (real + imaginary)).clamp(min=1e-10).log10()
-        return ((torch.maximum(bands, bands.max() - 8) + 4) / 4).T
+        return log_bands(self.filters, real + imaginary)

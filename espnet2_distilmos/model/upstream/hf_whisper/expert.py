@@ -55,8 +55,13 @@ class LogMel(torch.nn.Module):
                 return_complex=True,
             )
             power = spectrum[:, : self.n_frames(len(wav))].abs().square()
-            bands = (self.filters @ power).clamp(min=1e-10).log10()
-            return ((bands.clamp(min=bands.max() - 8) + 4) / 4).T
+            return log_bands(self.filters, power)
+
+
+def log_bands(filters: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+    """Map (bands, F) filters and (F, M) power -> (M, bands), of one clip."""
+    bands = (filters @ power).clamp(min=1e-10).log10()
+    return ((torch.maximum(bands, bands.max() - 8) + 4) / 4).T
 
 
 def convolve(

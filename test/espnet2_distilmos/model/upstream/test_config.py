@@ -7,6 +7,7 @@ import pytest
 from espnet2_distilmos.model.upstream.config import (
     FINGERPRINT_DEFAULTS,
     NO_WEIGHTS_KEYS,
+    RECORD_DEFAULTS,
     STATE_KEYS,
     UpstreamConfig,
 )
@@ -60,6 +61,7 @@ def test_every_key_is_known_to_decide_states_or_a_training_or_nothing():
     assert sorted(known) == sorted(f.name for f in fields(UpstreamConfig))
     defaults = {f.name: f.default for f in fields(UpstreamConfig)}
     assert FINGERPRINT_DEFAULTS.items() <= defaults.items()
+    assert RECORD_DEFAULTS.items() <= defaults.items()
 
 
 def test_a_frozen_cnn_can_be_said_as_in_older_files():
