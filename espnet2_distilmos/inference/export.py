@@ -16,7 +16,7 @@ from espnet2_distilmos.inference.audio import AudioFile
 from espnet2_distilmos.inference.device import fewest_samples
 from espnet2_distilmos.inference.files import Score
 from espnet2_distilmos.inference.inputs import collect_clips
-from espnet2_distilmos.inference.quantize import quantize
+from espnet2_distilmos.inference.quantize import quantize, store_in_8_bits
 from espnet2_distilmos.inference.windows import WINDOW
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.one_clip import OneClipNetwork
@@ -33,6 +33,7 @@ from espnet2_distilmos.packs.onnx_record import (
     FLOAT32,
     INT8,
     KEY,
+    WEIGHTS8,
     Difference,
     OnnxRecord,
     read_record,
@@ -55,6 +56,8 @@ FAMILIES = (
 )
 # What a float32 graph may differ from PyTorch, MOS units.
 TOLERANCE = 1e-4
+# Of a graph with floats, a smaller one.
+_SMALLER = {WEIGHTS8: store_in_8_bits, INT8: quantize}
 # The newest operators that ONNX Runtime of early 2023 knows, as all later do.
 _OPSET = 17
 # Seconds; with the shortest clip that the upstream takes, and a whole window.
@@ -75,10 +78,11 @@ def export_model(
     Args:
         model: see :func:`espnet2_distilmos.packs.locate.locate_model`.
         output: file to write.
-        precision: `float32`, or `int8`: the matrices of the upstream's blocks as 8-bit
+        precision: `float32`; `weights8`: weights are stored in 8 bits and computed with
+            as float32; or `int8`: the matrices of the upstream's blocks as 8-bit
             numbers, what they are multiplied with too (dynamically).
-        clips: files, folders and `wav.scp` lists to measure int8's difference on; by
-            default made-up sounds.
+        clips: files, folders and `wav.scp` lists to measure the difference of the
+            smaller two on; by default made-up sounds.
 
     Returns:
         What stands in the file's metadata.
@@ -115,14 +119,15 @@ def export_model(
             )
         measured = {"float32_from_torch": dataclasses.asdict(found)}
         file = plain
-        if precision == INT8:
-            file = Path(tmp) / "int8.onnx"
-            quantize(plain, file)
+        if precision != FLOAT32:
+            file = Path(tmp) / "small.onnx"
+            _SMALLER[precision](plain, file)
             what = "given clips" if given else "made-up clips"
             compared = given or made_up
-            pairs = map(by_plain, compared), map(OnnxSession(file).run, compared)
+            small = OnnxSession(file, stored_weights=precision == WEIGHTS8)
+            pairs = map(by_plain, compared), map(small.run, compared)
             found = _difference(*pairs, what)
-            measured["int8_from_float32"] = dataclasses.asdict(found)
+            measured[f"{precision}_from_float32"] = dataclasses.asdict(found)
         record = dataclasses.replace(record, precision=precision, measured=measured)
         graph = onnx.load(file)
         onnx.helper.set_model_props(graph, {KEY: record.to_text()})

@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from espnet2_distilmos.inference.files import Score
-from espnet2_distilmos.packs.onnx_record import read_record
+from espnet2_distilmos.packs.onnx_record import WEIGHTS8, read_record
 from espnet2_distilmos.packs.onnx_session import OnnxSession
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -48,7 +48,7 @@ class OnnxBackend:
         self.frame_shift = record.frame_shift
         self.min_samples = record.min_samples
         self._offset = np.float32(record.offset(corpus))
-        self._session = OnnxSession(path, num_threads)
+        self._session = OnnxSession(path, num_threads, record.precision == WEIGHTS8)
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score clips, one by one."""

@@ -14,8 +14,8 @@ from espnet2_distilmos.utils.mapping import from_mapping, is_number
 
 KEY = "distilmos"  # of the file's metadata; the value is JSON
 FORMAT = 1
-FLOAT32, INT8 = "float32", "int8"
-PRECISIONS = (FLOAT32, INT8)
+FLOAT32, WEIGHTS8, INT8 = "float32", "weights8", "int8"
+PRECISIONS = (FLOAT32, WEIGHTS8, INT8)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Difference:
 # Name in the record -> how it is shown.
 MEASURED = {
     "float32_from_torch": "float32, from PyTorch",
+    "weights8_from_float32": "weights8, from float32",
     "int8_from_float32": "int8, from float32",
 }
 

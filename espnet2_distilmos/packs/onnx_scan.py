@@ -2,24 +2,23 @@
 
 A graph is a program: it may name other files, bring functions and operators of its
 own, and run for ever in loops. What `distilmos export` writes does none of that, so a
-file that does is refused. The bytes are read as Protocol Buffers (field number and wire
-type, then the value); nothing is built of them, and weights are passed over.
+file that does is refused. The bytes are read as Protocol Buffers; nothing is built of
+them, and weights are passed over.
 
 The numbers of fields are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 import mmap
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
+from espnet2_distilmos.packs.protobuf import VARINT, Malformed, Reader
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
 SUFFIX = ".onnx"
 MOST_BYTES = 2**31 - 1  # that a Protocol Buffers message may have
 _MOST_NODES = 200_000
-_MOST_TEXT = 1_000_000  # bytes of a name, or of a value of the metadata
 
 # What export writes, for any family and version of torch, and the like: no control
 # flow, nothing random, nothing that reads or writes elsewhere.
@@ -35,12 +34,6 @@ OPERATORS = frozenset(
     "Where".split()
 )
 _DOMAINS = ("", "ai.onnx")  # of the standard's operators
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
-class _Malformed(Exception):
-    """Not Protocol Buffers, or not a model."""
 
 
 def is_onnx(path: Any) -> bool:
@@ -64,22 +57,23 @@ def scan_onnx(path: PathLike) -> Dict[str, str]:
                     f"{MOST_BYTES / 1e9:.1f} GB"
                 )
             if size == 0:
-                raise _Malformed("0 bytes")
+                raise Malformed("0 bytes")
             with mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _Scan(str(path), data).model(0, size)
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
-    except _Malformed as e:
+    except Malformed as e:
         raise UserError(
             f"{path}: not an ONNX model, damaged or cut off ({e}); get it again"
         ) from e
 
 
-class _Scan:
+class _Scan(Reader):
     """One pass over the bytes of a file; each method is given a message's place."""
 
     def __init__(self, path: str, data: mmap.mmap):
-        self.path, self.data = path, data
+        super().__init__(data)
+        self.path = path
         self.n_nodes = 0
 
     def refuse(self, what: str) -> UserError:
@@ -104,7 +98,7 @@ class _Scan:
             else:
                 raise self.refuse("has functions or training steps of its own")
         if graphs != 1:  # several would be merged
-            raise _Malformed(f"{graphs} graphs")
+            raise Malformed(f"{graphs} graphs")
         return metadata
 
     def opset(self, start: int, end: int) -> None:
@@ -146,61 +140,6 @@ class _Scan:
     def tensor(self, start: int, end: int) -> None:
         """TensorProto; its values are not looked at."""
         for number, wire, a, b in self.fields(start, end):
-            location = number == 14 and (wire != _VARINT or self.varint(a, b)[0] != 0)
+            location = number == 14 and (wire != VARINT or self.varint(a, b)[0] != 0)
             if number == 13 or location:
                 raise self.refuse("takes weights from other files (external data)")
-
-    def messages(
-        self, start: int, end: int, wanted: set
-    ) -> Iterator[Tuple[int, int, int]]:
-        """Yield number, start and end of the messages in some fields of a message."""
-        for number, wire, a, b in self.fields(start, end):
-            if number in wanted:
-                if wire != _BYTES:
-                    raise _Malformed(f"byte {a}")
-                yield number, a, b
-
-    def texts(
-        self, start: int, end: int, wanted: Tuple[int, ...]
-    ) -> Iterator[Tuple[int, str]]:
-        """Yield number and text of some fields of a message."""
-        for number, a, b in self.messages(start, end, set(wanted)):
-            if b - a > _MOST_TEXT:
-                raise _Malformed(f"a text of {b - a} bytes")
-            try:
-                yield number, self.data[a:b].decode("utf-8")
-            except UnicodeDecodeError as e:
-                raise _Malformed(f"a text that is not UTF-8 at byte {a}") from e
-
-    def fields(self, start: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
-        """Yield number, wire type, start and end of each field's value."""
-        at = start
-        while at < end:
-            key, at = self.varint(at, end)
-            number, wire = key >> 3, key & 7
-            if wire == _VARINT:
-                stop = self.varint(at, end)[1]
-            elif wire == _BYTES:
-                length, at = self.varint(at, end)
-                stop = at + length
-            elif wire in (_FIXED64, _FIXED32):
-                stop = at + (8 if wire == _FIXED64 else 4)
-            else:  # groups, which onnx.proto has none of
-                raise _Malformed(f"byte {at}")
-            if number == 0 or stop > end:
-                raise _Malformed(f"byte {at}")
-            yield number, wire, at, stop
-            at = stop
-
-    def varint(self, at: int, end: int) -> Tuple[int, int]:
-        """Return the number that begins at `at`, and where it ends."""
-        value = 0
-        for shift in range(0, 70, 7):
-            if at >= end:
-                break
-            byte = self.data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value, at
-        raise _Malformed(f"byte {at}")

@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 import onnxruntime
 
+from espnet2_distilmos.packs.onnx_weights import with_float_weights
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -28,13 +29,20 @@ class OnnxSession:
         path: the file, which has been looked over
             (:func:`espnet2_distilmos.packs.onnx_scan.scan_onnx`).
         num_threads: None = OMP_NUM_THREADS, as for torch, or all cores.
+        stored_weights: whether weights are in the file in fewer bits; they are float32
+            in the session.
 
     Raises:
         UserError: ONNX Runtime refuses the file, or the graph has other inputs or
             outputs.
     """
 
-    def __init__(self, path: PathLike, num_threads: Optional[int] = None):
+    def __init__(
+        self,
+        path: PathLike,
+        num_threads: Optional[int] = None,
+        stored_weights: bool = False,
+    ):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads or _threads_of_environment()
         options.inter_op_num_threads = 1
@@ -45,13 +53,14 @@ class OnnxSession:
         _bound_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
         self.path = str(path)
+        model = with_float_weights(path) if stored_weights else self.path
         try:
             self._session = onnxruntime.InferenceSession(
-                self.path,
+                model,
                 options,
                 providers=["CPUExecutionProvider"],
                 # It computes at once, with memory of its own. Nothing is lost: export
-                # has done it already.
+                # has done it already, and stored weights are floats by now.
                 disabled_optimizers=["ConstantFolding"],
             )
         except Exception as e:  # ONNX Runtime has a class for every kind of failure
@@ -59,6 +68,8 @@ class OnnxSession:
                 f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it "
                 f"({_brief(e)}); export the model again"
             ) from e
+        if stored_weights:  # it keeps the bytes for providers that are not here
+            self._session._model_bytes = None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if _shapes(inputs) != _INPUTS or _shapes(outputs) != _OUTPUTS:
             raise UserError(
