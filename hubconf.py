@@ -15,6 +15,7 @@ dependencies = [
     "entmax",
     "huggingface_hub",
     "numpy",
+    "onnxruntime",
     "s3prl",  # of the package espnet-s3prl
     "scipy",
     "soundfile",
@@ -30,9 +31,9 @@ def distilmos(model_tag: Optional[str] = None, device: str = "auto", **kwargs: A
     """Return a predictor: call it with samples and their rate to get a score.
 
     Args:
-        model_tag: packed zip, folder with config.yaml, checkpoint, Hub repository
-            (`owner/name`) or model zoo tag; None for the weights that the method's
-            authors released.
+        model_tag: packed zip, folder with config.yaml, checkpoint, exported file, Hub
+            repository (`owner/name`), model zoo tag, or `authors` for the weights that
+            the method's authors released; None for the model that the package brings.
         device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any.
         kwargs: further arguments of
             :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.

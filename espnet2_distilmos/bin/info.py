@@ -29,11 +29,16 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     set_up_logging()
     from espnet2_distilmos.packs.about import describe
+    from espnet2_distilmos.packs.embedded import figures
+    from espnet2_distilmos.packs.locate import is_default
 
     shown = describe(args.model)
     width = max(map(len, shown))
     for name, text in shown.items():
         show(f"{name:{width}}  {one_line(text)}")
+    if is_default(args.model):
+        for line in figures():
+            show(line)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ import argparse
 from espnet2_distilmos.utils import option_types as takes
 
 MODEL_HELP = (
-    "Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag (default: the "
-    "WavLM weights that the method's authors released; theirs with wav2vec 2.0: "
-    "BaleYang/DistilMOS/w2v2)"
+    "Folder, zip, checkpoint, exported file, Hub repository or ESPnet model zoo tag; "
+    "authors: the WavLM weights that the method's authors released, authors/w2v2: "
+    "theirs with wav2vec 2.0, both with a network (default: the small model that this "
+    "package brings)"
 )
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--model`, of which the default is the authors' weights."""
+    """Add `--model`, of which the default is the embedded model."""
     parser.add_argument("--model", type=takes.path, help=MODEL_HELP)
     # As scripts call it that were written for an earlier version.
     parser.add_argument(

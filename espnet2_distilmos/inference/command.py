@@ -15,6 +15,7 @@ from espnet2_distilmos.inference.report import (
     table,
     write_frames,
 )
+from espnet2_distilmos.packs.locate import model_name
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     STDOUT,
@@ -95,7 +96,8 @@ def score_paths(
         f"{len(results)} files, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
-    name = _model_name(model, engine.model_file)
+    given = model is not None and Path(model).is_dir()
+    name = engine.model_file if given else model_name(model)
     shown = (clips, results, name, engine.labels)
     if output is None:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -109,10 +111,3 @@ def score_paths(
     failed = sum(result["mos"] is None for result in results)
     if failed:
         raise UserError(f"{failed} of {len(results)} files could not be scored")
-
-
-def _model_name(tag: Optional[str], model_file: str) -> str:
-    """Return what outputs call the model: as it was given, or its checkpoint."""
-    if tag is None:
-        return "the authors' released weights"
-    return model_file if Path(tag).is_dir() else str(tag)

@@ -43,7 +43,8 @@ class DistilMOSInference:
         train_config: `config.yaml` that training saved; None = beside `model_file`. An
             exported model has none.
         model_file: checkpoint (`valid.srcc.best.pth`, or `model.pth` of a packed
-            model), or a file of `distilmos export`.
+            model), or a file of `distilmos export`; None = the model that the package
+            brings.
         device: `cpu`, `cuda`, `cuda:1`..., or `auto`: CUDA if there is any. An exported
             model runs on the CPU.
         batch_seconds: seconds of audio a batch, with padding; None = as suits the
@@ -76,10 +77,11 @@ class DistilMOSInference:
         num_threads: Optional[int] = None,
     ):
         if model_file is None:
-            raise UserError(
-                "model_file is needed; DistilMOSInference.from_pretrained() loads the "
-                "released model"
-            )
+            if train_config is not None:
+                raise UserError(f"{train_config}: model_file is needed, too")
+            from espnet2_distilmos.packs.locate import locate_model
+
+            train_config, model_file = locate_model()
         self.model_file = str(model_file)
         self.backend = _load(train_config, model_file, device, corpus, num_threads)
         self.device = self.backend.device
@@ -110,7 +112,8 @@ class DistilMOSInference:
         Args:
             model_tag: ESPnet model zoo tag, Hub repository (`owner/name`), packed zip,
                 folder with config.yaml, checkpoint, or file of `distilmos export`;
-                None = the weights that the method's authors released.
+                None = the model that the package brings; `authors` = the weights that
+                the method's authors released.
             kwargs: further arguments of the class.
 
         Raises:

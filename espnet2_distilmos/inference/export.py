@@ -93,9 +93,9 @@ def export_model(
     """
     if not str(output).endswith(SUFFIX):
         raise UserError(f"{output}: the file to write must end with {SUFFIX}")
-    if is_onnx(model):
-        raise UserError(f"{model}: is exported already; give what it was exported from")
     train_config, model_file = locate_model(model)
+    if is_onnx(model_file):
+        raise UserError(f"{model}: is exported already; give what it was exported from")
     require_output(output, train_config, model_file, *clips)
     config = read_config(train_config)
     network = load_network(train_config, model_file)

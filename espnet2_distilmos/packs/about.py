@@ -3,7 +3,9 @@
 from typing import Dict, Optional
 
 from espnet2_distilmos.packs import calibration_record
+from espnet2_distilmos.packs.embedded import embedded_name
 from espnet2_distilmos.packs.folder import Model
+from espnet2_distilmos.packs.locate import is_default, locate_model
 from espnet2_distilmos.packs.onnx_record import describe_onnx, read_record
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.files import read_yaml
@@ -48,6 +50,10 @@ def describe(tag: Optional[str] = None) -> Dict[str, str]:
     Raises:
         UserError: no such model.
     """
+    if is_default(tag):
+        model = locate_model(tag)
+        shown = describe_onnx(model[1])
+        return {**shown, "model": f"{embedded_name()} ({model[1]})"}
     if is_onnx(tag):
         return describe_onnx(str(tag))
     # Reads the weights, with torch.

@@ -19,7 +19,7 @@ Model = Tuple[Path, Path]
 _CHECKPOINTS = ("model.pth", "valid.srcc.best.pth", "valid.mos_loss.ave.pth")
 OTHER_WAYS = (
     "a packed model works without a network: --model FILE.zip, or a folder with "
-    "config.yaml and model.pth"
+    "config.yaml and model.pth; so does the model of this package: --model default"
 )
 
 

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Optional, Tuple
 
+from espnet2_distilmos.packs.embedded import DEFAULT, embedded_model, embedded_name
 from espnet2_distilmos.packs.folder import (
     OTHER_WAYS,
     Model,
@@ -14,13 +15,34 @@ from espnet2_distilmos.packs.folder import (
     unpack,
 )
 from espnet2_distilmos.packs.onnx_scan import SUFFIX, is_onnx
-from espnet2_distilmos.packs.released import BACKBONE, REPOSITORY, released_model
+from espnet2_distilmos.packs.released import (
+    AUTHORS,
+    BACKBONE,
+    BACKBONES,
+    REPOSITORY,
+    released_model,
+)
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.network import brief, hub_or_cache
 
 _OF_FILES = (".zip", ".pth", SUFFIX)  # no tag or repository ends with them
 _HUB = "https://huggingface.co/"
+_OF_AUTHORS = {AUTHORS: BACKBONE, **{f"{AUTHORS}/{name}": name for name in BACKBONES}}
+
+
+def is_default(tag: Optional[PathLike]) -> bool:
+    """Tell whether this names the model that the package brings."""
+    return tag is None or tag == DEFAULT
+
+
+def model_name(tag: Optional[PathLike]) -> str:
+    """Return what outputs call a model: as it was given, or by its full name."""
+    if is_default(tag):
+        return embedded_name()
+    if tag in _OF_AUTHORS:
+        return f"{REPOSITORY}/{_OF_AUTHORS[str(tag)]}"
+    return str(tag)
 
 
 def locate_model(tag: Optional[str] = None) -> Model:
@@ -30,15 +52,18 @@ def locate_model(tag: Optional[str] = None) -> Model:
 
     Args:
         tag: folder, zip, checkpoint, exported model, Hub repository (`owner/name` or
-            its address) or ESPnet model zoo tag; None = the weights that the authors
-            released, with WavLM. Those with wav2vec 2.0 are `BaleYang/DistilMOS/w2v2`.
+            its address) or ESPnet model zoo tag; None or `default` = the model that the
+            package brings; `authors` or `authors/wavlm`, `authors/w2v2` = the weights
+            that the method's authors released. A folder of such a name is `./default`.
 
     Raises:
         UserError: no such model, or it cannot be had.
     """
-    if tag is None:
-        return released_model()
-    path = Path(tag)
+    if is_default(tag):
+        return embedded_model()
+    if tag in _OF_AUTHORS:
+        return released_model(_OF_AUTHORS[str(tag)])
+    path = Path(str(tag))
     if path.is_dir():
         return model_in(path)
     if path.is_file():

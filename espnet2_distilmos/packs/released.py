@@ -14,6 +14,7 @@ from espnet2_distilmos.utils.network import brief, hub_or_cache
 # Their model repository on the Hugging Face Hub: one folder a backbone, each with
 # model.pth.tar and model_cfg.yaml. From the released predict.py.
 REPOSITORY = "BaleYang/DistilMOS"
+AUTHORS = "authors"  # the same, for `--model`
 BACKBONES = ("wavlm", "w2v2")
 BACKBONE = BACKBONES[0]
 # File -> SHA-256, for files that were seen and checked; others are checked against

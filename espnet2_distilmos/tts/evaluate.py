@@ -12,7 +12,7 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.packs.about import labels_of
-from espnet2_distilmos.packs.locate import locate_model, model_of
+from espnet2_distilmos.packs.locate import locate_model, model_name, model_of
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
@@ -145,7 +145,7 @@ class Evaluator:
             if not file.is_file():
                 raise UserError(f"{file}: no such file")
         self.labels = labels_of(self.model)
-        self.name = str(model_tag or model_file or "the authors' released weights")
+        self.name = model_name(model_file or model_tag)
         self.identity = {
             "config_sha256": sha256_file(self.model[0]),
             "model_sha256": sha256_file(self.model[1]),

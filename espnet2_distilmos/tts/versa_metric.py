@@ -31,9 +31,10 @@ class DistilMOSMetric(BaseMetric):
     """Predicted MOS of one utterance.
 
     Config:
-        model_tag: packed model (folder, zip, Hub repository, model zoo tag), or
-        train_config, model_file: a checkpoint. Default: the weights that the method's
-            authors released.
+        model_tag: model (folder, zip, exported file, Hub repository, model zoo tag,
+            `authors`), or
+        train_config, model_file: a checkpoint. Default: the model that the package
+            brings.
         use_gpu: score with the GPU; set by VERSA.
     """
 

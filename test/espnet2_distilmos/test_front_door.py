@@ -63,10 +63,8 @@ def test_torch_hub_is_told_of_every_package_that_scoring_needs():
         "huggingface-hub": "huggingface_hub",
         "pyyaml": "yaml",
     }
-    # matplotlib is needed for pictures only, which torch.hub's users do not ask for,
-    # and onnxruntime for exported models, which have no use for torch.hub.
-    wanted = {modules.get(name, name) for name in packages}
-    wanted -= {"matplotlib", "onnxruntime"}
+    # matplotlib is needed for pictures only, which torch.hub's users do not ask for.
+    wanted = {modules.get(name, name) for name in packages} - {"matplotlib"}
     spec = importlib.util.spec_from_file_location("hubconf", ROOT / "hubconf.py")
     hubconf = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hubconf)

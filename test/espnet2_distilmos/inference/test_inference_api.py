@@ -177,8 +177,8 @@ def test_a_score_that_is_no_number_is_an_error(tmp_path, engine, tools, monkeypa
 
 def test_model_files_are_checked(tmp_path, tiny_model, tools):
     config = tiny_model / "config.yaml"
-    with pytest.raises(UserError, match="model_file is needed"):
-        DistilMOSInference()
+    with pytest.raises(UserError, match="config.yaml: model_file is needed"):
+        DistilMOSInference(config)
     with pytest.raises(UserError, match="none.pth: no such model file"):
         DistilMOSInference(config, tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("no checkpoint")

@@ -326,7 +326,7 @@ def test_no_code_in_a_checkpoint_is_run(tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
-def test_default_model(tmp_path, tools, monkeypatch, caplog):
+def test_the_released_models_are_fetched_once(tmp_path, tools, monkeypatch, caplog):
     """The released weights are downloaded, checked and imported once."""
     import huggingface_hub
 
@@ -340,7 +340,7 @@ def test_default_model(tmp_path, tools, monkeypatch, caplog):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", offline)
     with pytest.raises(UserError, match="could not be downloaded.*--model FILE.zip"):
-        DistilMOSInference.from_pretrained()
+        DistilMOSInference.from_pretrained("authors")
 
     hub = tmp_path / "hub"
     model = release(hub / "wavlm", {"wavlm_cfg": WAVLM, "hidden_dim": 16})
@@ -349,18 +349,21 @@ def test_default_model(tmp_path, tools, monkeypatch, caplog):
     )
     monkeypatch.setitem(released.KNOWN_SHA256, "wavlm/model.pth.tar", 64 * "0")
     with pytest.raises(UserError, match="SHA-256 is not 000"):
-        DistilMOSInference.from_pretrained()
+        DistilMOSInference.from_pretrained("authors")
     monkeypatch.delitem(released.KNOWN_SHA256, "wavlm/model.pth.tar")
 
     caplog.set_level("INFO")
-    engine = DistilMOSInference.from_pretrained()
+    engine = DistilMOSInference.from_pretrained("authors")
     assert "no licence file" in caplog.text
     clip = tools.speech(1.0)
     with torch.no_grad():
         expected = model(torch.from_numpy(clip)).mean()
     assert engine(clip)["mos"] == pytest.approx(float(expected), abs=1e-4)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
-    assert DistilMOSInference.from_pretrained()(clip)["mos"] == engine(clip)["mos"]
+    assert (
+        DistilMOSInference.from_pretrained("authors")(clip)["mos"]
+        == engine(clip)["mos"]
+    )
 
 
 @pytest.fixture
@@ -384,7 +387,9 @@ def hub(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "tag, backbone",
     [
-        (None, "wavlm"),
+        ("authors", "wavlm"),
+        ("authors/wavlm", "wavlm"),
+        ("authors/w2v2", "w2v2"),
         ("BaleYang/DistilMOS", "wavlm"),
         ("baleyang/distilmos/", "wavlm"),
         ("BaleYang/DistilMOS/wavlm", "wavlm"),
@@ -409,8 +414,11 @@ def test_every_command_takes_these_names(hub, tmp_path, tools, capsys):
     assert cli(["info", "--model", "BaleYang/DistilMOS/w2v2"]) == 0
     assert "hf_wav2vec2_custom" in capsys.readouterr().out
     wav = tools.wav(tmp_path / "a.wav", 0.5)
-    assert cli(["score", str(wav), "--model", "BaleYang/DistilMOS/w2v2"]) == 0
-    assert capsys.readouterr().out.startswith("file,mos")
+    for name in ("BaleYang/DistilMOS/w2v2", "authors/w2v2"):
+        assert cli(["score", str(wav), "--model", name]) == 0
+        told = capsys.readouterr()
+        assert told.out.startswith("file,mos")
+        assert "model: BaleYang/DistilMOS/w2v2; predicts MOS (human" in told.err
 
 
 @pytest.mark.parametrize(
@@ -437,11 +445,12 @@ def test_no_network_is_told_once_and_soon(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
-    for name in (None, "BaleYang/DistilMOS/w2v2", "someone/model"):
+    for name in ("authors", "BaleYang/DistilMOS/w2v2", "someone/model"):
         started = time.monotonic()
-        assert cli(["info", *(["--model", name] if name else [])]) == 1
+        assert cli(["info", "--model", name]) == 1
         assert time.monotonic() - started < 10
         captured = capsys.readouterr()
         (line,) = [x for x in captured.err.splitlines() if x.startswith("error: ")]
         assert "ConnectError" in line and "--model FILE.zip" in line
+        assert "--model default" in line
         assert "Retry" not in captured.err

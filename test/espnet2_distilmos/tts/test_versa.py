@@ -105,7 +105,7 @@ def test_example_config(versa, monkeypatch):
     )
     with pytest.raises(Exception):  # noqa: B017  # names are no paths: after locating
         module.DistilMOSMetric(config)
-    assert asked == [None]  # the released weights
+    assert asked == [None]  # the embedded model
 
 
 def test_command_hands_over_to_versa(versa, monkeypatch):

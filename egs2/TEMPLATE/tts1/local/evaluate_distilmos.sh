@@ -16,8 +16,8 @@ fail() {
 
 nj=4                 # The number of parallel jobs.
 gpu_inference=false  # Whether to score with GPU (cuda_cmd of cmd.sh, else decode_cmd).
-model=               # Folder, zip, checkpoint, Hub repository or ESPnet model zoo tag.
-                     # Default: the authors' released weights.
+model=               # Folder, zip, checkpoint, exported file, Hub repository, ESPnet model
+                     # zoo tag, or authors. Default: the model that the package brings.
 batchsize=           # Utterances a batch; changes no score.
 outdir=              # Results (default: beside wav.scp); with one decode folder only.
 table=               # Write the table to this file, too.
@@ -33,8 +33,9 @@ folder is a decoded set (exp/tts_x/decode_y/dev, with wav/wav.scp in it) or anyt
 
   --nj N                 jobs (default: ${nj})
   --gpu_inference BOOL   score with GPU (default: ${gpu_inference})
-  --model MODEL          folder, zip, checkpoint, Hub repository or ESPnet model zoo tag
-                         (default: the authors' released weights)
+  --model MODEL          folder, zip, checkpoint, exported file, Hub repository, ESPnet
+                         model zoo tag, or authors: the weights that the method's authors
+                         released (default: the model that the package brings)
   --batchsize N          utterances a batch; changes no score
   --outdir DIR           results (default: beside wav.scp); with one folder only
   --table FILE           write the table to this file, too
