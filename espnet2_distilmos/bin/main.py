@@ -27,6 +27,8 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
     },
     "models": {
         "calibrate": ("calibrate", "fit a model's scale to a validation set"),
+        "conformal": ("conformal", "intervals for a model's scores, from labels"),
+        "coverage": ("coverage", "how many labels a model's intervals hold"),
         "pack-model": ("pack_model", "stage 7: a zip that loads anywhere"),
         "export": ("export", "one ONNX file, scored with without torch"),
         "upload-model": ("upload_model", "stage 8: to the Hugging Face Hub"),

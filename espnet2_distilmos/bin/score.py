@@ -59,6 +59,16 @@ def get_parser() -> argparse.ArgumentParser:
         help="Of a model with corpus offsets: score on the scale of this training "
         "corpus (default: the mean of all)",
     )
+    parser.add_argument(
+        "--interval",
+        type=takes.coverage,
+        nargs="?",
+        const=0.9,
+        metavar="SHARE",
+        help="Of a model with intervals (distilmos conformal): columns mos_low and "
+        "mos_high, which hold this share of labels of clips like those that they were "
+        "made from (without a number: 0.9); behind what is to be scored",
+    )
     add_scoring_options(parser)
     return parser
 
@@ -80,6 +90,7 @@ def main(cmd=None) -> None:
         batch_seconds=args.batch_seconds,
         num_workers=args.num_workers,
         corpus=args.corpus,
+        interval=args.interval,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, List, Optional, Protocol, Sequence
 import numpy as np
 
 from espnet2_distilmos.inference.files import Score
+from espnet2_distilmos.packs.interval_record import IntervalRecord
 from espnet2_distilmos.utils.labels import Labels
 
 
@@ -26,6 +27,10 @@ class Backend(Protocol):
     frame_shift: float
     min_samples: int
     batch_seconds: float
+
+    @property
+    def interval(self) -> Optional[IntervalRecord]:
+        """The record of its intervals, or None."""
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score a batch of (n,) float32 clips at 16 kHz, none longer than a window."""

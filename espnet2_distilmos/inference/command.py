@@ -39,6 +39,7 @@ def score_paths(
     batch_seconds: Optional[float] = None,
     num_workers: int = 2,
     corpus: Optional[str] = None,
+    interval: Optional[float] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -53,6 +54,7 @@ def score_paths(
         batch_seconds: seconds of audio a batch.
         num_workers: threads that read audio.
         corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
+        interval: likewise.
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
@@ -72,7 +74,11 @@ def score_paths(
     from espnet2_distilmos.inference.engine import DistilMOSInference
 
     engine = DistilMOSInference.from_pretrained(
-        model, device=device, batch_seconds=batch_seconds, corpus=corpus
+        model,
+        device=device,
+        batch_seconds=batch_seconds,
+        corpus=corpus,
+        interval=interval,
     )
     results: List[Dict[str, Any]] = []
     scored = engine.score_files([clip.path for clip in clips], num_workers)
@@ -107,6 +113,8 @@ def score_paths(
     told = summary(*shown)
     if engine.calibration:
         told += f"model {one_line(engine.calibration)}\n"
+    if interval is not None and engine.backend.interval is not None:
+        told += one_line(engine.backend.interval.sentence(interval)) + "\n"
     show(told, sys.stderr if output is None else sys.stdout, "")
     failed = sum(result["mos"] is None for result in results)
     if failed:

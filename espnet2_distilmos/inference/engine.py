@@ -20,6 +20,7 @@ from espnet2_distilmos.inference.audio import Checks, from_array
 from espnet2_distilmos.inference.backend import Backend
 from espnet2_distilmos.inference.files import Score, score_files
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
+from espnet2_distilmos.packs.interval_record import bounds, half_width
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
@@ -55,10 +56,11 @@ class DistilMOSInference:
         corpus: of a model with corpus offsets: the training corpus on whose scale to
             score; None = their mean.
         num_threads: of an exported model; None = OMP_NUM_THREADS, or a thread a core.
+        interval: of a model with intervals: their coverage, such as 0.9; None = none.
 
     Raises:
-        UserError: a file cannot be read, the two do not belong together, or there is
-            no such corpus.
+        UserError: a file cannot be read, the two do not belong together, or there are
+            no such corpus or intervals.
 
     Example:
         >>> model = DistilMOSInference("exp/x/config.yaml", "exp/x/valid.srcc.best.pth")
@@ -75,6 +77,7 @@ class DistilMOSInference:
         corpus: Optional[str] = None,
         batch_size: Optional[int] = None,
         num_threads: Optional[int] = None,
+        interval: Optional[float] = None,
     ):
         if model_file is None:
             if train_config is not None:
@@ -87,6 +90,7 @@ class DistilMOSInference:
         self.device = self.backend.device
         self.labels = self.backend.labels
         self.calibration = self.backend.calibration
+        self.half_width = half_width(self.backend, interval, model_file, corpus)
         self.frame_shift = self.backend.frame_shift
         self.min_samples = self.backend.min_samples
         seconds = batch_seconds or self.backend.batch_seconds
@@ -135,9 +139,9 @@ class DistilMOSInference:
             fs: their sampling rate in Hz; other rates than 16000 are resampled.
 
         Returns:
-            `mos`: float, not clipped; `frame_mos`: (T,) float32 array;
-            `frame_shift`: seconds between two of them; `warnings`: what is odd about
-            the clip or its score, a list of texts.
+            `mos`: float, not clipped; `mos_low`, `mos_high` if `interval` was given;
+            `frame_mos`: (T,) float32; `frame_shift`: seconds between two of them;
+            `warnings`: what is odd about the clip or its score, a list of texts.
 
         Raises:
             UserError: no audio, or too short for the upstream's CNN.
@@ -252,6 +256,7 @@ class DistilMOSInference:
             warnings.append(f"score outside {scale_words(self.labels.scale)}")
         return {
             "mos": mos,
+            **bounds(mos, self.half_width),
             "frame_mos": frame_mos,
             "frame_shift": self.frame_shift,
             "warnings": warnings,

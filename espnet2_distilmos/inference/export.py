@@ -1,6 +1,7 @@
 """A model as one graph from waveform to scores, for the engine without torch."""
 
 import dataclasses
+import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from espnet2_distilmos.model.upstream.wavlm import WavLMAdapter
 from espnet2_distilmos.model.upstream.whisper import WhisperAdapter
 from espnet2_distilmos.packs.calibration_record import labels_of
 from espnet2_distilmos.packs.describe import describe_model
+from espnet2_distilmos.packs.interval_record import read_interval
 from espnet2_distilmos.packs.load import load_network, read_config, skip_unused_layers
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.packs.onnx_record import (
@@ -128,7 +130,15 @@ def export_model(
             pairs = map(by_plain, compared), map(small.run, compared)
             found = _difference(*pairs, what)
             measured[f"{precision}_from_float32"] = dataclasses.asdict(found)
-        record = dataclasses.replace(record, precision=precision, measured=measured)
+        interval = {} if precision != FLOAT32 else record.interval
+        if interval != record.interval:
+            logging.warning(
+                f"{output}: without the model's intervals, which are of its own "
+                "scores; distilmos conformal makes some of the exported model's"
+            )
+        record = dataclasses.replace(
+            record, precision=precision, measured=measured, interval=interval
+        )
         graph = onnx.load(file)
         onnx.helper.set_model_props(graph, {KEY: record.to_text()})
         with atomic_path(output) as target:
@@ -172,6 +182,7 @@ def _record(
     offsets = (
         {} if offset is None else dict(zip(offset.names, offset.values().tolist()))
     )
+    interval = read_interval(config, model_file)
     packages = {"torch": str(torch.__version__), "onnx": onnx.__version__}
     return OnnxRecord(
         precision=FLOAT32,
@@ -184,6 +195,7 @@ def _record(
         predictor=shown["predictor"],
         corpus_offsets=offsets,
         calibration="" if shown["calibration"] == "none" else shown["calibration"],
+        interval={} if interval is None else interval.as_mapping(),
         licence=str(facts.get("licence") or ""),
         origin=str(facts.get("source") or ""),
         made_with={"espnet2_distilmos": espnet2_distilmos.__version__, **packages},

@@ -45,6 +45,7 @@ class OnnxBackend:
         record = read_record(path)
         self.labels = Labels.from_list(record.labels, path)
         self.calibration = record.calibration or None
+        self.interval = record.intervals
         self.frame_shift = record.frame_shift
         self.min_samples = record.min_samples
         self._offset = np.float32(record.offset(corpus))

@@ -48,7 +48,8 @@ def table(
 ) -> str:
     """Return the scores as text.
 
-    `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`). `jsonl`: the
+    `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`; mos_low and
+    mos_high, where results have them). `jsonl`: the
     same and more, one object a line: `model`, and `labels`, what the model was trained
     to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`,
     sorted as with LC_ALL=C, without the clips that could not be scored.
@@ -72,10 +73,12 @@ def table(
         ]
         return "".join(sorted(scored, key=lambda line: line.split()[0].encode()))
     with_ids = any(clip.utt is not None for clip in clips)
+    ends = [k for k in ("mos_low", "mos_high") if any(k in r for r in results)]
     rows = []
     for clip, result in zip(clips, results):
         row: Dict[str, Any] = {"id": clip.name} if with_ids else {}
-        row.update(file=clip.path, mos=result["mos"], seconds=result.get("seconds"))
+        row.update(file=clip.path, mos=result["mos"])
+        row.update({k: result.get(k) for k in ends}, seconds=result.get("seconds"))
         if form == "jsonl":
             keys = ("rate", "channels", "frame_shift")
             row.update({k: result[k] for k in keys if k in result})
@@ -90,7 +93,7 @@ def table(
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        for key, digits in (("mos", 6), ("seconds", 3)):
+        for key, digits in (("mos", 6), ("seconds", 3), *((k, 6) for k in ends)):
             row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
         row["warnings"] = "; ".join(row["warnings"])
         writer.writerow({k: as_name(v) if v else v for k, v in row.items()})

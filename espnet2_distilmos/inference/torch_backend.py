@@ -1,5 +1,6 @@
 """Scores from the network itself, in torch."""
 
+import functools
 from typing import List, Optional, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from espnet2_distilmos.inference.device import (
 )
 from espnet2_distilmos.inference.files import Score
 from espnet2_distilmos.packs.calibration_record import labels_of, read_calibration
+from espnet2_distilmos.packs.interval_record import IntervalRecord, read_interval
 from espnet2_distilmos.packs.load import (
     corpus_number,
     load_network,
@@ -56,11 +58,21 @@ class TorchBackend:
         calibration = read_calibration(config, model_file)
         # The weights have it in them.
         self.calibration = None if calibration is None else str(calibration["told"])
+        self._read_interval = functools.partial(read_interval, config, model_file)
         self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
         self.frame_shift = self.network.frame_shift
         self.min_samples = fewest_samples(self.network.upstream)
         self.batch_seconds = BATCH_SECONDS[self.device.type]
+
+    @functools.cached_property
+    def interval(self) -> Optional[IntervalRecord]:
+        """The record of its intervals: read when asked for, since it names a SHA-256.
+
+        Raises:
+            UserError: a record that is none, or of another checkpoint.
+        """
+        return self._read_interval()
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score a batch; in halves where the GPU's memory ends."""

@@ -5,6 +5,7 @@ from typing import Dict, Optional
 from espnet2_distilmos.packs import calibration_record
 from espnet2_distilmos.packs.embedded import embedded_name
 from espnet2_distilmos.packs.folder import Model
+from espnet2_distilmos.packs.interval_record import IntervalRecord, read_interval
 from espnet2_distilmos.packs.locate import is_default, locate_model
 from espnet2_distilmos.packs.onnx_record import describe_onnx, read_record
 from espnet2_distilmos.packs.onnx_scan import is_onnx
@@ -39,6 +40,20 @@ def calibration_of(model: Model) -> str:
         return read_record(model[1]).calibration
     found = calibration_record.read_calibration(read_yaml(model[0]), model[1])
     return "" if found is None else str(found["told"])
+
+
+def interval_of(model: Model) -> Optional[IntervalRecord]:
+    """Return the record of a model's intervals; None where it has none.
+
+    Args:
+        model: see :func:`labels_of`.
+
+    Raises:
+        UserError: files of something else.
+    """
+    if is_onnx(model[1]):
+        return read_record(model[1]).intervals
+    return read_interval(read_yaml(model[0]), model[1])
 
 
 def describe(tag: Optional[str] = None) -> Dict[str, str]:

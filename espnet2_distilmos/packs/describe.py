@@ -9,6 +9,7 @@ from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.model.readout import READOUT_WEIGHT
 from espnet2_distilmos.packs.calibrate import checkpoint_name
 from espnet2_distilmos.packs.calibration_record import read_calibration
+from espnet2_distilmos.packs.interval_record import intervals_told, read_interval
 from espnet2_distilmos.packs.load import PREFIX, read_config, read_model_states
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
@@ -71,6 +72,7 @@ def _describe(
         "training data": _training_data(config),
         "chosen by": _chosen_by(config, meta, model_file),
         "calibration": calibration["told"] if calibration else "none",
+        "intervals": intervals_told(read_interval(config, model_file)),
         **_facts(meta.get("facts") or {}, labels),
     }
     for package in ("espnet2_distilmos", "espnet", "torch"):

@@ -3,12 +3,15 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from espnet2_distilmos.packs.interval_record import IntervalRecord, intervals_told
 from espnet2_distilmos.packs.onnx_scan import scan_onnx
+from espnet2_distilmos.packs.protobuf import Reader, head
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.files import PathLike, atomic_path
 from espnet2_distilmos.utils.labels import NOT_RECORDED, Labels
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
 
@@ -68,6 +71,7 @@ class OnnxRecord:
         corpus_offsets: training corpus -> offset (MOS units) that is added for scores
             on its scale.
         calibration: a sentence; empty = none.
+        interval: :class:`.interval_record.IntervalRecord`, as a mapping; empty = none.
         licence: of the model, as its packing recorded it; empty = not recorded.
         origin: where the model is from, likewise.
         measured: key of MEASURED -> :class:`Difference`, as a mapping.
@@ -84,6 +88,7 @@ class OnnxRecord:
     predictor: str = ""
     corpus_offsets: Dict[str, float] = field(default_factory=dict)
     calibration: str = ""
+    interval: Dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     origin: str = ""
     measured: Dict[str, Any] = field(default_factory=dict)
@@ -125,6 +130,17 @@ class OnnxRecord:
             )
             for name, value in self.measured.items()
         }
+
+    @property
+    def intervals(self) -> Optional[IntervalRecord]:
+        """Intervals of the scores; None = none were made.
+
+        Raises:
+            UserError: a record of something else.
+        """
+        if not self.interval:
+            return None
+        return from_mapping(IntervalRecord, self.interval, "interval")
 
     def to_text(self) -> str:
         """Return what stands in the file."""
@@ -170,10 +186,34 @@ def read_record(path: PathLike) -> OnnxRecord:
     record = from_mapping(OnnxRecord, data, f"{path}: its record")
     try:
         Labels.from_list(record.labels, path)
-        record.differences  # noqa: B018  # is refused here or nowhere
+        # Are refused here or nowhere.
+        record.differences  # noqa: B018
+        record.intervals  # noqa: B018
     except UserError as e:
         raise UserError(f"{path}: its record: {e}") from e
     return record
+
+
+def write_record(source: PathLike, record: OnnxRecord, target: PathLike) -> None:
+    """Write a copy of an exported model with another record.
+
+    Args:
+        source: the file, which has been looked over (:func:`read_record`).
+        record: what the copy says of itself.
+        target: file to write.
+    """
+    data = Path(source).read_bytes()
+    reader, parts, begin = Reader(data), [], 0
+    for number, _, a, b in reader.fields(0, len(data)):
+        if number != 14 or dict(reader.texts(a, b, (1, 2))).get(1) != KEY:
+            parts.append(data[begin:b])
+        begin = b
+    texts = [text.encode() for text in (KEY, record.to_text())]
+    entry = b"".join(head(i, len(x)) + x for i, x in enumerate(texts, 1))
+    parts += [head(14, len(entry)), entry]
+    with atomic_path(target) as tmp:
+        tmp.write_bytes(b"".join(parts))
+        read_record(tmp)
 
 
 def describe_onnx(path: PathLike) -> Dict[str, str]:
@@ -195,6 +235,7 @@ def describe_onnx(path: PathLike) -> Dict[str, str]:
         "sampling rate": f"{SAMPLE_RATE} Hz (other rates are resampled)",
         "frame shift": f"{record.frame_shift:g} s",
         "calibration": record.calibration or "none",
+        "intervals": intervals_told(record.intervals),
         "training corpus": labels.corpora or NOT_RECORDED,
         "labels": labels.what,
         "licence": "; ".join(of_model + of_data) or NOT_RECORDED,

@@ -27,6 +27,7 @@ from espnet2_distilmos.packs.calibration_record import (
     read_calibration,
 )
 from espnet2_distilmos.packs.card import keep_scores
+from espnet2_distilmos.packs.interval_record import INTERVAL, read_interval
 from espnet2_distilmos.packs.load import (
     MODEL_SHA256,
     PREFIX,
@@ -86,6 +87,9 @@ def pack_model(
         if calibration is not None:
             require_current(calibration, model_file)
             config[CALIBRATION] = calibration
+        interval = read_interval(config, model_file)
+        if interval is not None:
+            config[INTERVAL] = interval.as_mapping()
         name = checkpoint_name(config, model_file)
         write_model(folder, network, config, facts, packed_from=name)
         if results is not None and Path(results).exists():

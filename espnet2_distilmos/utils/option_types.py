@@ -138,6 +138,20 @@ def not_negative(text: str) -> float:
     return value
 
 
+def coverage(text: str) -> float:
+    """Take the share of labels that intervals shall hold, as 0.9."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if "_" in text or not 0.5 <= value <= 0.99:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: a share from 0.5 to 0.99 is needed, as 0.9; what is to be "
+            "scored stands before this option"
+        )
+    return value
+
+
 def true_or_false(text: str) -> bool:
     """Return what `true` or `false` says, as everywhere in ESPnet's shell scripts."""
     if text not in ("true", "false"):
