@@ -40,6 +40,7 @@ def test_it_says_what_it_is():
     record = read_record(MODEL)
     assert record.precision == WEIGHTS8
     assert record.differences["weights8, from float32"].mos < 0.1
+    assert 0.1 < record.intervals.half_width(0.9) < 2
     labels = Labels.from_list(record.labels, MODEL)
     assert labels and labels.licences
     assert all(info.kind and info.name and info.corpus for info in labels.infos)

@@ -195,3 +195,26 @@ def test_a_model_that_is_too_large_as_floats(tmp_path, monkeypatch):
         with_float_weights(tmp_path / "small.onnx")
     with pytest.raises(UserError, match="none.onnx: cannot be read"):
         with_float_weights(tmp_path / "none.onnx")
+
+
+def test_no_bit_of_a_file_does_harm(tmp_path):
+    """Every byte changed, one at a time: a model of bounded size, or one line."""
+    nodes = [
+        helper.make_node("Cast", ["few"], ["f"], to=1),
+        helper.make_node("Mul", ["f", "s"], ["w"]),
+        *TAIL,
+    ]
+    path = write(tmp_path / "m.onnx", nodes, [FEW, scale(1, 8)])
+    content = bytearray(path.read_bytes())
+    refused = 0
+    for at in range(len(content)):
+        for change in (0xFF, 0x01, 0x80):
+            changed = bytearray(content)
+            changed[at] ^= change
+            path.write_bytes(changed)
+            try:
+                assert len(with_float_weights(path)) < 4 * len(content)
+            except UserError as e:
+                assert str(e).startswith(str(path)) and "\n" not in str(e)
+                refused += 1
+    assert refused > len(content) / 10
