@@ -29,8 +29,8 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="MODEL",
-        help="Folder, zip, checkpoint, Hub repository or model zoo tag; NAME=MODEL "
-        "gives it a name",
+        help="Folder, zip, checkpoint, exported file, Hub repository, model zoo tag, "
+        "default or authors; NAME=MODEL gives it a name",
     )
     parser.add_argument(
         "--sets",

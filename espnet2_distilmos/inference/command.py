@@ -102,8 +102,9 @@ def score_paths(
         f"{len(results)} files, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
-    given = model is not None and Path(model).is_dir()
-    name = engine.model_file if given else model_name(model)
+    name = model_name(model)
+    if name == model and Path(name).is_dir():
+        name = engine.model_file  # which of those in it
     shown = (clips, results, name, engine.labels)
     if output is None:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

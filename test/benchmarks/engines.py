@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a user of the scorer pays: disk, first score, clips a second, memory.
 
-The model with torch, the same exported in float32 and int8, and other predictors, each
+The model with torch, the same exported in each precision, and other predictors, each
 in a fresh environment of its own (a folder that is thrown away), over the same files,
 in turn, with one thread. The model has the network of a preset, Whisper tiny.en (real
 weights) with heads that were never trained: they cost as much. Prints one line of JSON.
@@ -25,11 +25,13 @@ from typing import Any, Dict, List
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 PRESET = REPO / "conf/tuning/train_distilmos_whisper_tiny.yaml"
-OURS = "torch", "float32", "int8"
+EXPORTED = "float32", "weights8", "int8"
+OURS = "torch", *EXPORTED
 # Row -> what is installed for it; {repo} is this package.
 INSTALLS = {
     "torch": ["{repo}[torch]"],
     "float32": ["{repo}"],
+    "weights8": ["{repo}"],
     "int8": ["{repo}"],
     "distillmos": ["distillmos", "soundfile"],
     "speechmos": ["speechmos", "librosa", "onnxruntime", "soundfile"],
@@ -75,7 +77,7 @@ def make_files(folder: Path, n_clips: int, whisper: bool) -> None:
     clips = SimpleNamespace(n_clips=n_clips, min_seconds=2.0, max_seconds=6.0)
     (folder / "clips").mkdir()
     make_clips(folder / "clips", clips)
-    for precision in ("float32", "int8"):
+    for precision in EXPORTED:
         export_model(str(model), folder / f"{precision}.onnx", precision)
 
 
@@ -171,7 +173,7 @@ def main(cmd=None) -> None:
             requirements = ["-c", str(REPO / "constraints.txt")]
             requirements += [text.format(repo=REPO) for text in what]
             # The same for both: two names of one environment.
-            place = folder / ("float32" if row == "int8" else row)
+            place = folder / ("float32" if row in EXPORTED else row)
             why = "" if place.exists() else make_environment(place, requirements)
             if why:
                 missing[row] = why
@@ -180,7 +182,7 @@ def main(cmd=None) -> None:
             # Before anything ran in it: without the byte code that Python writes.
             figures[row] = {"environment_mb": size_mb(place)}
         models = {"torch": folder / "model"}
-        models |= {p: folder / f"{p}.onnx" for p in ("float32", "int8")}
+        models |= {p: folder / f"{p}.onnx" for p in EXPORTED}
         for row, python in pythons.items():  # as at a second start of a user's
             if not args.quick:
                 library = Path(python).parents[1] / "lib"

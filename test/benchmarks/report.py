@@ -65,6 +65,7 @@ def engines(results: Dict[str, Any]) -> str:
     names = {
         "torch": "DistilMOS, Whisper tiny.en, torch",
         "float32": "the same, ONNX float32",
+        "weights8": "the same, ONNX weights8",
         "int8": "the same, ONNX int8",
     }
     columns = (
