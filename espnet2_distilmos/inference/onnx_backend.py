@@ -49,7 +49,8 @@ class OnnxBackend:
         self.frame_shift = record.frame_shift
         self.min_samples = record.min_samples
         self._offset = np.float32(record.offset(corpus))
-        self._session = OnnxSession(path, num_threads, record.precision == WEIGHTS8)
+        stored = record.precision == WEIGHTS8
+        self._session = OnnxSession(path, num_threads, stored_weights=stored)
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score clips, one by one."""
