@@ -39,7 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         type=takes.path,
-        help="Further formatted sets: their clips train in every fold, and are not dealt",
+        help="Further formatted sets, whose clips train in every fold; none is dealt",
     )
     parser.add_argument(
         "--output_dir",

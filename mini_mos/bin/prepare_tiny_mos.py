@@ -46,6 +46,11 @@ def get_parser() -> argparse.ArgumentParser:
         default="../..",
         help="Folder with these recipes, whose local/labels.yaml say what they are",
     )
+    parser.add_argument(
+        "--speech_dir",
+        help="Folder of clean speech, one folder a speaker; without it the Asterisk "
+        "prompts of Debian are downloaded with apt-get",
+    )
     parser.add_argument("--n_train", type=takes.positive_int, help="Degraded clips")
     parser.add_argument("--seed", type=takes.seed, default=0, help="Of all draws")
     parser.add_argument("--nj", type=takes.positive_int, default=2, help="Processes")
@@ -64,7 +69,14 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     }
     sizes = TinySizes() if args.n_train is None else TinySizes(train=args.n_train)
     prepare_tiny_mos(
-        args.data_dir, args.audio_dir, human, labels, sizes, args.seed, args.nj
+        args.data_dir,
+        args.audio_dir,
+        human,
+        labels,
+        args.speech_dir,
+        sizes,
+        args.seed,
+        args.nj,
     )
 
 

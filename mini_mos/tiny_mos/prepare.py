@@ -13,7 +13,6 @@ from espnet2_distilmos.utils.files import PathLike, folder_lock, sha256_file, wr
 from espnet2_distilmos.utils.labels import LABELS, Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 from mini_mos.corpus.clean import write_clean_set
-from mini_mos.corpus.plan import UNHEARD_LANGUAGES
 from mini_mos.corpus.prepare import Sizes, prepare_mini_mos
 from mini_mos.corpus.signal import generator
 from mini_mos.corpus.speech import find_speech
@@ -62,6 +61,7 @@ def prepare_tiny_mos(
     audio_dir: PathLike,
     human: Optional[Mapping[str, Path]] = None,
     human_labels: Optional[Mapping[str, Path]] = None,
+    speech_dir: Optional[PathLike] = None,
     sizes: Optional[TinySizes] = None,
     seed: int = 0,
     nj: int = 2,
@@ -83,6 +83,7 @@ def prepare_tiny_mos(
         audio_dir: audio, packages, scores of the teacher.
         human: corpora of human ratings (:func:`~.human.read_human`).
         human_labels: what their labels are.
+        speech_dir: clean speech; None for the Asterisk prompts of Debian.
         sizes: numbers of clips.
         seed: another seed, another corpus.
         nj: processes; changes no result.
@@ -97,7 +98,8 @@ def prepare_tiny_mos(
     prepare_mini_mos(
         degraded / "data",
         degraded,
-        sizes=Sizes(
+        speech_dir,
+        Sizes(
             train=sizes.train,
             valid=sizes.valid,
             test=0,
@@ -108,7 +110,7 @@ def prepare_tiny_mos(
         seed=seed,
         nj=nj,
     )
-    write_clean_set("clean", degraded / "data", degraded)
+    write_clean_set("clean", degraded / "data", degraded, speech_dir)
     root, packages = fetch_packages((audio_dir / "engines").resolve())
     with folder_lock(audio_dir):
         made = speak_all(SPOKEN, audio_dir / "tts", root, {"packages": packages})
@@ -125,6 +127,8 @@ def prepare_tiny_mos(
             stamp, request, lambda _: [data_dir / s / "wav.scp" for s in _SETS]
         ):
             _write_sets(data_dir, audio_dir, made, sizes, seed, nj)
+            speech = speech_dir or degraded / "speech"
+            _write_orders(data_dir, audio_dir, speech, made, sizes, seed)
             write_stamp(stamp, request)
     if human:
         found, labels = read_human(human, human_labels or {}, audio_dir / "human")
@@ -191,7 +195,6 @@ def _write_sets(
     )
     replay = _pick(train, sizes.replay, seed, "replay")
     _save(everything.subset(_sorted(replay)), PREDICTED, data_dir / "replay")
-    _write_orders(data_dir, audio_dir, made, sizes, seed)
     write_yaml(
         audio_dir / "labels_of_clips.yaml",
         {u: {"teacher": teacher[u], "pesq": pesq.get(u)} for u in _sorted(teacher)},
@@ -201,12 +204,14 @@ def _write_sets(
 def _write_orders(
     data_dir: Path,
     audio_dir: Path,
+    speech: PathLike,
     made: Mapping[str, Mapping[str, str]],
     sizes: TinySizes,
     seed: int,
 ) -> None:
-    prompts, _ = find_speech(audio_dir / "degraded/speech", long_ones=False)
-    unheard = [p for p in prompts if p.speaker in UNHEARD_LANGUAGES]
+    prompts, _ = find_speech(speech, long_ones=False)
+    others = set((DataDir.load(data_dir / "test_speaker").speakers or {}).values())
+    unheard = [p for p in prompts if p.speaker in others]
     names = _pick([p.key for p in unheard], sizes.ladder, seed, "ladder")
     chosen = [p for p in unheard if p.key in set(names)]
     ladder, clean = write_noise_ladder(chosen, audio_dir / "ladder", seed)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -83,14 +84,17 @@ def speak_all(
         files = {name: wavs / f"{one.system}-{name}.wav" for name in texts}
         what = {**request, "texts": texts, "voice": one.voice.name}
         with folder_lock(wavs):
-            if not is_whole(
-                wavs.parent / "voice.yaml", what, lambda _, files=files: files.values()
-            ):
+            paths = list(files.values())
+            if not is_whole(wavs.parent / "voice.yaml", what, partial(_given, paths)):
                 logging.info(f"{wavs}: {len(files)} sentences")
                 _speak(one.voice, texts, files, root)
                 write_stamp(wavs.parent / "voice.yaml", what, kind=one.voice.kind)
         made[one.system] = {path.stem: str(path) for path in files.values()}
     return made
+
+
+def _given(paths: List[Path], _: Dict[str, Any]) -> List[Path]:
+    return paths
 
 
 def _texts(one: Spoken, seed: int) -> Dict[str, str]:

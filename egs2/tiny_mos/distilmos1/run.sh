@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# The model in the wheel: Whisper tiny.en on degraded and synthetic speech, then on human
-# ratings. On the CPU, about 40 minutes on 2 cores; P835 and CODEC_MUSHRA in db.sh.
+# tiny_mos: the model in the wheel, from nothing. On the CPU, 40 minutes on 2 cores.
 #
-#   1  labels of Distill-MOS and PESQ; scored on the human ratings as they are (zero-shot)
-#   2  from there, human ratings in six folds by system, with a part of 1 in each: how
-#      good it is on clips and systems of their kind that it has not heard
-#   3  the same on all human ratings: the model; exported with its intervals
-#
-# Options go to all three: --stage and --stop_stage as everywhere.
+# Three trainings of Whisper tiny.en, of which the options given here go to each:
+#   predicted  on degraded and synthetic speech with labels of Distill-MOS and PESQ
+#   folds      from there on human ratings, six times without a sixth of their systems:
+#              how good the last one is on what it has not heard
+#   human      the same on all human ratings: the model that is exported
+# The last two need P835 and CODEC_MUSHRA (db.sh).
 set -e
 set -u
 set -o pipefail
@@ -16,47 +15,40 @@ log() {
     local fname=${BASH_SOURCE[1]##*/}
     echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
 }
-case " $* " in *" --help "* | *" -h "*) exec ./distilmos.sh --help ;; esac
-. ./path.sh
-. ./db.sh
 
-common=(
-    --ngpu 0
-    --upstream conf/upstream/whisper_tiny_en.yaml
-    --set_notes local/set_notes.yaml
-    "$@"
-)
-first=exp/mos_predicted/valid.srcc.best.pth
-# A short training at a lower rate, so that 284 clips do not make it forget the rest: no
-# tokens, since each fold would have its own, and a part of the first clips in their place.
-again=(
-    --train_config conf/tuning/train_distilmos_whisper_tiny_human.yaml
-    --inference_model valid.mos_loss.best.pth
-    --train_args "--init_param ${first}:::network.predictor.readout,network.predictor.token_heads"
-)
+given=("$@")
+recipe() {
+    ./distilmos.sh \
+        --ngpu 0 \
+        --upstream conf/upstream/whisper_tiny_en.yaml \
+        --train_config conf/tuning/train_distilmos_whisper_tiny.yaml \
+        --max_frames 60000 \
+        --train_set train \
+        --valid_set valid \
+        --test_sets "test_speaker order_noise order_voices" \
+        --set_notes local/set_notes.yaml \
+        "$@" "${given[@]}"
+}
 
-log "1: labels of Distill-MOS and PESQ"
-./distilmos.sh \
-    --train_config conf/tuning/train_distilmos_whisper_tiny.yaml \
-    --tag predicted \
-    --max_frames 60000 \
-    --train_set train \
-    --valid_set valid \
-    --test_sets "test_speaker order_noise order_voices" \
-    "${common[@]}"
+# 284 clips must not make it forget the rest: few steps at lower rates, and clips of the
+# first training among them. No tokens, of which every fold would have its own.
+from_predicted() {
+    recipe \
+        --train_config conf/tuning/train_distilmos_whisper_tiny_human.yaml \
+        --train_args "--init_param exp/mos_predicted/valid.srcc.best.pth:::network.predictor.readout,network.predictor.token_heads" \
+        --inference_model valid.mos_loss.best.pth \
+        --tag human \
+        "$@"
+}
+
+log "Training 1 of 3: labels of Distill-MOS and PESQ"
+recipe --tag predicted
+case " $* " in *" --help "* | *" -h "*) exit 0 ;; esac
 if [ ! -d data/human ]; then
-    log "P835 and CODEC_MUSHRA are not set (db.sh): no human ratings, so this is all"
+    log "No human ratings (P835 and CODEC_MUSHRA, see db.sh): trainings 2 and 3 are left out"
     exit 0
 fi
-
-log "2: human ratings, six folds"
-./distilmos.sh "${again[@]}" --tag human \
-    --folds 6 --fold_by system --fold_set human --fold_train_set replay \
-    --train_set replay --valid_set valid --test_sets human \
-    "${common[@]}"
-
-log "3: all human ratings"
-./distilmos.sh "${again[@]}" --tag human \
-    --train_set replay_human --valid_set valid \
-    --test_sets "test_speaker order_noise order_voices" \
-    "${common[@]}"
+log "Training 2 of 3: human ratings, in six folds of systems"
+from_predicted --folds 6 --fold_by system --fold_set human --fold_train_set replay
+log "Training 3 of 3: all human ratings"
+from_predicted --train_set replay_human
