@@ -1,7 +1,7 @@
 """Labels of clips that no listener has rated: two measures of one thing, averaged."""
 
 from collections.abc import Mapping
-from typing import Any, Dict
+from typing import Dict
 
 import numpy as np
 
@@ -14,8 +14,8 @@ PREDICTED = Labels(
             corpus="tiny_mos",
             kind="predicted",
             name="MOS",
-            detail="Distill-MOS 0.9.1, averaged with PESQ (ITU-T P.862.2, on its "
-            "scale) where a clean original exists",
+            detail="Distill-MOS 0.9.1; where a clean original exists the difference to "
+            "it, averaged with PESQ (ITU-T P.862.2)",
             scale=(1.0, 5.0),
             licence="speech: CC BY-SA 3.0 (Asterisk prompts; Russian CC BY 3.0) and "
             "synthetic; Distill-MOS and Kokoro: MIT and Apache-2.0",
@@ -38,38 +38,38 @@ ORDER = Labels(
 )
 
 
-def pesq_map(pesq: np.ndarray, teacher: np.ndarray) -> Any:
-    """Return the increasing map from PESQ to the teacher's scale that fits best.
-
-    Args:
-        pesq: labels of some clips (N,).
-        teacher: the teacher's scores of the same (N,).
-
-    Returns:
-        A fitted isotonic regression; beyond what it has seen it is constant.
-    """
-    from sklearn.isotonic import IsotonicRegression
-
-    return IsotonicRegression(increasing=True, out_of_bounds="clip").fit(pesq, teacher)
+# The label of natural speech that nothing was done to: about what listeners give a hidden
+# reference on a scale of 1 to 5.
+TOP = 4.6
 
 
 def blend(
-    teacher: Mapping[str, float], pesq: Mapping[str, float], mapping: Any
+    teacher: Mapping[str, float],
+    pesq: Mapping[str, float],
+    originals: Mapping[str, float],
 ) -> Dict[str, float]:
     """Return the label of every clip that the teacher has scored.
 
-    The teacher was trained on what listeners said and hears no original; PESQ compares
-    with the original and knows no listener. Their errors have little in common.
+    Of a clip with an original, the teacher tells how much worse than the original it
+    is, counted from TOP: how the prompts were recorded is no degradation. PESQ, which
+    compares with the original too and knows no listener, is brought to this scale by
+    the increasing map that fits best, and both are averaged: their errors have little
+    in common. Of synthetic speech there is the teacher's score alone.
 
     Args:
         teacher: utterance -> score.
         pesq: utterance -> PESQ, of those that have an original.
-        mapping: of :func:`pesq_map`.
+        originals: utterance -> the teacher's score of the original, of the same.
 
     Returns:
-        utterance -> the mean of both; the teacher's score alone where there is no PESQ;
-        from 1 to 5, as labels are.
+        utterance -> label from 1 to 5.
     """
-    mapped = dict(zip(pesq, mapping.predict(np.array(list(pesq.values()))).tolist()))
-    labels = {u: (s + mapped[u]) / 2 if u in mapped else s for u, s in teacher.items()}
+    from sklearn.isotonic import IsotonicRegression
+
+    labels = dict(teacher)
+    labels.update({u: TOP + teacher[u] - originals[u] for u in pesq})
+    known = np.array(list(pesq.values()))
+    heard = np.array([labels[u] for u in pesq])
+    mapped = IsotonicRegression(increasing=True).fit_transform(known, heard)
+    labels.update({u: (labels[u] + m) / 2 for u, m in zip(pesq, mapped.tolist())})
     return {u: round(min(max(label, 1.0), 5.0), 6) for u, label in labels.items()}

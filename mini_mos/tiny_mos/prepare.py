@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import numpy as np
-
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.files import PathLike, folder_lock, sha256_file, write_yaml
 from espnet2_distilmos.utils.labels import LABELS, Labels
@@ -17,7 +15,7 @@ from mini_mos.corpus.prepare import Sizes, prepare_mini_mos
 from mini_mos.corpus.signal import generator
 from mini_mos.corpus.speech import find_speech
 from mini_mos.tiny_mos.human import read_human
-from mini_mos.tiny_mos.labels import ORDER, PREDICTED, blend, pesq_map
+from mini_mos.tiny_mos.labels import ORDER, PREDICTED, blend
 from mini_mos.tiny_mos.order import voices_in_order, write_noise_ladder
 from mini_mos.tiny_mos.teacher import NAME, teacher_scores, teacher_version
 from mini_mos.tiny_mos.voices import SPOKEN, speak_all
@@ -27,6 +25,11 @@ from mini_mos.tts_engines.prepare import fetch_packages
 FORMAT = 1
 # PESQ of a clip against itself, wideband.
 PERFECT_PESQ = 4.6439
+# Sets of degraded clips -> those of their originals.
+_CLEAN = {
+    "train": "clean",
+    **{s: f"clean_{s}" for s in ("valid", "test_speaker", "test_system")},
+}
 _SETS = ("train", "valid", "test_speaker", "order_noise", "order_voices", "replay")
 
 
@@ -110,7 +113,8 @@ def prepare_tiny_mos(
         seed=seed,
         nj=nj,
     )
-    write_clean_set("clean", degraded / "data", degraded, speech_dir)
+    for name in _CLEAN.values():
+        write_clean_set(name, degraded / "data", degraded, speech_dir)
     root, packages = fetch_packages((audio_dir / "engines").resolve())
     with folder_lock(audio_dir):
         made = speak_all(SPOKEN, audio_dir / "tts", root, {"packages": packages})
@@ -147,35 +151,28 @@ def _write_sets(
     nj: int,
 ) -> None:
     degraded = audio_dir / "degraded/data"
-    parts = {
-        name: DataDir.load(degraded / name)
-        for name in ("train", "valid", "test_speaker", "test_system", "clean")
-    }
-    pesq: Dict[str, float] = {}
-    for name in ("train", "valid", "test_speaker", "test_system"):
-        pesq.update(read_floats(degraded / name / "utt2mos"))
-    clean = _pick(sorted(parts["clean"].wavs), sizes.clean, seed, "clean")
-    pesq.update(dict.fromkeys(clean, PERFECT_PESQ))
-    wavs = {u: w for part in parts.values() for u, w in part.wavs.items() if u in pesq}
+    parts = {name: DataDir.load(degraded / name) for name in _CLEAN}
+    clean = {name: DataDir.load(degraded / _CLEAN[name]) for name in _CLEAN}
+    originals = {u: w for part in clean.values() for u, w in part.wavs.items()}
+    undegraded = _pick(sorted(clean["train"].wavs), sizes.clean, seed, "clean")
+    parts["clean"] = clean["train"].subset(undegraded)
+    wavs = {u: w for part in parts.values() for u, w in part.wavs.items()}
     trains = {one.system for one in SPOKEN if one.share == "train"}
     for system in trains:
         wavs.update(made[system])
     teacher = teacher_scores(wavs, audio_dir / NAME, nj)
+    of_originals = teacher_scores(originals, audio_dir / f"{NAME}_originals", nj)
 
-    fitted = [u for u in pesq if u in parts["train"].wavs]
-    labels = blend(
-        teacher,
-        pesq,
-        pesq_map(
-            np.array([pesq[u] for u in fitted]), np.array([teacher[u] for u in fitted])
-        ),
-    )
+    pesq = dict.fromkeys(undegraded, PERFECT_PESQ)
+    for name in _CLEAN:
+        pesq.update(read_floats(degraded / name / "utt2mos"))
+    labels = blend(teacher, pesq, {u: of_originals[_original(u)] for u in pesq})
     systems: Dict[str, str] = {}
     speakers: Dict[str, str] = {}
     for part in parts.values():
         systems.update(part.systems or dict.fromkeys(part.wavs, "clean"))
         speakers.update(part.speakers or {})
-    train = [*parts["train"].wavs, *parts["test_system"].wavs, *clean]
+    train = [*parts["train"].wavs, *parts["test_system"].wavs, *undegraded]
     valid = list(parts["valid"].wavs)
     for system in sorted(trains):
         said = sorted(made[system])
@@ -199,6 +196,12 @@ def _write_sets(
         audio_dir / "labels_of_clips.yaml",
         {u: {"teacher": teacher[u], "pesq": pesq.get(u)} for u in _sorted(teacher)},
     )
+
+
+def _original(utt: str) -> str:
+    """Return the ID of the recording that a clip of mini_mos was made of."""
+    speaker, _, prompt = utt.split("-")
+    return f"{speaker}-clean-{prompt}"
 
 
 def _write_orders(

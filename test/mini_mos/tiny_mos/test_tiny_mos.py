@@ -13,7 +13,7 @@ from espnet2_distilmos.utils.labels import Labels
 from mini_mos.bin import prepare_tiny_mos as command
 from mini_mos.tiny_mos import neural, prepare, teacher, voices
 from mini_mos.tiny_mos.human import to_usual_scale
-from mini_mos.tiny_mos.labels import blend, pesq_map
+from mini_mos.tiny_mos.labels import blend
 from mini_mos.tiny_mos.prepare import TinySizes, prepare_tiny_mos
 from mini_mos.tiny_mos.sentences import JAPANESE, english
 from mini_mos.tts_engines.prepare import sentence
@@ -42,18 +42,21 @@ def test_no_training_voice_is_tested():
     assert len(voices.SPOKEN) == sum(map(len, by_share.values()))
 
 
-def test_a_label_is_the_mean_of_both_measures_on_the_teachers_scale():
+def test_a_label_counts_from_the_original_and_averages_both_measures():
     rng = np.random.default_rng(0)
-    pesq = np.sort(rng.uniform(1, 4.6, 200))
-    scores = 1.5 + 0.8 * pesq + rng.normal(0, 0.05, 200)
-    mapping = pesq_map(pesq, scores)
-    mapped = mapping.predict([1.0, 2.0, 3.0, 4.6])
-    assert (np.diff(mapped) > 0).all()
-    assert abs(mapped[2] - 3.9) < 0.1
-    labels = blend({"a": 3.0, "b": 2.0, "c": 5.6}, {"a": 2.0}, mapping)
-    assert labels["a"] == pytest.approx((3.0 + mapped[1]) / 2, abs=1e-5)
-    assert labels["b"] == 2.0  # no original, no PESQ
-    assert labels["c"] == 5.0
+    pesq = {f"u{i:03d}": x for i, x in enumerate(np.sort(rng.uniform(1, 4.6, 200)))}
+    recording = {u: rng.uniform(-0.5, 0.5) for u in pesq}
+    originals = {u: 4.0 + r for u, r in recording.items()}
+    heard = {u: 1.0 + 0.65 * x + recording[u] for u, x in pesq.items()}
+    labels = blend({**heard, "tts": 2.5, "loud": 5.7}, pesq, originals)
+    # How it was recorded is gone; both measures agree, so their mean is either.
+    for utt, x in pesq.items():
+        assert labels[utt] == pytest.approx(4.6 - 4.0 + 1.0 + 0.65 * x, abs=1e-5)
+    assert (labels["tts"], labels["loud"]) == (2.5, 5.0)
+    # What the teacher says against PESQ's order counts half.
+    worse = {**heard, "u199": heard["u199"] - 1.0}
+    changed = blend(worse, pesq, originals)
+    assert -0.52 > changed["u199"] - labels["u199"] > -0.8
 
 
 def test_scales_are_mapped_end_to_end():
@@ -118,8 +121,9 @@ def test_the_sets(corpus):
     assert not set(load("test_speaker").speakers.values()) & set(
         train.speakers.values()
     )
-    # The teacher has heard each clip once, and none of the orders.
-    assert len(calls) == len(set(calls))
+    # The teacher has heard each clip once (what is undegraded, also as an original),
+    # and none of the orders.
+    assert len(calls) == len(set(calls)) + 4
     assert not {u for u in calls if "snr" in u or "nezumi" in u}
     before = len(calls)
     make()
