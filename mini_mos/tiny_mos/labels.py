@@ -38,8 +38,8 @@ ORDER = Labels(
 )
 
 
-# The label of natural speech that nothing was done to: about what listeners give a hidden
-# reference on a scale of 1 to 5.
+# The label of natural speech that nothing was done to: about what listeners give a
+# hidden reference on a scale of 1 to 5.
 TOP = 4.6
 
 
