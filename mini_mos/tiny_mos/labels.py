@@ -1,4 +1,4 @@
-"""Labels of clips that no listener has rated: two measures of one thing, averaged."""
+"""Labels of clips that no listener has rated."""
 
 from collections.abc import Mapping
 from typing import Dict
@@ -14,8 +14,8 @@ PREDICTED = Labels(
             corpus="tiny_mos",
             kind="predicted",
             name="MOS",
-            detail="Distill-MOS 0.9.1; where a clean original exists the difference to "
-            "it, averaged with PESQ (ITU-T P.862.2)",
+            detail="PESQ (ITU-T P.862.2) where a clean original exists, half-way to the "
+            "scale of Distill-MOS 0.9.1; of synthetic speech Distill-MOS",
             scale=(1.0, 5.0),
             licence="speech: CC BY-SA 3.0 (Asterisk prompts; Russian CC BY 3.0) and "
             "synthetic; Distill-MOS and Kokoro: MIT and Apache-2.0",
@@ -50,11 +50,12 @@ def blend(
 ) -> Dict[str, float]:
     """Return the label of every clip that the teacher has scored.
 
-    Of a clip with an original, the teacher tells how much worse than the original it
-    is, counted from TOP: how the prompts were recorded is no degradation. PESQ, which
-    compares with the original too and knows no listener, is brought to this scale by
-    the increasing map that fits best, and both are averaged: their errors have little
-    in common. Of synthetic speech there is the teacher's score alone.
+    Of a clip with an original PESQ decides, which hears the original too. It is far
+    stricter with noise than listeners are, so it is brought half-way to the teacher's
+    scale: averaged with the increasing map of it that fits best to how much worse than
+    the original, counted from TOP, the teacher finds the clip. (How the prompts were
+    recorded is no degradation.) The order stays PESQ's. Of synthetic speech there is
+    the teacher's score alone.
 
     Args:
         teacher: utterance -> score.
@@ -66,10 +67,8 @@ def blend(
     """
     from sklearn.isotonic import IsotonicRegression
 
-    labels = dict(teacher)
-    labels.update({u: TOP + teacher[u] - originals[u] for u in pesq})
     known = np.array(list(pesq.values()))
-    heard = np.array([labels[u] for u in pesq])
+    heard = np.array([TOP + teacher[u] - originals[u] for u in pesq])
     mapped = IsotonicRegression(increasing=True).fit_transform(known, heard)
-    labels.update({u: (labels[u] + m) / 2 for u, m in zip(pesq, mapped.tolist())})
+    labels = {**teacher, **dict(zip(pesq, ((known + mapped) / 2).tolist()))}
     return {u: round(min(max(label, 1.0), 5.0), 6) for u, label in labels.items()}

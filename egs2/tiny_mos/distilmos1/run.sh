@@ -49,6 +49,7 @@ if [ ! -d data/human ]; then
     exit 0
 fi
 log "Training 2 of 3: human ratings, in six folds of systems"
-from_predicted --folds 6 --fold_by system --fold_set human --fold_train_set replay
+from_predicted --folds 6 --fold_by system --fold_set human --fold_train_set replay \
+    --reference_rows false
 log "Training 3 of 3: all human ratings"
 from_predicted --train_set replay_human
