@@ -35,6 +35,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="Formatted sets with labels; all their clips are used",
     )
     parser.add_argument(
+        "--train_dirs",
+        nargs="+",
+        default=[],
+        type=takes.path,
+        help="Further formatted sets, whose clips train in every fold; none is dealt",
+    )
+    parser.add_argument(
         "--output_dir",
         required=True,
         type=takes.path,
@@ -74,6 +81,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         args.seed,
         args.min_seconds,
         args.max_seconds,
+        args.train_dirs,
     )
 
 

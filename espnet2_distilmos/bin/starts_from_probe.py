@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Say whether a training is to be given a linear probe of its upstream: true or false.
 
-It does where predictor_conf has `readout: statistics` and no init_param is given.
+It is where predictor_conf has `readout: statistics` and no init_param holds a readout
+(FILE:::network.predictor.readout leaves it out). The lines after `true` are these
+init_param, to which the probe is added.
 """
 
 import argparse
@@ -35,7 +37,12 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     from espnet2_distilmos.train.options import options_of, starts_from_probe
 
-    show(str(starts_from_probe(options_of(args.options))).lower())
+    options = options_of(args.options)
+    starts = starts_from_probe(options)
+    show(str(starts).lower())
+    if starts:
+        for spec in options.init_param:
+            show(str(spec))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from espnet2_distilmos.utils.files import read_yaml
 TOKEN_WEIGHT = 1.0
 # Of DistilMOSPredictor: the one that is a linear probe.
 READOUT = "statistics"
+# Its weights in a checkpoint (tokens/probe_start.py, which is slow to import).
+READOUT_WEIGHTS = "network.predictor.readout"
 
 
 def require_numbers(options: Mapping[str, Any]) -> None:
@@ -55,8 +57,9 @@ def uses_tokens(loss_conf: Any) -> bool:
 def starts_from_probe(options: argparse.Namespace) -> bool:
     """Return whether a training is to be given the linear probe of its upstream.
 
-    That is, if its predictor has the readout that is such a probe, and it is not
-    started from other weights (`init_param`), which have one.
+    That is, if its predictor has the readout that is such a probe, and no weights that
+    it is started from (`init_param`) bring one: those of a whole model do, unless the
+    readout is left out of them (`FILE:::network.predictor.readout`).
 
     Args:
         options: from :func:`options_of`.
@@ -73,7 +76,16 @@ def starts_from_probe(options: argparse.Namespace) -> bool:
             f"predictor {options.predictor} has no readout; leave predictor_conf "
             "readout out, or take predictor distilmos"
         )
-    return has_readout and not options.init_param
+    return has_readout and not any(map(_brings_readout, options.init_param))
+
+
+def _brings_readout(spec: str) -> bool:
+    """Tell whether FILE:FROM:TO:WITHOUT, as ESPnet reads it, has a readout in it."""
+    _, source, _, excluded = (*spec.split(":", 3), "", "", "")[:4]
+    return (
+        READOUT_WEIGHTS.startswith(source)
+        and READOUT_WEIGHTS not in excluded.split(",")
+    )  # fmt: skip
 
 
 def upstream_conf_of(options: argparse.Namespace) -> Dict[str, Any]:

@@ -64,7 +64,7 @@ def prepare_tts_engines(
     """
     exp_dir = Path(exp_dir)
     texts = read_lines(text, sentence)
-    root, packages = _packages(Path(download_dir).resolve())
+    root, packages = fetch_packages(Path(download_dir).resolve())
     request: Dict[str, Any] = {"text": sha256_file(text), "packages": packages}
     for voice in VOICES:
         wavs = exp_dir / voice.engine / voice.name / "sentences/wav"
@@ -105,7 +105,7 @@ def _prompts(wavs: Path, root: Path, count: int, seed: int, packages: dict) -> N
         logging.info(f"{wavs}: {count} prompts")
 
 
-def _packages(folder: Path) -> Tuple[Path, Dict[str, str]]:
+def fetch_packages(folder: Path) -> Tuple[Path, Dict[str, str]]:
     """Return the folder with the unpacked packages, and the version of each."""
     root, record = folder / "root", folder / "packages.yaml"
     if record.exists():

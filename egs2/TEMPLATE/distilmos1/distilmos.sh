@@ -58,6 +58,8 @@ folds=0               # Cross-validation: this number of trainings, each tested 
 fold_by=system        # What no two folds share: system, speaker or clip.
 fold_set=             # Names of the sets, folders of data/, whose clips are shared out
                       # (default: those of train_set, valid_set and test_sets).
+fold_train_set=       # Names of further sets, folders of data/, whose clips train in every
+                      # fold and are never dealt.
 
 # Upstream and tokens
 upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.

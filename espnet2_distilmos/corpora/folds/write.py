@@ -48,6 +48,7 @@ def make_folds(
     seed: int = 0,
     min_seconds: Optional[float] = None,
     max_seconds: Optional[float] = None,
+    train_dirs: Sequence[PathLike] = (),
 ) -> Folds:
     """Write the folds of some sets (:mod:`espnet2_distilmos.utils.folds` says where).
 
@@ -62,6 +63,7 @@ def make_folds(
         seed: of the draws (:func:`~.deal.deal_folds`).
         min_seconds: shorter clips do not train; None = all do.
         max_seconds: longer clips do not train; None = all do.
+        train_dirs: formatted sets whose clips train in every fold, and are not dealt.
 
     Returns:
         Where they are.
@@ -71,7 +73,8 @@ def make_folds(
             cannot be made.
     """
     output_dir = Path(output_dir)
-    sets = named_sets(data_dirs)
+    sets = named_sets([*data_dirs, *train_dirs])
+    dealt_sets = dict(list(sets.items())[: len(data_dirs)])
     folds = Folds(output_dir, n_folds, by)
     require_folder(folds.whole, *sets.values())
     request: Dict[str, Any] = {
@@ -92,30 +95,42 @@ def make_folds(
             for name, folder in sets.items()
         },
     }
+    if train_dirs:  # only then: folds that an earlier version made stay whole
+        request["dealt"] = list(dealt_sets)
     parts = [folds.part(i + 1, part) for i in range(n_folds) for part in PARTS]
     with folder_lock(output_dir):
         made = [folder / "wav.scp" for folder in (folds.whole, *parts)]
         if is_whole(output_dir / RECORD, request, lambda _: made):
             return folds
-        whole = _Whole(sets, by)
+        whole = _Whole(sets, dealt_sets, by)
         dropped = whole.dropped(min_seconds, max_seconds)
         try:
             dealt = deal_folds(whole.clips(by, dropped), n_folds, by, seed)
         except UserError as e:
-            raise UserError(f"{', '.join(map(str, sets.values()))}: {e}") from e
-        whole.write(folds.whole, list(whole.data.wavs))
+            where = ", ".join(map(str, dealt_sets.values()))
+            raise UserError(f"{where}: {e}") from e
+        whole.write(folds.whole, whole.dealt)
         write_text(
             folds.whole / "dropped.txt",
             "".join(f"{utt} {why}\n" for utt, why in dropped.items()),
         )
         for i, fold in enumerate(dealt, 1):
             for part in PARTS:
-                clips = getattr(fold, part)
-                whole.write(folds.part(i, part), [c.utt for c in clips])
+                utts = [c.utt for c in getattr(fold, part)]
+                if part == "train":
+                    utts += [utt for utt in whole.always if utt not in dropped]
+                whole.write(folds.part(i, part), utts)
             write_yaml(
                 output_dir / f"fold{i}" / NOTES, {"test": note(i, n_folds, fold, by)}
             )
-        told = told_of(folds, list(sets), dealt, len(dropped))
+        n_always = len([utt for utt in whole.always if utt not in dropped])
+        told = told_of(
+            folds,
+            list(dealt_sets),
+            dealt,
+            len([utt for utt in dropped if utt in whole.dealt]),
+            {name: n_always for name in ["+".join(sets.keys() - dealt_sets)] if name},
+        )
         write_yaml(output_dir / NOTES, {folds.name: told})
         write_stamp(
             output_dir / RECORD,
@@ -134,13 +149,18 @@ class _Whole:
 
     Args:
         sets: name -> folder.
+        dealt: those of them whose clips are dealt; the others train in every fold.
         by: what folds keep apart.
+
+    Attributes:
+        dealt: IDs of the clips that are dealt.
+        always: of those that train in every fold.
 
     Raises:
         UserError: see :func:`make_folds`.
     """
 
-    def __init__(self, sets: Mapping[str, Path], by: str):
+    def __init__(self, sets: Mapping[str, Path], dealt: Mapping[str, Path], by: str):
         loaded = {name: DataDir.load(folder) for name, folder in sets.items()}
         for name, data in loaded.items():
             if data.mos is None:
@@ -152,6 +172,10 @@ class _Whole:
                     "--fold_by (clip needs nothing)"
                 )
         self.data = _join(loaded, sets)
+        self.dealt = [utt for name in dealt for utt in loaded[name].wavs]
+        self.always = [
+            u for name in sets if name not in dealt for u in loaded[name].wavs
+        ]
         if by == "speaker" and len(set((self.data.speakers or {}).values())) == len(
             self.data.wavs
         ):
@@ -164,7 +188,8 @@ class _Whole:
             read = read_words(folder / SAMPLES)
             self.samples.update({utt: int(n) for utt, n in read.items()})
         require_same_ids({"wav.scp": self.data.wavs, SAMPLES: self.samples})
-        self.labels = Labels.join(Labels.beside(folder) for folder in sets.values())
+        self.labels = Labels.join(Labels.beside(folder) for folder in dealt.values())
+        self.all_labels = Labels.join(Labels.beside(f) for f in sets.values())
         self.sys2id = number_systems(self.data)
         # Which samples: those of all clips; which of them, `utt2num_samples` says.
         audio = {name: audio_request(folder) for name, folder in sets.items()}
@@ -184,14 +209,15 @@ class _Whole:
         mos = self.data.mos or {}
         return [
             Clip(utt, mos[utt], (groups or {}).get(utt), utt not in dropped)
-            for utt in self.data.wavs
+            for utt in sorted(self.dealt, key=str.encode)
         ]
 
     def write(self, folder: Path, utts: List[str]) -> None:
         """Write some of the clips as stage 1 writes a set."""
         (folder / "wav.scp").unlink(missing_ok=True)  # written last
         data = self.data.subset(sorted(utts, key=str.encode))
-        self.labels.carry(folder)
+        others = set(self.always).intersection(utts)
+        (self.all_labels if others else self.labels).carry(folder)
         write_formatted(folder, data, self.samples, self.sys2id)
         write_stamp(
             folder / FORMAT_STAMP,

@@ -166,6 +166,33 @@ def test_folds_are_formatted_sets(raw):
     assert content(raw / "cv") == before
 
 
+def test_a_set_that_trains_in_every_fold_is_dealt_in_none(raw):
+    Labels((LabelInfo("more", "objective", "PESQ"),)).write(
+        raw / "cv/raw/b/labels.yaml"
+    )
+    words = ["--data_dirs", SETS[0], "--train_dirs", SETS[1], *OPTIONS]
+    assert run(main, words) == 0
+    folds = Folds.read("cv")
+    dealt, always = (DataDir.load(folder) for folder in SETS)
+    assert DataDir.load(folds.whole).mos == dealt.mos
+    tested = {}
+    for i in (1, 2, 3):
+        train, valid, test = (DataDir.load(folds.part(i, part)) for part in PARTS)
+        assert always.wavs.keys() <= train.wavs.keys()
+        assert not always.wavs.keys() & {*valid.wavs, *test.wavs}
+        assert train.mos.keys() - always.mos.keys() <= dealt.mos.keys()
+        tested |= test.mos
+        for part, corpora in (("train", "mine, more"), ("test", "mine")):
+            assert Labels.beside(folds.part(i, part)).corpora == corpora
+    assert tested == dealt.mos
+    note = read_yaml("cv/set_notes.yaml")["cv"]
+    assert "24 clips of 10 systems (a) in 3" in note
+    assert "12 clips of b train in every fold" in note
+    # Without it the folds are others, and made anew.
+    assert run(main, ["--data_dirs", SETS[0], *OPTIONS]) == 0
+    assert not always.wavs.keys() & DataDir.load(folds.part(1, "train")).wavs.keys()
+
+
 @pytest.mark.parametrize(
     "harm, by, message",
     [

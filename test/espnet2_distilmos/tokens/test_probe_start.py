@@ -147,7 +147,13 @@ CASES = [
     ("predictor_conf: {readout: null}\n", [], False),
     ("predictor_conf: {}\n", [], False),
     ("predictor_conf:\n", ["--predictor_conf", "readout=statistics"], True),
-    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth:b:c"], False),
+    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth"], False),
+    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth:b:c"], True),
+    (
+        "predictor_conf: {readout: statistics}\n",
+        ["--init_param", f"a.pth:::token_heads,{PREFIX.rstrip('.')}"],
+        True,
+    ),
     ("predictor_conf: {readout: statistics}\ninit_param: [a.pth]\n", [], False),
     ("predictor_conf: {readout: statistics}\n", ["--init", "normal"], True),
     (
@@ -163,11 +169,13 @@ def test_whether_a_training_starts_there(tmp_path, capsys, text, words, expected
     (tmp_path / "train.yaml").write_text(text)
     words = ["--config", str(tmp_path / "train.yaml"), *words]
     starts_from_probe.main(["--", *words])
-    assert capsys.readouterr().out == f"{str(expected).lower()}\n"
     args = DistilMOSTask.get_parser().parse_args(words)
+    others = args.init_param if expected else []
+    assert capsys.readouterr().out.split() == [str(expected).lower(), *others]
     assert (args.predictor_conf or {}) == (options_of(words).predictor_conf or {})
     readout = (args.predictor_conf or {}).get("readout")
-    assert (readout == "statistics" and not args.init_param) is expected
+    kept = [spec for spec in args.init_param if spec == "a.pth"]
+    assert (readout == "statistics" and not kept) is expected
 
 
 @pytest.fixture(scope="module")

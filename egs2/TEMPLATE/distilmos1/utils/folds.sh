@@ -31,6 +31,12 @@ check_folds() {
             fold_sets+=("${dset}")
         fi
     done
+    read -r -a fold_train_sets <<<"${fold_train_set}"
+    for dset in "${fold_train_sets[@]}"; do
+        [[ ${dset} != */* ]] || fail "--fold_train_set ${dset}: a folder of data/ is expected"
+        [[ " ${fold_sets[*]} " != *" ${dset} "* ]] ||
+            fail "--fold_train_set ${dset}: its clips are dealt already (--fold_set)"
+    done
     [ "${#fold_sets[@]}" -gt 0 ] || fail "--folds: --fold_set, or --train_set and the like, is needed"
     # Of every fold.
     train_set=train
@@ -40,20 +46,24 @@ check_folds() {
 
 # All clips, formatted once, and the folds that share them out.
 prepare_folds() {
-    local dset
+    local dset always=()
     log "Stage 1: Data preparation for ${folds} folds by ${fold_by} of: ${fold_sets[*]}"
     # shellcheck disable=SC2086  # options, split at blanks as in every recipe
     local/data.sh ${local_data_opts}
-    for dset in "${fold_sets[@]}"; do
+    for dset in "${fold_sets[@]}" "${fold_train_sets[@]}"; do
         need_set "${dset}" .
         record_own_labels "${dset}"
     done
     ${python} -m espnet2_distilmos.bin.format_audio \
-        --data_dirs "${fold_sets[@]/#/data/}" --output_dir "${dumpdir}/${cv}/raw"
+        --data_dirs "${fold_sets[@]/#/data/}" "${fold_train_sets[@]/#/data/}" \
+        --output_dir "${dumpdir}/${cv}/raw"
+    [ "${#fold_train_sets[@]}" -eq 0 ] ||
+        always=(--train_dirs "${fold_train_sets[@]/#/${dumpdir}/${cv}/raw/}")
     ${python} -m espnet2_distilmos.bin.make_folds \
         --data_dirs "${fold_sets[@]/#/${dumpdir}/${cv}/raw/}" \
         --output_dir "${dumpdir}/${cv}" --folds "${folds}" --fold_by "${fold_by}" \
-        --seed "${seed}" --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
+        --seed "${seed}" --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}" \
+        "${always[@]}"
 }
 
 # Stages 2 to 6 of fold $1.
@@ -95,6 +105,7 @@ combine_folds() {
 cross_validate() {
     local i cv
     cv=cv${folds}_${fold_by}${fold_set:+_$(joined "${fold_set}")}
+    cv+=${fold_train_set:+_with_$(joined "${fold_train_set}")}
     [ "${seed}" -eq 0 ] || cv+=_seed${seed}
     if ! "${skip_data_prep}" && wanted 1; then prepare_folds; fi
     [ "${stop_stage}" -ge 2 ] || return 0

@@ -32,9 +32,11 @@ set_training_options() {
 # Fit the linear probe that the model's readout is, if it has one, and add it to
 # training_opts.
 start_from_probe() {
-    local starts opts=() backend=${train_cmd} probe=${mos_exp}/probe
+    local starts others opts=() backend=${train_cmd} probe=${mos_exp}/probe
     starts=$(${python} -m espnet2_distilmos.bin.starts_from_probe -- "${training_opts[@]}")
-    [ "${starts}" = true ] || return 0
+    # Then, a line each, the weights that it is started from besides.
+    mapfile -t others <<<"${starts}"
+    [ "${others[0]}" = true ] || return 0
     log "Stage 5: linear probe of ${upstream_name}, the readout of the model: ${probe}"
     [ "${token_ngpu}" -eq 0 ] || backend=${cuda_cmd}
     [ -z "${batch_seconds}" ] || opts+=(--batch_seconds "${batch_seconds}")
@@ -47,7 +49,7 @@ start_from_probe() {
         --features_dir "${expdir}/reference_rows/layer_statistics/${upstream_name}" \
         --nj "${nj}" --ngpu "${token_ngpu}" --seed "${seed}" "${opts[@]}" \
         -- "${training_opts[@]}"
-    training_opts+=(--init_param "${probe}/probe.pth")
+    training_opts+=(--init_param "${others[@]:1}" "${probe}/probe.pth")
 }
 
 # Renew what config.yaml of a finished training says of its labels: no reason to train.

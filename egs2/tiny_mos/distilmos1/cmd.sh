@@ -1,0 +1,1 @@
+../../TEMPLATE/distilmos1/cmd.sh

@@ -1,0 +1,1 @@
+../../TEMPLATE/distilmos1/distilmos.sh
