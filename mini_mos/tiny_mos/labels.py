@@ -14,7 +14,7 @@ PREDICTED = Labels(
             corpus="tiny_mos",
             kind="predicted",
             name="MOS",
-            detail="PESQ (ITU-T P.862.2) where a clean original exists, half-way to the "
+            detail="PESQ (ITU-T P.862.2) where a clean original is, half-way to the "
             "scale of Distill-MOS 0.9.1; of synthetic speech Distill-MOS",
             scale=(1.0, 5.0),
             licence="speech: CC BY-SA 3.0 (Asterisk prompts; Russian CC BY 3.0) and "
