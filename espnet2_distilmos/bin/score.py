@@ -23,6 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos score clip.wav my_wavs/ --output mos.csv",
             "distilmos score data/test/wav.scp "
             "--model exp/mos_x/valid.srcc.best.pth --format kaldi --device cuda",
+            "distilmos score clean/ enhanced/ --report report.html",
         ),
     )
     parser.add_argument(
@@ -54,6 +55,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
     parser.add_argument(
+        "--report",
+        type=takes.path,
+        metavar="FILE",
+        help="Write a page to look at and listen to (HTML, without network): "
+        "distributions, a table, a player over each waveform and its frame scores; "
+        "clips of one name in two folders side by side",
+    )
+    parser.add_argument(
         "--corpus",
         metavar="NAME",
         help="Of a model with corpus offsets: score on the scale of this training "
@@ -80,6 +89,7 @@ def main(cmd=None) -> None:
         batch_seconds=args.batch_seconds,
         num_workers=args.num_workers,
         corpus=args.corpus,
+        report=args.report,
     )
 
 

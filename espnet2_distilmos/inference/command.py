@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
+from espnet2_distilmos.inference.listening_page import ListeningPage
 from espnet2_distilmos.inference.report import (
     frames_path,
     require_format,
@@ -38,6 +39,7 @@ def score_paths(
     batch_seconds: Optional[float] = None,
     num_workers: int = 2,
     corpus: Optional[str] = None,
+    report: Optional[PathLike] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -52,6 +54,7 @@ def score_paths(
         batch_seconds: seconds of audio a batch.
         num_workers: threads that read audio.
         corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
+        report: page to look at and listen to (HTML).
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
@@ -61,6 +64,10 @@ def score_paths(
     require_format(form, clips)
     if output is not None:
         require_output(output, *paths, *(clip.path for clip in clips))
+    page = None
+    if report is not None:
+        require_output(report, output, *paths, *(clip.path for clip in clips))
+        page = ListeningPage(report)
     for folder in (frame_mos, plot):
         if folder is not None:
             require_folder(folder)
@@ -89,6 +96,8 @@ def score_paths(
             plot_clip(
                 path, clip, frames, engine.frame_shift, result["mos"], engine.labels
             )
+        if page is not None:
+            page.add(clip, result, frames)
         results.append(result)
     seconds = sum(result.get("seconds", 0.0) for result in results)
     logging.info(
@@ -102,6 +111,8 @@ def score_paths(
         show(table(form, *shown, True, encoding), end="")
     else:
         write_text(output, table(form, *shown))
+    if page is not None:
+        page.write(name, engine.labels)
     told = summary(*shown)
     if engine.calibration:
         told += f"model {one_line(engine.calibration)}\n"
