@@ -13,8 +13,6 @@ import subprocess
 import time
 from itertools import count
 
-import pytest
-
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MISSING = (
     "no Chromium here, so no page is tried in a browser: apt-get install chromium (or "
@@ -249,14 +247,3 @@ class BrowserPage:
 
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A browser for the tests of a file; they are skipped where there is none."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip(MISSING)
-    browser = Browser(program, tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()

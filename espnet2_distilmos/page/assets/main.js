@@ -6,14 +6,14 @@ function showClips() {
   const text = (cell, value) => value !== undefined && cell.append(value);
   const columns = [
     { label: 'play', kind: 'press', fill: (cell, i) => cell.append(playButton(i, listed)) },
-    { label: 'clip', kind: 'title', value: (i) => CLIPS[i].name, fill: (cell, i) => cell.append(make('span', { class: 'name', text: CLIPS[i].name })) },
-    GROUPS.length > 1 && { label: DATA.grouped_by, value: (i) => GROUPS[CLIPS[i].group].name, fill: (cell, i) => cell.append(make('span', { class: 'name', text: GROUPS[CLIPS[i].group].name })) },
+    { label: 'clip', kind: 'title', value: (i) => CLIPS[i].name, fill: (cell, i) => cell.append(make('span', { class: 'name', text: shortName(CLIPS[i]) })) },
+    GROUPS.length > 1 && { label: DATA.grouped_by, kind: 'group-name', value: (i) => GROUPS[CLIPS[i].group].name, fill: (cell, i) => cell.append(make('span', { class: 'name', text: GROUPS[CLIPS[i].group].name })) },
     { label: 'score', figure: true, value: (i) => CLIPS[i].score, fill: (cell, i) => cell.append(make('strong', { text: fixed(CLIPS[i].score) })) },
     some((clip) => clip.interval) && { label: '95 % interval', figure: true, value: (i) => CLIPS[i].interval && CLIPS[i].interval[0], fill: (cell, i) => text(cell, CLIPS[i].interval && between(CLIPS[i].interval)) },
     ...DATA.columns.map((label, k) => ({ label, figure: true, value: (i) => CLIPS[i].numbers[k], fill: (cell, i) => text(cell, fixed(CLIPS[i].numbers[k])) })),
     some((clip) => clip.seconds) && { label: 'seconds', figure: true, value: (i) => CLIPS[i].seconds, fill: (cell, i) => text(cell, fixed(CLIPS[i].seconds, 1)) },
     some((clip) => warningsOf(clip).length) && { label: 'warnings', value: (i) => warningsOf(CLIPS[i]).join('; ') || null, fill: (cell, i) => fillWarnings(cell, CLIPS[i]) },
-    some((clip) => clip.wave) && { label: FRAMED.length ? 'waveform, frame scores' : 'waveform', kind: 'picture', fill: (cell, i) => cell.append(smallPicture(CLIPS[i])) },
+    some((clip) => clip.wave) && { label: 'waveform', kind: 'picture', fill: (cell, i) => cell.append(smallPicture(CLIPS[i])) },
   ].filter(Boolean);
   const byScore = columns.findIndex((column) => column.label === 'score');
   tables.clips = makeTable($('table'), columns, 'All clips', byScore, false, (i) => ({ 'data-clip': i }));

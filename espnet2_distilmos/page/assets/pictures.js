@@ -1,8 +1,26 @@
 // Waveforms with their frame scores, on canvases; distributions as SVG.
 const FRAMED = CLIPS.filter((clip) => clip.frames !== undefined);
-// One axis for the frame scores of all clips, so that they can be compared by eye.
-const FRAME_LOW = Math.min(...FRAMED.map((clip) => clip.from));
-const FRAME_HIGH = Math.max(...FRAMED.map((clip) => clip.to), FRAME_LOW + 0.1);
+const LEAST_SPAN = 1; // of an axis of frame scores: less would blow up what is no dip
+
+const axisFrom = (low, high) => {
+  const missing = Math.max(LEAST_SPAN - (high - low), 0) / 2;
+  return [low - missing, high + missing];
+};
+
+// Small pictures have one axis, so that they can be compared by eye; a few extreme frames
+// are cut off, which would flatten all others.
+const SMALL_AXIS = (() => {
+  const lows = FRAMED.map((clip) => clip.from).sort((a, b) => a - b);
+  const highs = FRAMED.map((clip) => clip.to).sort((a, b) => a - b);
+  const at = (sorted, part) => sorted[Math.round(part * (sorted.length - 1))];
+  return FRAMED.length ? axisFrom(at(lows, 0.05), at(highs, 0.95)) : [0, 1];
+})();
+
+// The large picture's: that of the clip and of its twins, which one switches between.
+function largeAxis(clip) {
+  const shown = twinsOf(CLIPS.indexOf(clip)).map((i) => CLIPS[i]).filter((c) => c.frames !== undefined);
+  return axisFrom(Math.min(...shown.map((c) => c.from)), Math.max(...shown.map((c) => c.to)));
+}
 
 // [time, score] of a clip's frame scores.
 function frameScores(clip) {
@@ -45,7 +63,8 @@ function drawClip(canvas, clip, small) {
   const top = small ? 3 : waveHeight + 6, bottom = height - 3;
   const seconds = clip.seconds || clip.span;
   const x = (t) => (t / seconds) * width;
-  const y = (s) => bottom - ((s - FRAME_LOW) / (FRAME_HIGH - FRAME_LOW)) * (bottom - top);
+  const [low, high] = small ? SMALL_AXIS : largeAxis(clip);
+  const y = (s) => bottom - Math.max(0, Math.min(1, (s - low) / (high - low))) * (bottom - top);
   if (!small && clip.score !== null) {
     drawDips(g, frames, clip.score, x, y, paint('--dip'));
     g.strokeStyle = paint('--muted');
@@ -65,8 +84,8 @@ function drawClip(canvas, clip, small) {
   if (small) return;
   g.fillStyle = paint('--muted');
   g.font = '11px system-ui, sans-serif';
-  g.fillText(fixed(FRAME_HIGH, 1), 2, top + 8);
-  g.fillText(fixed(FRAME_LOW, 1), 2, bottom);
+  g.fillText(fixed(high, 1), 2, top + 8);
+  g.fillText(fixed(low, 1), 2, bottom);
 }
 
 // Fill what lies below the clip's own score: where one should listen.

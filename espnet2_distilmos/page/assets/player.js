@@ -24,7 +24,7 @@ const player = (() => {
     $('now').textContent = clip.name;
     const facts = [fixed(clip.score)];
     if (clip.interval) facts.push(between(clip.interval));
-    if (GROUPS.length > 1) facts.push(`· ${GROUPS[clip.group].name}`);
+    if (GROUPS.length > 1 && twinsOf(i).length < 2) facts.push(`· ${GROUPS[clip.group].name}`);
     $('facts').replaceChildren(`${DATA.axis} ${facts.join(' ')} `);
     fillWarnings($('facts'), clip);
     showTwins(i);
@@ -105,10 +105,11 @@ const player = (() => {
     const seconds = audio.readyState ? audio.currentTime : wanted, total = length();
     $('head').style.left = percent(total ? Math.min(seconds / total, 1) : 0);
     const score = frameScoreAt(CLIPS[current], seconds);
-    const here = score === null ? '' : ` · here ${fixed(score)}`;
-    $('time').textContent = `${clock(seconds)} / ${clock(total)}${here}`;
+    const here = score === null ? '' : `here ${fixed(score)}`;
+    $('here').textContent = here;
+    $('time').textContent = `${clock(seconds)} / ${clock(total)}`;
     $('seek').setAttribute('aria-valuenow', seconds.toFixed(2));
-    $('seek').setAttribute('aria-valuetext', `${seconds.toFixed(1)} of ${total.toFixed(1)} seconds${here}`);
+    $('seek').setAttribute('aria-valuetext', `${seconds.toFixed(1)} of ${total.toFixed(1)} seconds ${here}`);
     if (!audio.paused && !still.matches) requestAnimationFrame(tick);
   }
 
@@ -135,7 +136,7 @@ const player = (() => {
 
   function showState() {
     const playing = !audio.paused && !audio.ended;
-    $('play').textContent = playing ? '⏸\uFE0E' : '▶\uFE0E';
+    $('play').replaceChildren(icon(playing ? 'pause' : 'play'));
     $('play').setAttribute('aria-label', playing ? 'Pause' : 'Play');
     tick();
   }
@@ -147,6 +148,7 @@ const player = (() => {
     if (wanted) audio.currentTime = wanted;
     tick();
   });
+  for (const name of ['play', 'next', 'previous', 'close']) $(name).append(icon(name));
   $('play').addEventListener('click', () => toggle());
   $('next').addEventListener('click', () => step(1));
   $('previous').addEventListener('click', () => step(-1));

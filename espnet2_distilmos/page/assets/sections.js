@@ -57,7 +57,7 @@ function showPair(pair, named) {
     .map((twins) => [pair.a, pair.b].map((g) => twins.find((i) => CLIPS[i].group === g)))
     .filter((both) => both.every((i) => i !== undefined && CLIPS[i].score !== null))
     .map(([a, b]) => ({ a, b, key: CLIPS[a].key, difference: CLIPS[b].score - CLIPS[a].score }));
-  const p = pair.p_holm < 0.0005 ? '< 0.001' : `= ${pair.p_holm.toFixed(3)}`;
+  const p = pair.p_holm < 0.0015 ? '≤ 0.001' : `= ${pair.p_holm.toFixed(3)}`;
   const corrected = DATA.pairs.length > 1 ? `, corrected for ${DATA.pairs.length} pairs (Holm)` : '';
   const alone = [pair.a, pair.b].map((g) => GROUPS[g].n - pair.n).reduce((x, y) => x + y);
   $('pair-result').replaceChildren(
@@ -94,7 +94,7 @@ function showWorst() {
     const clip = CLIPS[i];
     const group = GROUPS.length > 1 ? GROUPS[clip.group].name : '';
     const button = make('button', { type: 'button', class: 'card', 'data-clip': i, click: () => player.toggle(i, worst) },
-      make('span', { class: 'top' }, make('span', { class: 'name', text: clip.name }), make('strong', { class: 'number', text: fixed(clip.score) })),
+      make('span', { class: 'top' }, make('span', { class: 'name', text: shortName(clip) }), make('strong', { class: 'number', text: fixed(clip.score) })),
       smallPicture(clip),
       make('span', { class: 'under', text: [group, clip.seconds && `${clip.seconds.toFixed(1)} s`].filter(Boolean).join(' · ') }));
     button.lastChild.append(' ');

@@ -10,6 +10,7 @@ function makeTable(place, columns, caption, start, descending, rowOf) {
   const heads = columns.map((column, i) => {
     const kind = [column.figure && 'figure', !column.value && 'silent', column.kind];
     const head = make('th', { role: 'columnheader', scope: 'col', class: kind.filter(Boolean).join(' ') });
+    if (column.value) head.dataset.label = column.label;
     if (column.value) head.append(make('button', { type: 'button', text: column.label, click: () => sort(i) }));
     else head.append(make('span', { text: column.label }));
     return head;
@@ -74,10 +75,10 @@ function makeTable(place, columns, caption, start, descending, rowOf) {
 
 const playButton = (i, order, text) =>
   make('button', {
-    type: 'button', class: 'play', 'data-plays': i, text: text || '▶\uFE0E',
+    type: 'button', class: 'play', 'data-plays': i,
     'aria-label': text ? `Play ${CLIPS[i].name}, ${text}` : `Play ${CLIPS[i].name}`,
     click: () => player.toggle(i, order()),
-  });
+  }, icon('play'), text ? ` ${text}` : '');
 
 // Mark the clip in the player wherever it is listed.
 function markCurrent() {
