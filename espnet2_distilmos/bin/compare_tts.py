@@ -19,6 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos compare-tts exp/tts_train_vits",
             "distilmos compare-tts exp/tts_a exp/tts_b --format markdown "
             "--output table.md",
+            "distilmos compare-tts exp/tts_a/*/dev --report report.html",
         ),
     )
     parser.add_argument(
@@ -33,6 +34,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", default="text", choices=("text", "markdown"), help="Of the table"
     )
+    parser.add_argument(
+        "--report",
+        type=takes.path,
+        metavar="FILE",
+        help="Write a page to look at and listen to (HTML, without network); the same "
+        "utterance of two folders side by side",
+    )
     return parser
 
 
@@ -46,8 +54,14 @@ def main(cmd=None) -> None:
         args.output = None
     if args.output is not None:
         require_output(args.output, *args.paths)
+    if args.report is not None:
+        require_output(args.report, args.output, *args.paths)
     folders = load_decoded(args.paths)
     text = table(folders, args.format)
+    if args.report is not None:
+        from espnet2_distilmos.tts.page import write_decoded_page
+
+        write_decoded_page(args.report, folders)
     if args.output is not None:
         write_text(args.output, text)
     else:

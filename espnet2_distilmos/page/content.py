@@ -32,7 +32,7 @@ class PageClip:
     Attributes:
         name: how it is called.
         group: its folder or system.
-        path: the audio file.
+        path: the audio file, or None where none is known.
         mos: its score, or None.
         key: clips of two groups with one key are compared; None = with none.
         interval: what the score's interval is, where the model tells.
@@ -45,7 +45,7 @@ class PageClip:
 
     name: str
     group: str
-    path: str
+    path: Optional[str]
     mos: Optional[float]
     key: Optional[str] = None
     interval: Optional[Tuple[float, float]] = None
@@ -79,6 +79,8 @@ class Page:
     def as_data(self, folder: PathLike) -> Dict[str, Any]:
         """Return all of it as plain types, for a page that is written into `folder`."""
         names = list(dict.fromkeys(clip.group for clip in self.clips))
+        if self.grouped_by == "system":  # the best first; folders stay as given
+            names.sort(key=lambda name: -_mean(name, self.clips))
         columns = list(dict.fromkeys(k for c in self.clips for k in c.numbers))
         places = {name: i for i, name in enumerate(names)}
         # A key that a group has twice tells no two clips of another group apart.
@@ -125,8 +127,9 @@ def _clip(
         "name": one_line(clip.name),
         "group": group,
         "score": _rounded(clip.mos),
-        "src": link_to(clip.path, folder),
     }
+    if clip.path is not None:
+        data["src"] = link_to(clip.path, folder)
     if key is not None:
         data["key"] = one_line(key)
     if clip.interval is not None:
@@ -139,7 +142,7 @@ def _clip(
         data["error"] = one_line(clip.error)
     if columns:
         data["numbers"] = [_rounded(clip.numbers.get(name)) for name in columns]
-    suffix = Path(clip.path).suffix.lower()
+    suffix = Path(clip.path or "").suffix.lower()
     if suffix in _NOT_PLAYED:
         data["note"] = f"browsers do not play {suffix} files"
     return {**data, **clip.picture}
@@ -147,6 +150,11 @@ def _clip(
 
 def _rounded(value: Optional[float]) -> Optional[float]:
     return None if value is None or not np.isfinite(value) else round(float(value), 4)
+
+
+def _mean(name: str, clips: Sequence[PageClip]) -> float:
+    scores = [c.mos for c in clips if c.group == name and c.mos is not None]
+    return float(np.mean(scores)) if scores else -np.inf
 
 
 def _group(name: str, clips: Sequence[PageClip]) -> Dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Dict, Optional
 
 from espnet2_distilmos.page.content import Page
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.stamp import digest_of
 
 # In this order: each uses those before it.
 _SCRIPTS = (
@@ -28,6 +29,7 @@ _SCRIPTS = (
     "sections.js",
     "main.js",
 )
+_MARKUP = "page.html"
 _STYLES = ("page.css", "player.css")
 # What could end a block of data or begin markup, and what JavaScript once refused.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -65,7 +67,7 @@ def write_page(
         "audio": blocks,
     }
     # One pass: nothing in a value is taken for a place of another one.
-    text = re.sub(r"\{\{(\w+)\}\}", lambda m: values[m[1]], _asset("page.html"))
+    text = re.sub(r"\{\{(\w+)\}\}", lambda m: values[m[1]], _asset(_MARKUP))
     write_text(path, text)
 
 
@@ -73,6 +75,11 @@ def as_json(data: Any) -> str:
     """Return JSON that can stand inside a script element; NaN is refused."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
+
+
+def assets_sha256() -> str:
+    """Return a hash of markup, style and script, for stamps of pages."""
+    return digest_of(_asset(name) for name in (_MARKUP, *_STYLES, *_SCRIPTS))
 
 
 def _asset(name: str) -> str:

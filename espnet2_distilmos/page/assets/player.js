@@ -18,8 +18,10 @@ const player = (() => {
     api.current = i;
     const clip = CLIPS[i];
     wanted = seconds;
-    audio.src = addressOf(i);
     $('problem').hidden = true;
+    const source = addressOf(i);
+    if (source) audio.src = source;
+    else audio.removeAttribute('src');
     $('player').hidden = false;
     $('now').textContent = clip.name;
     const facts = [fixed(clip.score)];
@@ -61,7 +63,10 @@ const player = (() => {
 
   function tellProblem() {
     const clip = CLIPS[current];
-    $('problem').textContent = clip.embedded
+    const known = clip.embedded || clip.src;
+    $('problem').textContent = !known
+      ? 'No audio file of this clip is known.'
+      : clip.embedded
       ? 'This browser does not play Ogg Opus.'
       : `Not played: there is no such file beside this page, or this browser does not play its format: ${decodeAddress(clip.src)}`;
     $('problem').hidden = false;
