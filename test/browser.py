@@ -18,6 +18,10 @@ MISSING = (
     "no Chromium here, so no page is tried in a browser: apt-get install chromium (or "
     "name one in DISTILMOS_CHROMIUM)"
 )
+# A name that would run, were it taken for markup.
+EVIL = (
+    "<script>document.title='taken'<\u2215script><img src=x onerror=document.title=2>"
+)
 
 
 def find_chromium():

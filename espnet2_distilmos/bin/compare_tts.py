@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.terminal import show
@@ -34,19 +35,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", default="text", choices=("text", "markdown"), help="Of the table"
     )
-    parser.add_argument(
-        "--report",
-        type=takes.path,
-        metavar="FILE",
-        help="Write a page to look at and listen to (HTML, without network); the same "
-        "utterance of two folders side by side",
-    )
+    add_page_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
     """Write or print a table of decode folders that are scored."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    check_page_options(parser, args)
     from espnet2_distilmos.tts.compare import load_decoded, table
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
@@ -61,7 +58,7 @@ def main(cmd=None) -> None:
     if args.report is not None:
         from espnet2_distilmos.tts.page import write_decoded_page
 
-        write_decoded_page(args.report, folders)
+        write_decoded_page(args.report, folders, args.embed_audio)
     if args.output is not None:
         write_text(args.output, text)
     else:

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.bin.scoring_options import (
     add_model_option,
     add_scoring_options,
@@ -23,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos score clip.wav my_wavs/ --output mos.csv",
             "distilmos score data/test/wav.scp "
             "--model exp/mos_x/valid.srcc.best.pth --format kaldi --device cuda",
-            "distilmos score clean/ enhanced/ --report report.html",
+            "distilmos score clean/ enhanced/ --report report.html --embed_audio 50",
         ),
     )
     parser.add_argument(
@@ -54,14 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
-    parser.add_argument(
-        "--report",
-        type=takes.path,
-        metavar="FILE",
-        help="Write a page to look at and listen to (HTML, without network): "
-        "distributions, a table, a player over each waveform and its frame scores; "
-        "clips of one name in two folders side by side",
-    )
+    add_page_options(parser)
     parser.add_argument(
         "--corpus",
         metavar="NAME",
@@ -74,7 +68,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(cmd=None) -> None:
     """Score what the paths name and write the table."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    check_page_options(parser, args)
     set_up_logging(args.log_level)
     from espnet2_distilmos.inference.command import score_paths
 
@@ -90,6 +86,7 @@ def main(cmd=None) -> None:
         num_workers=args.num_workers,
         corpus=args.corpus,
         report=args.report,
+        embed_audio=args.embed_audio,
     )
 
 

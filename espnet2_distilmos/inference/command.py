@@ -40,6 +40,7 @@ def score_paths(
     num_workers: int = 2,
     corpus: Optional[str] = None,
     report: Optional[PathLike] = None,
+    embed_audio: Optional[float] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -55,6 +56,7 @@ def score_paths(
         num_workers: threads that read audio.
         corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
         report: page to look at and listen to (HTML).
+        embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
@@ -67,7 +69,7 @@ def score_paths(
     page = None
     if report is not None:
         require_output(report, output, *paths, *(clip.path for clip in clips))
-        page = ListeningPage(report)
+        page = ListeningPage(report, embed_audio)
     for folder in (frame_mos, plot):
         if folder is not None:
             require_folder(folder)

@@ -24,10 +24,11 @@ class ListeningPage:
 
     Args:
         path: the HTML file.
+        embed_audio: megabytes of audio that go into it; None = all is linked.
     """
 
-    def __init__(self, path: PathLike):
-        self.path = path
+    def __init__(self, path: PathLike, embed_audio: Optional[float] = None):
+        self.path, self.embed_audio = path, embed_audio
         self.scored: List[Tuple[Clip, Dict[str, Any], Dict[str, Any]]] = []
 
     def add(
@@ -73,7 +74,8 @@ class ListeningPage:
         ]
         names = list(dict.fromkeys(group for group, _ in places))
         title = f"Scores of {', '.join(names[:3])}" + (", ..." if names[3:] else "")
-        write_page(self.path, Page(title, model, labels, clips))
+        page = Page(title, model, labels, clips)
+        write_page(self.path, page, self.embed_audio)
 
 
 def groups_of(clips: Sequence[Clip]) -> List[Tuple[str, str]]:

@@ -1,7 +1,6 @@
 """The page of a set that stage 6 has scored: from its files, without the model."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -34,6 +33,7 @@ def write_set_page(
     model: str,
     predicted: Labels,
     one_scale: bool = True,
+    embed_audio: Optional[float] = None,
 ) -> None:
     """Write `<folder>/report.html`, unless it is current.
 
@@ -45,38 +45,46 @@ def write_set_page(
         model: what the model is called.
         predicted: what it was trained to predict.
         one_scale: whether that is on the scale of the set's labels.
+        embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
         UserError: a file that cannot be read, or other utterances in one of them.
     """
     folder, data_dir = Path(folder), Path(data_dir)
-    needed = (folder / "utt2mos", data_dir / "wav.scp")
-    further = (
-        folder / "frame_mos.scp",
-        data_dir / "utt2mos",
-        data_dir / "utt2sys",
-    )
-    there = [*needed, *(path for path in further if path.exists())]
+    inputs = {
+        "hyp_utt2mos": folder / "utt2mos",
+        "wav_scp": data_dir / "wav.scp",
+        "frame_mos_scp": folder / "frame_mos.scp",
+        "ref_utt2mos": data_dir / "utt2mos",
+        "utt2sys": data_dir / "utt2sys",
+    }
+    for name in ("frame_mos_scp", "ref_utt2mos", "utt2sys"):  # these may be absent
+        if not inputs[name].exists():
+            del inputs[name]
     request = {
-        **{f"{p.parent.name}/{p.name}": sha256_file(p) for p in there},
+        **{name: sha256_file(path) for name, path in inputs.items()},
         **{"title": title, "model": model, "labels": predicted.as_list()},
         **{"one_scale": one_scale, "page": assets_sha256()},
+        **({} if embed_audio is None else {"embed_audio": embed_audio}),
     }
     page = folder / PAGE
     if is_whole(folder / _STAMP, request, lambda _: [page]):
         return
-    scores, wavs = read_floats(needed[0]), read_wav_scp(needed[1], strict=False)
-    files: Dict[str, Mapping[str, Any]] = {str(needed[0]): scores}
-    files[str(needed[1])] = wavs
-    frames = _read(further[0], lambda p: read_lines(p, str), files)
-    labels = _read(further[1], read_floats, files)
-    systems = _read(further[2], read_words, files)
-    require_same_ids(files)
+    read: Dict[str, Any] = {
+        "hyp_utt2mos": read_floats,
+        "wav_scp": lambda path: read_wav_scp(path, strict=False),
+        "frame_mos_scp": lambda path: read_lines(path, str),
+        "ref_utt2mos": read_floats,
+        "utt2sys": read_words,
+    }
+    found = {name: read[name](path) for name, path in inputs.items()}
+    require_same_ids({str(inputs[name]): content for name, content in found.items()})
+    wavs, frames = found["wav_scp"], found.get("frame_mos_scp")
+    labels, systems = found.get("ref_utt2mos"), found.get("utt2sys")
     clips: List[PageClip] = []
-    for utt in progress(list(scores), "page, clips"):
-        mos = scores[utt]
-        found = None if frames is None else _frame_scores(frames[utt], utt)
-        picture, seconds, warnings = picture_of_file(wavs[utt], found)
+    for utt, mos in progress(list(found["hyp_utt2mos"].items()), "page, clips"):
+        frame_mos = None if frames is None else _frame_scores(frames[utt], utt)
+        picture, seconds, warnings = picture_of_file(wavs[utt], frame_mos)
         numbers = {} if labels is None else {"label": labels[utt]}
         if labels is not None and one_scale:
             numbers["minus label"] = mos - labels[utt]
@@ -93,7 +101,7 @@ def write_set_page(
             )
         )
     grouped_by = "folder" if systems is None else "system"
-    write_page(page, Page(title, model, predicted, clips, grouped_by))
+    write_page(page, Page(title, model, predicted, clips, grouped_by), embed_audio)
     write_stamp(folder / _STAMP, request)
     logging.info(f"{page}: {len(clips)} clips to look at and listen to")
 
@@ -117,14 +125,6 @@ def picture_of_file(
         return {}, None, [str(e)]
     shift = 0.0 if frame_mos is None else wave.seconds / max(len(frame_mos), 1)
     return picture_of(wave, frame_mos, shift), wave.seconds, []
-
-
-def _read(path: Path, read: Any, files: Dict[str, Mapping[str, Any]]) -> Any:
-    """Read a file that may be absent (None), and note its IDs."""
-    if not path.exists():
-        return None
-    files[str(path)] = read(path)
-    return files[str(path)]
 
 
 def _frame_scores(place: str, utt: str) -> np.ndarray:

@@ -35,18 +35,19 @@ _STYLES = ("page.css", "player.css")
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def write_page(
-    path: PathLike, page: Page, audio: Optional[Mapping[int, str]] = None
-) -> None:
+def write_page(path: PathLike, page: Page, embed_audio: Optional[float] = None) -> None:
     """Write a page atomically.
 
     Args:
         path: the HTML file.
         page: what it shows; audio is linked by paths relative to its folder.
-        audio: number of a clip -> its sound as base64 of Ogg Opus, for clips whose
-            sound is to lie in the page itself.
+        embed_audio: megabytes of audio that go into the page itself; None = none.
     """
-    audio = audio or {}
+    audio: Mapping[int, str] = {}
+    if embed_audio is not None:
+        from espnet2_distilmos.page.embed import embedded
+
+        audio = embedded(page.clips, embed_audio)
     data = page.as_data(Path(path).parent)
     for number in audio:
         data["clips"][number]["embedded"] = True

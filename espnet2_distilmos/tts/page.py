@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from espnet2_distilmos.page.content import Page, PageClip
 from espnet2_distilmos.page.predictions import picture_of_file
@@ -16,13 +16,16 @@ from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.progress import progress
 
 
-def write_decoded_page(path: PathLike, folders: Sequence[Decoded]) -> None:
+def write_decoded_page(
+    path: PathLike, folders: Sequence[Decoded], embed_audio: Optional[float] = None
+) -> None:
     """Write a page; utterances of one ID are compared between decode folders.
 
     Args:
         path: the HTML file.
         folders: of one MOS model. The audio is that of `wav.scp` beside the scores, or
             the files in the folder; frame scores are not kept there.
+        embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
         UserError: a `wav.scp` that cannot be read.
@@ -60,7 +63,7 @@ def write_decoded_page(path: PathLike, folders: Sequence[Decoded]) -> None:
     page = Page(
         "Decoded speech", judge.judge_name, judge.judge_labels, clips, "decode folder"
     )
-    write_page(path, page)
+    write_page(path, page, embed_audio)
     logging.info(f"{path}: {len(clips)} utterances to look at and listen to")
 
 

@@ -155,7 +155,7 @@ def page_data(path):
     return json.loads(block[1])
 
 
-def test_pages_of_sets(folder, tools):
+def test_pages_of_sets(folder, tools, capsys):
     """Without scoring again; what is current is not made again."""
     for name in SETS:
         made = folder / "hyp" / name
@@ -193,6 +193,17 @@ def test_pages_of_sets(folder, tools):
     main([*command(folder), "--report"])
     data = page_data(folder / "hyp/test/report.html")
     assert data["clips"][0]["numbers"][0] == 4.9
+    guess = dict.fromkeys(labels, 2.5)
+    write_lines(folder / "hyp/test/utt2mos", guess)
+    main([*command(folder), "--report", "--embed_audio", "0.01"])
+    data = page_data(folder / "hyp/test/report.html")
+    assert data["clips"][0]["score"] == 2.5
+    assert 0 < sum("embedded" in clip for clip in data["clips"]) < 30
+    ark = folder / "hyp/test/frame_mos.ark"
+    ark.write_bytes(ark.read_bytes()[:100])
+    (folder / "hyp/test/report.html").unlink()
+    assert run(main, [*command(folder), "--report"]) == 1
+    assert "no frame scores at" in capsys.readouterr().err
 
 
 def test_a_page_says_what_is_missing(folder, capsys):

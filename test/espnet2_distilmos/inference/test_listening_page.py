@@ -113,3 +113,13 @@ def test_intervals_and_further_numbers_of_a_result_are_shown(wavs, tmp_path):
     assert data["clips"][0]["numbers"] == [1.25]
     assert data["clips"][0]["interval"] == [2.5, 3.5]
     assert data["clips"][0]["span"] == 0.3
+
+
+def test_audio_of_no_page_is_refused(wavs, tiny_model, capsys, monkeypatch):
+    with pytest.raises(SystemExit):
+        score(wavs, "--model", tiny_model, "--embed_audio", "5")
+    assert "--embed_audio goes with --report" in capsys.readouterr().err
+    monkeypatch.setattr("soundfile.available_subtypes", lambda _: {"VORBIS": ""})
+    options = ("--report", wavs / "x.html", "--embed_audio", "5")
+    assert score(wavs, "--model", tiny_model, *options) == 1
+    assert "writes no Opus" in capsys.readouterr().err

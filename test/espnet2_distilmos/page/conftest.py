@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from browser import MISSING, Browser, find_chromium
+import soundfile
+from browser import EVIL, MISSING, Browser, find_chromium
 
 from espnet2_distilmos.page.content import Page, PageClip
-from espnet2_distilmos.page.pictures import Wave, picture_of
+from espnet2_distilmos.page.pictures import Wave, picture_of, wave_of
+from espnet2_distilmos.page.write import write_page
 from espnet2_distilmos.utils.labels import Labels
 
 
@@ -44,3 +46,36 @@ def made_page():
         return Page("Made up", "none", Labels(), clips, **values)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory):
+    """A page of two folders with sounds, one of an evil name, one broken, one gone."""
+    root = tmp_path_factory.mktemp("sounds")
+    clips, rng = [], np.random.default_rng(0)
+    for g, folder in enumerate(("clean", "noisy")):
+        for i in range(6):
+            name = f"{EVIL}.wav" if i == 2 else f"clip {i} é#?.wav"
+            path = root / folder / name
+            path.parent.mkdir(exist_ok=True)
+            x = np.sin(np.arange(32000) * 0.1) * np.linspace(0.1, 0.9, 32000)
+            soundfile.write(path, x, 16000)
+            frames = np.linspace(2, 4 - g, 100) + rng.normal(0, 0.05, 100)
+            clips.append(
+                PageClip(
+                    name=f"{folder}/{name}",
+                    group=folder,
+                    path=str(path),
+                    mos=4 - g - i / 10,
+                    key=name,
+                    seconds=2.0,
+                    warnings=[f"clipped <b>{i}</b>"] if i == 4 else [],
+                    numbers={"label": float(i)},
+                    picture=picture_of(wave_of(path), frames, 0.02),
+                )
+            )
+    (root / "noisy" / "clip 5 é#?.wav").unlink()
+    bad = clips[0].path.replace("clip 0", "bad")
+    clips.append(PageClip(f"clean/{EVIL}", "clean", bad, None, error=f"bad {EVIL}"))
+    write_page(root / "report.html", Page(f"Scores {EVIL}", "m", Labels(), clips))
+    return root

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html.parser
+import io
 import json
 import re
 from urllib.parse import unquote_to_bytes
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 
 from espnet2_distilmos.page.content import Page, PageClip, link_to
+from espnet2_distilmos.page.embed import as_opus
 from espnet2_distilmos.page.pictures import (
     COLUMNS,
     frames_as_data,
@@ -213,3 +215,47 @@ def test_numbers_that_are_none_and_further_columns(tmp_path):
 def test_two_thousand_clips_are_two_megabytes(tmp_path, made_page):
     write_page(tmp_path / "x.html", made_page(1000))
     assert (tmp_path / "x.html").stat().st_size < 2.2e6
+
+
+def sounds(folder, lengths, rate=16000):
+    folder.mkdir(exist_ok=True)
+    for i, seconds in enumerate(lengths):
+        t = np.arange(int(seconds * rate)) / rate
+        x = 0.3 * np.sin(2 * np.pi * 300 * t)
+        soundfile.write(folder / f"{i}.wav", np.stack([x, x], 1), rate)
+    return [
+        PageClip(f"{i}", "g", str(folder / f"{i}.wav"), 5.0 - i)
+        for i in range(len(lengths))
+    ]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
+def test_opus_sounds_like_the_file(tmp_path, rate):
+    sounds(tmp_path, [12.0], rate)
+    sound = as_opus(tmp_path / "0.wav", 10**7)
+    x, found = soundfile.read(io.BytesIO(sound))
+    assert len(x) / found == pytest.approx(12.0, abs=0.05) and x.ndim == 1
+    spectrum = np.abs(np.fft.rfft(x[found : 2 * found]))
+    assert abs(spectrum.argmax() - 300) <= 1
+    assert np.abs(x[found:-found]).max() == pytest.approx(0.3, abs=0.05)
+    assert len(as_opus(tmp_path / "0.wav", len(sound))) == len(sound)
+    assert as_opus(tmp_path / "0.wav", len(sound) - 1) is None
+
+
+def test_audio_goes_in_up_to_the_size_lowest_scores_first(tmp_path, caplog):
+    caplog.set_level("INFO")
+    clips = sounds(tmp_path, [1.0, 1.0, 30.0, 1.0, 1.0])
+    clips.append(PageClip("bad", "g", None, None, error="bad"))
+    clips.append(PageClip("text", "g", __file__, 4.5))
+    one = len(base64.b64encode(as_opus(clips[0].path, 10**6)))
+    page = Page("t", "m", Labels(), clips)
+    found, data = written(tmp_path / "x.html", page, embed_audio=3.5 * one / 1e6)
+    inside = [i for i, row in enumerate(data["clips"]) if row.get("embedded")]
+    assert inside == [1, 3, 4]  # 4 and 3 are the lowest; 2 is too long
+    assert "audio of 3 of 6 clips is in the page" in caplog.text
+    assert "text: not embedded: " in caplog.text
+    text = json.loads(found.texts["audio-4"])
+    heard, expected = base64.b64decode(text), as_opus(clips[4].path, 10**6)
+    for sound in (heard, expected):
+        assert len(soundfile.read(io.BytesIO(sound))[0]) == 16000
+    assert len(heard) == len(expected)

@@ -66,6 +66,7 @@ score_test_sets() {
         opts+=(--reference "${expdir}/reference_rows")
     fi
     ! "${report}" || row_opts+=(--report)
+    [ -z "${embed_audio}" ] || row_opts+=(--embed_audio "${embed_audio}")
     ${python} -m espnet2_distilmos.bin.score_sets \
         --data_dirs "${scored[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
         --hyp_dir "${mos_exp}/${inference_tag}" --train_config "${mos_exp}/config.yaml" \
