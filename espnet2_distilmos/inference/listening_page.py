@@ -1,5 +1,6 @@
 """`distilmos score --report`: what was scored, as a page to look at and listen to."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -11,6 +12,7 @@ from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.page.content import Page, PageClip
 from espnet2_distilmos.page.pictures import picture_of, wave_of
 from espnet2_distilmos.page.write import write_page
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 
@@ -43,9 +45,12 @@ class ListeningPage:
         """
         picture: Dict[str, Any] = {}
         if result["mos"] is not None:
-            picture = picture_of(
-                wave_of(clip.path), frame_mos, result.get("frame_shift", 0.0)
-            )
+            try:
+                wave = wave_of(clip.path)
+            except UserError as e:  # it was there when it was scored
+                logging.warning(f"{clip.name}: no waveform in the page: {e}")
+                wave = None
+            picture = picture_of(wave, frame_mos, result.get("frame_shift", 0.0))
         self.scored.append((clip, result, picture))
 
     def write(self, model: str, labels: Labels) -> None:

@@ -110,7 +110,7 @@ const player = (() => {
     const seconds = audio.readyState ? audio.currentTime : wanted, total = length();
     $('head').style.left = percent(total ? Math.min(seconds / total, 1) : 0);
     const score = frameScoreAt(CLIPS[current], seconds);
-    const here = score === null ? '' : `here ${fixed(score)}`;
+    const here = score === null ? '' : `· here ${fixed(score)}`;
     $('here').textContent = here;
     $('time').textContent = `${clock(seconds)} / ${clock(total)}`;
     $('seek').setAttribute('aria-valuenow', seconds.toFixed(2));

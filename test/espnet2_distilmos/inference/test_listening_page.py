@@ -115,6 +115,18 @@ def test_intervals_and_further_numbers_of_a_result_are_shown(wavs, tmp_path):
     assert data["clips"][0]["span"] == 0.3
 
 
+def test_a_file_that_is_gone_costs_its_waveform_alone(wavs, tmp_path, caplog):
+    (clip,) = collect_clips([wavs / "b/4.wav"])
+    (wavs / "b/4.wav").unlink()
+    page = ListeningPage(tmp_path / "x.html")
+    result = {"mos": 3.0, "warnings": [], "seconds": 0.3, "frame_shift": 0.02}
+    page.add(clip, result, np.full(15, 3.0))
+    page.write("m", Labels())
+    (row,) = data_of(tmp_path / "x.html")["clips"]
+    assert "wave" not in row and row["span"] == 0.3
+    assert "no waveform in the page" in caplog.text
+
+
 def test_audio_of_no_page_is_refused(wavs, tiny_model, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         score(wavs, "--model", tiny_model, "--embed_audio", "5")

@@ -88,7 +88,7 @@ def test_plays_with_the_playhead_over_the_frame_scores(page):
     assert page.run(PLAYING) and page.run(CURRENT) == "noisy/clip 4 é#?.wav"
     where = "parseFloat(document.getElementById('head').style.left)"
     page.wait(f"Math.abs({where} - {TIME} * 50) < 10 && {where} > 10")
-    assert page.texts("#here")[0].startswith("here 2.")
+    assert page.texts("#here")[0].startswith("· here 2.")
     assert (
         page.run("document.querySelectorAll('[data-clip][aria-current]').length") == 3
     )
