@@ -81,12 +81,12 @@ def main(cmd=None) -> None:
         form=args.format,
         frame_mos=args.frame_mos,
         plot=args.plot,
+        report=args.report,
+        embed_audio=args.embed_audio,
         device=args.device,
         batch_seconds=args.batch_seconds,
         num_workers=args.num_workers,
         corpus=args.corpus,
-        report=args.report,
-        embed_audio=args.embed_audio,
     )
 
 

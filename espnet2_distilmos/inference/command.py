@@ -35,12 +35,12 @@ def score_paths(
     form: str = "csv",
     frame_mos: Optional[PathLike] = None,
     plot: Optional[PathLike] = None,
+    report: Optional[PathLike] = None,
+    embed_audio: Optional[float] = None,
     device: str = "auto",
     batch_seconds: Optional[float] = None,
     num_workers: int = 2,
     corpus: Optional[str] = None,
-    report: Optional[PathLike] = None,
-    embed_audio: Optional[float] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -51,12 +51,12 @@ def score_paths(
         form: `csv`, `jsonl` or `kaldi`.
         frame_mos: folder for frame scores, one CSV a clip.
         plot: folder for pictures, one a clip.
+        report: page to look at and listen to (HTML).
+        embed_audio: megabytes of audio that go into the page; None = all is linked.
         device: `auto`, `cpu` or `cuda`.
         batch_seconds: seconds of audio a batch.
         num_workers: threads that read audio.
         corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
-        report: page to look at and listen to (HTML).
-        embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.

@@ -112,10 +112,14 @@ def _interval(result: Dict[str, Any]) -> Optional[Tuple[float, float]]:
 
 
 def _further(result: Dict[str, Any]) -> Dict[str, Optional[float]]:
-    """Return the numbers of a result that are no columns yet."""
+    """Return the numbers of a result that are no columns yet.
+
+    `scores` are those of a model with several scales, of which `MOS` is the first.
+    """
+    scores = {k: v for k, v in result.get("scores", {}).items() if k != "MOS"}
     return {
         key: float(value)
-        for key, value in result.items()
+        for key, value in {**result, **scores}.items()
         if key not in _NO_COLUMN
         and isinstance(value, (int, float))
         and not isinstance(value, bool)

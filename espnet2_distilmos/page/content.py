@@ -92,7 +92,7 @@ class Page:
         return {
             "title": one_line(self.title),
             "model": one_line(self.model),
-            "predicts": one_line(self.labels.sentence),
+            "predicts": one_line(self._predicts),
             "axis": one_line(self.labels.axis),
             "scale": list(self.labels.scale),
             "grouped_by": self.grouped_by,
@@ -105,6 +105,12 @@ class Page:
                 for i, clip in enumerate(self.clips)
             ],
         }
+
+    @property
+    def _predicts(self) -> str:
+        if not self.labels:
+            return "what the model was trained to predict is not recorded"
+        return f"the model {self.labels.sentence}"
 
 
 def link_to(path: PathLike, folder: PathLike) -> str:

@@ -32,7 +32,6 @@ const player = (() => {
     showTwins(i);
     drawClip($('picture'), clip, false);
     $('seek').setAttribute('aria-valuemax', (clip.seconds || 0).toFixed(2));
-    document.documentElement.style.setProperty('--player', `${$('player').offsetHeight}px`);
     tick();
     markCurrent();
   }
@@ -134,7 +133,6 @@ const player = (() => {
   function close() {
     audio.pause();
     $('player').hidden = true;
-    document.documentElement.style.setProperty('--player', '0px');
     current = api.current = null;
     markCurrent();
   }
@@ -146,6 +144,10 @@ const player = (() => {
     tick();
   }
 
+  // What lies under the player can be scrolled to.
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty('--player', `${$('player').offsetHeight}px`);
+  }).observe($('player'));
   for (const name of ['play', 'pause', 'ended']) audio.addEventListener(name, showState);
   audio.addEventListener('timeupdate', () => still.matches && tick());
   audio.addEventListener('error', () => current !== null && tellProblem());

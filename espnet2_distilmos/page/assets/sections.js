@@ -5,7 +5,7 @@ const BY_SCORE = [...SCORED].sort((a, b) => CLIPS[a].score - CLIPS[b].score);
 
 function showHeader() {
   $('title').textContent = DATA.title;
-  $('predicts').textContent = `${plural(SCORED.length, 'clip')} scored; the model ${DATA.predicts}.`;
+  $('predicts').textContent = `${plural(SCORED.length, 'clip')} scored; ${DATA.predicts}.`;
   $('notes').replaceChildren(...DATA.notes.map((text) => make('li', { text })));
   $('model').textContent = `Model: ${DATA.model}.`;
 }
@@ -90,6 +90,7 @@ function showPair(pair, named) {
 function showWorst() {
   const worst = BY_SCORE.slice(0, N_WORST);
   $('worst-heading').textContent = worst.length < N_WORST ? 'Lowest scores first' : `The ${N_WORST} lowest scores`;
+  $('worst-heading').parentElement.hidden = !worst.length;
   $('worst').replaceChildren(...worst.map((i) => {
     const clip = CLIPS[i];
     const group = GROUPS.length > 1 ? GROUPS[clip.group].name : '';

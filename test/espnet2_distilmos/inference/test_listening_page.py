@@ -63,7 +63,7 @@ def test_page_and_table_say_the_same(wavs, pesq_model, tmp_path, capsys):
     differences = [b - a for a, b in (v for v in scores.values() if len(v) == 2)]
     assert pair["n"] == len(differences) == 3
     assert pair["difference"] == pytest.approx(np.mean(differences), abs=2e-4)
-    assert data["predicts"].startswith("predicts PESQ MOS-LQO")
+    assert data["predicts"].startswith("the model predicts PESQ MOS-LQO")
     assert data["scale"] == [1.0, 4.644]
 
 
@@ -105,12 +105,13 @@ def test_intervals_and_further_numbers_of_a_result_are_shown(wavs, tmp_path):
     (clip,) = collect_clips([wavs / "b/4.wav"])
     page = ListeningPage(tmp_path / "x.html")
     result = {"file": clip.path, "mos": 3.0, "warnings": [], "seconds": 0.3}
-    result.update(mos_low=2.5, mos_high=3.5, noisiness=1.25, rate=16000, channels=1)
+    result.update(mos_low=2.5, mos_high=3.5, snr=1.25, rate=16000, channels=1)
+    result["scores"] = {"MOS": 3.0, "noisiness": 2.25}
     page.add(clip, {**result, "frame_shift": 0.02}, np.full(15, 3.0))
     page.write("m", Labels())
     data = data_of(tmp_path / "x.html")
-    assert data["columns"] == ["noisiness"]
-    assert data["clips"][0]["numbers"] == [1.25]
+    assert data["columns"] == ["snr", "noisiness"]
+    assert data["clips"][0]["numbers"] == [1.25, 2.25]
     assert data["clips"][0]["interval"] == [2.5, 3.5]
     assert data["clips"][0]["span"] == 0.3
 
