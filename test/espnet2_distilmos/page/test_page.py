@@ -229,7 +229,7 @@ def sounds(folder, lengths, rate=16000):
     ]
 
 
-@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
+@pytest.mark.parametrize("rate", [8000, 44100])
 def test_opus_sounds_like_the_file(tmp_path, rate):
     sounds(tmp_path, [12.0], rate)
     sound = as_opus(tmp_path / "0.wav", 10**7)
