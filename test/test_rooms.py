@@ -10,12 +10,12 @@ REPO = Path(__file__).parents[1]
 PACKAGE = "espnet2_distilmos"
 # Each room may import those before it, and itself.
 ROOMS = (
-    *("utils", "scoring", "report", "corpora", "model", "tokens", "packs"),
+    *("utils", "scoring", "report", "page", "corpora", "model", "tokens", "packs"),
     *("train", "tasks", "inference", "tts", "bin"),
 )
 # The rooms that a scorer loads: none of these may need ESPnet, not even late.
 WITHOUT_ESPNET = (
-    *("utils", "scoring", "report", "corpora", "model", "tokens", "packs"),
+    *("utils", "scoring", "report", "page", "corpora", "model", "tokens", "packs"),
     *("inference", "tts"),
 )
 

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.terminal import show
@@ -19,6 +20,7 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos compare-tts exp/tts_train_vits",
             "distilmos compare-tts exp/tts_a exp/tts_b --format markdown "
             "--output table.md",
+            "distilmos compare-tts exp/tts_a/*/dev --report report.html",
         ),
     )
     parser.add_argument(
@@ -33,12 +35,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", default="text", choices=("text", "markdown"), help="Of the table"
     )
+    add_page_options(parser)
     return parser
 
 
 def main(cmd=None) -> None:
     """Write or print a table of decode folders that are scored."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    check_page_options(parser, args)
     from espnet2_distilmos.tts.compare import load_decoded, table
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
@@ -46,8 +51,14 @@ def main(cmd=None) -> None:
         args.output = None
     if args.output is not None:
         require_output(args.output, *args.paths)
+    if args.report is not None:
+        require_output(args.report, args.output, *args.paths)
     folders = load_decoded(args.paths)
     text = table(folders, args.format)
+    if args.report is not None:
+        from espnet2_distilmos.tts.page import write_decoded_page
+
+        write_decoded_page(args.report, folders, args.embed_audio)
     if args.output is not None:
         write_text(args.output, text)
     else:

@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.bin.scoring_options import (
     add_model_option,
     add_scoring_options,
@@ -23,6 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
             "distilmos score clip.wav my_wavs/ --output mos.csv",
             "distilmos score data/test/wav.scp "
             "--model exp/mos_x/valid.srcc.best.pth --format kaldi --device cuda",
+            "distilmos score clean/ enhanced/ --report report.html --embed_audio 50",
         ),
     )
     parser.add_argument(
@@ -53,6 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="Draw waveform, spectrogram and frame scores, one PNG a clip",
     )
+    add_page_options(parser)
     parser.add_argument(
         "--corpus",
         metavar="NAME",
@@ -75,7 +78,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(cmd=None) -> None:
     """Score what the paths name and write the table."""
-    args = get_parser().parse_args(cmd)
+    parser = get_parser()
+    args = parser.parse_args(cmd)
+    check_page_options(parser, args)
     set_up_logging(args.log_level)
     from espnet2_distilmos.inference.command import score_paths
 
@@ -86,6 +91,8 @@ def main(cmd=None) -> None:
         form=args.format,
         frame_mos=args.frame_mos,
         plot=args.plot,
+        report=args.report,
+        embed_audio=args.embed_audio,
         device=args.device,
         batch_seconds=args.batch_seconds,
         num_workers=args.num_workers,

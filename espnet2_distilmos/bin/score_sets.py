@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from espnet2_distilmos.bin.page_options import (
+    add_embedding_option,
+    check_page_options,
+)
 from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
@@ -57,6 +61,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="Its checkpoint, where a calibration (.yaml beside it) has put the scores "
         "on another scale than that of its training",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="With --hyp_dir, write <hyp_dir>/<set>/report.html, too: a page to look "
+        "at and listen to (the sets' wav.scp are needed)",
+    )
+    add_embedding_option(parser)
     rows = parser.add_argument_group("rows to compare with")
     rows.add_argument(
         "--rows_dir",
@@ -99,6 +110,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     args = parser.parse_args(cmd)
     if args.hyp_dir is None and args.rows_dir is None:
         parser.error("--hyp_dir, --rows_dir or both are needed")
+    if args.report and args.hyp_dir is None:
+        parser.error("--report needs --hyp_dir")
+    check_page_options(parser, args)
     if args.rows_dir is not None and args.train_dir is None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
@@ -130,6 +144,13 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         for name, folder in sets.items():
             alike = differing(model, Labels.beside(folder)) is None
             draw_scatter(Path(args.hyp_dir) / name, folder, name, model.axis, alike)
+            if args.report:
+                from espnet2_distilmos.page.predictions import write_set_page
+
+                judge = str(args.model_file or args.train_config or args.hyp_dir)
+                hyp = Path(args.hyp_dir) / name
+                embed = args.embed_audio
+                write_set_page(hyp, folder, name, judge, model, alike, embed)
 
 
 def _write_rows(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
+from espnet2_distilmos.inference.listening_page import ListeningPage
 from espnet2_distilmos.inference.report import (
     frames_path,
     require_format,
@@ -35,6 +36,8 @@ def score_paths(
     form: str = "csv",
     frame_mos: Optional[PathLike] = None,
     plot: Optional[PathLike] = None,
+    report: Optional[PathLike] = None,
+    embed_audio: Optional[float] = None,
     device: str = "auto",
     batch_seconds: Optional[float] = None,
     num_workers: int = 2,
@@ -50,6 +53,8 @@ def score_paths(
         form: `csv`, `jsonl` or `kaldi`.
         frame_mos: folder for frame scores, one CSV a clip.
         plot: folder for pictures, one a clip.
+        report: page to look at and listen to (HTML).
+        embed_audio: megabytes of audio that go into the page; None = all is linked.
         device: `auto`, `cpu` or `cuda`.
         batch_seconds: seconds of audio a batch.
         num_workers: threads that read audio.
@@ -64,6 +69,10 @@ def score_paths(
     require_format(form, clips)
     if output is not None:
         require_output(output, *paths, *(clip.path for clip in clips))
+    page = None
+    if report is not None:
+        require_output(report, output, *paths, *(clip.path for clip in clips))
+        page = ListeningPage(report, embed_audio)
     for folder in (frame_mos, plot):
         if folder is not None:
             require_folder(folder)
@@ -96,6 +105,8 @@ def score_paths(
             plot_clip(
                 path, clip, frames, engine.frame_shift, result["mos"], engine.labels
             )
+        if page is not None:
+            page.add(clip, result, frames)
         results.append(result)
     seconds = sum(result.get("seconds", 0.0) for result in results)
     logging.info(
@@ -111,6 +122,8 @@ def score_paths(
         show(table(form, *shown, True, encoding), end="")
     else:
         write_text(output, table(form, *shown))
+    if page is not None:
+        page.write(name, engine.labels)
     told = summary(*shown)
     if engine.calibration:
         told += f"model {one_line(engine.calibration)}\n"

@@ -20,11 +20,15 @@ class Clip:
         path: the audio file.
         output: relative path for what is written a clip, without a suffix of its own.
         utt: its ID, if it comes from a `wav.scp`.
+        source: what it was found by: the folder or list as given, of a file its folder.
+        inside: its path below that folder.
     """
 
     path: str
     output: str
     utt: Optional[str] = None
+    source: str = ""
+    inside: str = ""
 
     @property
     def name(self) -> str:
@@ -80,11 +84,12 @@ def _clips_of(path: Path) -> Iterator[Clip]:
                 f"{path}: holds no audio files ({' '.join(sorted(AUDIO_SUFFIXES))})"
             )
         for file in found:
-            yield Clip(str(path / file), str(Path(path.resolve().name) / file))
+            output = str(Path(path.resolve().name) / file)
+            yield Clip(str(path / file), output, None, str(path), str(file))
     elif not path.exists():
         raise UserError(f"{path}: no such file or folder")
     elif path.suffix == ".scp":
         for utt, file in read_wav_scp(path, strict=False).items():
-            yield Clip(file, file_name(utt), utt)
+            yield Clip(file, file_name(utt), utt, str(path), utt)
     else:
-        yield Clip(str(path), path.name)
+        yield Clip(str(path), path.name, None, str(path.parent), path.name)

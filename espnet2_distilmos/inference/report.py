@@ -3,16 +3,15 @@
 import csv
 import io
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
 import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
-from espnet2_distilmos.scoring.student import student_quantile
+from espnet2_distilmos.scoring.student import student_interval
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
@@ -111,18 +110,6 @@ def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> N
         f"{(i + 0.5) * frame_shift:.4f},{mos:.6f}\n" for i, mos in enumerate(frame_mos)
     ]
     write_text(path, "seconds,mos\n" + "".join(lines))
-
-
-def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
-    """Return the standard deviation and both ends of the mean's 95 % interval.
-
-    Args:
-        values: two or more.
-    """
-    n, mean = len(values), float(np.mean(values))
-    deviation = float(np.std(values, ddof=1))
-    half = student_quantile(0.975, n - 1) * deviation / math.sqrt(n)
-    return deviation, mean - half, mean + half
 
 
 def mean_interval(values: Sequence[float]) -> str:

@@ -19,7 +19,6 @@ from espnet2_distilmos.scoring.bootstrap import (
     percentile_interval,
     whole_groups,
 )
-from espnet2_distilmos.scoring.metrics import group_by_system
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,9 @@ def paired_difference(
     n_units = len(differences)
     statistic: Statistic = mean
     if units is not None:
+        # Here: it needs scipy, which the scorer without torch has not.
+        from espnet2_distilmos.scoring.metrics import group_by_system
+
         groups = group_by_system(units)
         if len(groups) < 2:
             raise ValueError(f"two units or more are needed, not {len(groups)}")

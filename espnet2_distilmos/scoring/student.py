@@ -1,6 +1,22 @@
 """Student's t distribution without scipy, which takes longer to load than a clip."""
 
 import math
+from collections.abc import Sequence
+from typing import Tuple
+
+import numpy as np
+
+
+def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
+    """Return the standard deviation and both ends of the mean's 95 % interval.
+
+    Args:
+        values: two or more.
+    """
+    n, mean = len(values), float(np.mean(values))
+    deviation = float(np.std(values, ddof=1))
+    half = student_quantile(0.975, n - 1) * deviation / math.sqrt(n)
+    return deviation, mean - half, mean + half
 
 
 def student_quantile(p: float, n: int) -> float:

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from espnet2_distilmos.inference.report import student_interval
 from espnet2_distilmos.scoring.significance import holm, paired_difference
+from espnet2_distilmos.scoring.student import student_interval
 from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_stamp
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError

@@ -85,6 +85,9 @@ inference_config=conf/inference.yaml    # Config for scoring.
 inference_args=       # Arguments for scoring.
 inference_model=valid.srcc.best.pth     # Model path for scoring.
 inference_tag=        # Suffix to the result dir for scoring.
+report=false          # Write a page to look at and listen to, report.html, beside each
+                      # set's predictions (doc/scoring.md).
+embed_audio=          # Put so many MB of audio into each page (default: it is linked).
 calibrate=false       # Fit the scores' scale to the validation set (doc/your_corpus.md).
 download_model=       # Score with this model (Hub repository, model zoo tag, zip or folder).
 hf_repo=              # Upload the packed model to this Hub repository, OWNER/NAME.

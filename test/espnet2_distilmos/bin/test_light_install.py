@@ -253,6 +253,18 @@ def test_without_torch_it_scores_what_is_exported(lightest, exported, clip, engi
     assert done.returncode == 0, done.stderr
 
 
+def test_without_torch_it_writes_a_page(lightest, exported, tools, tmp_path):
+    for folder in "ab":
+        for i in range(2):
+            tools.wav(tmp_path / folder / f"{i}.wav", 0.5, seed=i)
+    report = tmp_path / "report.html"
+    folders = (tmp_path / "a", tmp_path / "b")
+    done = lightest("score", *folders, "--model", exported, "--report", report)
+    assert done.returncode == 0, done.stderr
+    # The paired test is in it, which elsewhere stands beside scipy.
+    assert '"pairs":[{"a":0,"b":1,"n":2,' in report.read_text()
+
+
 @pytest.mark.parametrize(
     "name, options, extra",
     [

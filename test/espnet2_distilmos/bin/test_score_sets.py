@@ -1,15 +1,18 @@
 """The command `score_sets`: figures, pictures and shipped rows of several sets."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from espnet2_distilmos.bin.score_sets import main
+from espnet2_distilmos.page.predictions import write_set_page
 from espnet2_distilmos.report import shipped
 from espnet2_distilmos.report.scored import write_scores
+from espnet2_distilmos.utils.arks import write_ark
 from espnet2_distilmos.utils.command import run
-from espnet2_distilmos.utils.datadir import write_lines
+from espnet2_distilmos.utils.datadir import read_floats, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.label_info import LabelInfo
 from espnet2_distilmos.utils.labels import Labels
@@ -146,3 +149,69 @@ def test_folders_that_cannot_be_meant_are_refused(folder, capsys, change, words)
     err = capsys.readouterr().err
     assert words in err and err.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
+
+
+def page_data(path):
+    block = re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)
+    return json.loads(block[1])
+
+
+def test_pages_of_sets(folder, tools):
+    """Without scoring again; what is current is not made again."""
+    for name in SETS[:2]:
+        made = folder / "hyp" / name
+        wavs, frames = {}, {}
+        for i, utt in enumerate(read_floats(made / "utt2mos")):
+            wavs[utt] = tools.wav(folder / "audio" / name / f"{utt}.wav", 0.2 + i / 100)
+            frames[utt] = np.linspace(1, 3, 10 + i).astype(np.float32)
+        write_lines(folder / "raw" / name / "wav.scp", wavs)
+        if name == "test":
+            offsets = write_ark(made / "frame_mos.ark", frames)
+            places = {u: f"{made}/frame_mos.ark:{at}" for u, at in offsets.items()}
+            write_lines(made / "frame_mos.scp", places)
+    shown = [x for x in command(folder) if not x.endswith("@-26dB")]
+    main([*shown, "--report"])
+    data = page_data(folder / "hyp/test/report.html")
+    assert data["title"] == "test" and data["grouped_by"] == "system"
+    assert len(data["groups"]) == 10 and data["columns"] == ["label", "minus label"]
+    means = [group["mean"] for group in data["groups"]]
+    assert means == sorted(means, reverse=True)
+    labels = read_floats(folder / "raw/test/utt2mos")
+    for clip in data["clips"]:
+        label = labels[clip["name"]]
+        assert clip["numbers"][0] == pytest.approx(label, abs=1e-4)
+        assert clip["numbers"][1] == pytest.approx(clip["score"] - label, abs=2e-4)
+        assert clip["src"] == f"../../audio/test/{clip['name']}.wav"
+        assert (clip["from"], clip["to"]) == (1, 3)
+        assert clip["span"] == pytest.approx(clip["seconds"], abs=1e-3)
+    plain = page_data(folder / "hyp/more/test/report.html")
+    assert [g["name"] for g in plain["groups"]] == ["more/test"]
+    assert not any("frames" in clip for clip in plain["clips"])
+    before = state(folder)
+    again = (folder / "hyp/test", folder / "raw/test", "test", "m", Labels())
+    judge = data["model"]
+    write_set_page(*again[:3], judge, Labels())
+    assert state(folder) == before
+    labels["u00"] = 4.9
+    write_lines(folder / "raw/test/utt2mos", labels)
+    write_set_page(*again)
+    data = page_data(folder / "hyp/test/report.html")
+    assert data["clips"][0]["numbers"][0] == 4.9
+    write_lines(folder / "hyp/test/utt2mos", dict.fromkeys(labels, 2.5))
+    write_set_page(*again, embed_audio=0.01)
+    data = page_data(folder / "hyp/test/report.html")
+    assert data["clips"][0]["score"] == 2.5
+    assert 0 < sum("embedded" in clip for clip in data["clips"]) < 30
+    ark = folder / "hyp/test/frame_mos.ark"
+    ark.write_bytes(ark.read_bytes()[:100])
+    (folder / "hyp/test/report.html").unlink()
+    with pytest.raises(UserError, match="no frame scores at .*predict the set again"):
+        write_set_page(*again)
+
+
+def test_a_page_says_what_is_missing(folder, capsys):
+    assert run(main, [*command(folder), "--report"]) == 1
+    assert "raw/test/wav.scp: cannot be read" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--data_dirs", "x", "--rows_dir", "x", "--train_dir", "x", "--report"])
+    assert "--report needs --hyp_dir" in capsys.readouterr().err

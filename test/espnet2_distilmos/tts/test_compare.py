@@ -1,6 +1,7 @@
 """Tables over decode folders, and the choice of a checkpoint."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.tts.compare import choose, find_decoded, load_decoded, table
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import write_yaml
+from espnet2_distilmos.utils.files import read_yaml, write_yaml
 
 
 def write_scores(folder, mos, judge="a", failed=(), labels=None):
@@ -184,3 +185,33 @@ def test_select_scores_and_chooses(tmp_path, tools, tiny_model, capsys):
         assert same[0]["label"] == "tts_x/decode_2epoch/dev" and same[0]["p"] == 1
     scored = [p.parent.parent.name for p in tmp_path.rglob("utt2pmos")]
     assert scored == ["dev"] * 3
+
+
+def test_a_page_of_decode_folders(exp, tmp_path, tools, capsys):
+    """Utterances are paired by ID; of what has no audio, only the score is there."""
+    folders = [exp / f"tts_vits/{name}/dev/wav" for name in ("9epoch", "10epoch")]
+    tools.wav(tmp_path / "a b.wav", 0.5)
+    (folders[0] / "wav.scp").write_text(f"utt000 {tmp_path}/a b.wav\nutt001 gone.wav\n")
+    made = read_yaml(folders[1] / "pmos_provenance.yaml")
+    made["failed"] = {"<b>": "too short"}
+    write_yaml(folders[1] / "pmos_provenance.yaml", made)
+    report = tmp_path / "report.html"
+    command = ["compare-tts", *map(str, folders), "--report", str(report)]
+    assert cli(command) == 0
+    assert "10epoch" in capsys.readouterr().out  # the table, as without
+    block = re.search(r'id="data">(.*?)</script>', report.read_text(), re.S)
+    data = json.loads(block[1])
+    assert [(g["name"], g["n"], g["failed"]) for g in data["groups"]] == [
+        ("tts_vits/9epoch/dev", 100, 0),
+        ("tts_vits/10epoch/dev", 100, 1),
+    ]
+    (pair,) = data["pairs"]
+    assert pair["n"] == 100 and pair["interval"][0] < 0.3 < pair["interval"][1]
+    assert data["grouped_by"] == "decode folder"
+    heard, gone, unknown = data["clips"][:3]
+    assert (heard["src"], heard["seconds"]) == ("a%20b.wav", 0.5) and heard["wave"]
+    assert "no such file" in gone["warnings"][0] and "wave" not in gone
+    assert unknown["warnings"] == ["its audio file is not known"]
+    assert "src" not in unknown
+    assert data["clips"][-1]["error"] == "too short"
+    assert cli(["compare-tts", str(report), "--report", str(report)]) == 1

@@ -65,6 +65,8 @@ score_test_sets() {
         set_row_options "${expdir}/reference_rows"
         opts+=(--reference "${expdir}/reference_rows")
     fi
+    ! "${report}" || row_opts+=(--report)
+    [ -z "${embed_audio}" ] || row_opts+=(--embed_audio "${embed_audio}")
     ${python} -m espnet2_distilmos.bin.score_sets \
         --data_dirs "${scored[@]/#/${dumpdir}/raw/}" --root "${dumpdir}/raw" \
         --hyp_dir "${mos_exp}/${inference_tag}" --train_config "${mos_exp}/config.yaml" \

@@ -21,6 +21,7 @@ model=               # Folder, zip, checkpoint, exported file, Hub repository, E
 batchsize=           # Utterances a batch; changes no score.
 outdir=              # Results (default: beside wav.scp); with one decode folder only.
 table=               # Write the table to this file, too.
+report=              # Write a page to look at and listen to, report.html, too.
 python=              # Python with espnet2_distilmos (default: see below).
 distilmos_root=      # The DistilMOS checkout; setup.sh fills it in.
 
@@ -39,6 +40,7 @@ folder is a decoded set (exp/tts_x/decode_y/dev, with wav/wav.scp in it) or anyt
   --batchsize N          utterances a batch; changes no score
   --outdir DIR           results (default: beside wav.scp); with one folder only
   --table FILE           write the table to this file, too
+  --report FILE          write a page to look at and listen to (HTML)
   --python FILE          Python with espnet2_distilmos (default: python3 of the recipe if
                          it has the package, else that of the DistilMOS checkout)
 EOF
@@ -137,6 +139,7 @@ done
 
 if [ ${#_scored[@]} -gt 0 ]; then
     _compare=("${python}" -m espnet2_distilmos.bin.compare_tts "${_scored[@]}")
+    [ -z "${report}" ] || _compare+=(--report "${report}")
     if [ -n "${table}" ]; then
         "${_compare[@]}" --output "${table}"
         cat "${table}"
