@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# tiny_mos: the model in the wheel, from nothing. On the CPU, 40 minutes on 2 cores.
+# tiny_mos: the model in the package, from nothing. On the CPU, 50 minutes on 2 cores.
 #
 # Three trainings of Whisper tiny.en, of which the options given here go to each:
-#   predicted  on degraded and synthetic speech with labels of Distill-MOS and PESQ
+#   predicted  on degraded and synthetic speech, labelled with PESQ and Distill-MOS
 #   folds      from there on human ratings, six times without a sixth of their systems:
 #              how good the last one is on what it has not heard
-#   human      the same on all human ratings: the model that is exported
-# The last two need P835 and CODEC_MUSHRA (db.sh).
+#   human      the same on all human ratings: the model that is put into the package
+# The last two need P835 and CODEC_MUSHRA (db.sh). Tables of all: exp/JUDGED.md.
 set -e
 set -u
 set -o pipefail
@@ -15,6 +15,11 @@ log() {
     local fname=${BASH_SOURCE[1]##*/}
     echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
 }
+. ./db.sh
+test_sets="test_speaker order_noise order_voices"
+rated=true
+[ -n "${P835}" ] && [ -n "${CODEC_MUSHRA}" ] || rated=false
+! "${rated}" || test_sets+=" human"
 
 given=("$@")
 recipe() {
@@ -25,7 +30,7 @@ recipe() {
         --max_frames 60000 \
         --train_set train \
         --valid_set valid \
-        --test_sets "test_speaker order_noise order_voices" \
+        --test_sets "${test_sets}" \
         --set_notes local/set_notes.yaml \
         "$@" "${given[@]}"
 }
@@ -41,15 +46,37 @@ from_predicted() {
         "$@"
 }
 
-log "Training 1 of 3: labels of Distill-MOS and PESQ"
+case " $* " in
+*" --help "* | *" -h "*)
+    recipe
+    exit 0
+    ;;
+esac
+log "Training 1 of 3: labels of PESQ and Distill-MOS"
 recipe --tag predicted
-case " $* " in *" --help "* | *" -h "*) exit 0 ;; esac
-if [ ! -d data/human ]; then
+if ! "${rated}"; then
     log "No human ratings (P835 and CODEC_MUSHRA, see db.sh): trainings 2 and 3 are left out"
     exit 0
 fi
 log "Training 2 of 3: human ratings, in six folds of systems"
+folds=cv6_system_human_with_replay
 from_predicted --folds 6 --fold_by system --fold_set human --fold_train_set replay \
     --reference_rows false
 log "Training 3 of 3: all human ratings"
-from_predicted --train_set replay_human
+from_predicted --train_set replay_human --test_sets "test_speaker order_noise order_voices"
+
+. ./path.sh
+tag=inference_valid.mos_loss.best
+out_of_fold=exp/${folds}/mos_human/${tag}/${folds}/utt2mos
+[ -f "${out_of_fold}" ] || exit 0 # --stop_stage
+orders() { echo "$1/order_noise/utt2mos" "$1/order_voices/utt2mos"; }
+zero_shot=exp/mos_predicted/inference_valid.srcc.best
+# shellcheck disable=SC2046  # two files
+python3 -m mini_mos.bin.judge_tiny_mos --output exp/JUDGED.md \
+    --row "out of fold" "${out_of_fold}" $(orders "exp/mos_human/${tag}") \
+    --row "predicted labels alone" "${zero_shot}/human/utt2mos" $(orders "${zero_shot}")
+local/embed.sh --model_file exp/mos_human/valid.mos_loss.best.pth \
+    --clips data/test_speaker/wav.scp \
+    --ref_utt2mos data/human/utt2mos --hyp_utt2mos "${out_of_fold}" \
+    --utt2sys data/human/utt2sys \
+    --calibration_data "284 clips of 21 conditions: noise (P.835) and codecs (MUSHRA)"
