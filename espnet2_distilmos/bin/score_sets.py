@@ -103,6 +103,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
     from espnet2_distilmos.packs.calibration_record import labels_of
+    from espnet2_distilmos.report.further_scales import score_scales
     from espnet2_distilmos.report.scales import differing
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
     from espnet2_distilmos.utils.datadir import named_sets
@@ -124,6 +125,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         for name, folder in sets.items():
             if score_folder(Path(args.hyp_dir) / name, folder, predicted=model):
                 logging.info(f"Scored: {Path(args.hyp_dir) / name}")
+            score_scales(Path(args.hyp_dir) / name, folder, name, model)
     if args.rows_dir is not None:
         _write_rows(args)
     if args.hyp_dir is not None:

@@ -14,6 +14,7 @@ class Backend(Protocol):
     Attributes:
         device: where it runs.
         labels: what it was trained to predict; false without a record.
+        scales: names of the further scales that it predicts beside the MOS.
         calibration: a sentence on it, or None.
         frame_shift: seconds between two frame scores.
         min_samples: the fewest samples of which there is a frame.
@@ -22,6 +23,7 @@ class Backend(Protocol):
 
     device: Any
     labels: Labels
+    scales: Sequence[str]
     calibration: Optional[str]
     frame_shift: float
     min_samples: int

@@ -141,6 +141,11 @@ class LabelInfo:
             scales=(),
         )
 
+    def on_scale(self, scale: Tuple[float, float]) -> "LabelInfo":
+        """Return the same with the MOS on another scale; further scales stay."""
+        scales = (replace(x, scale=x.scale or self.scale) for x in self.scales)
+        return replace(self, scale=scale, scales=tuple(scales))
+
     @property
     def what(self) -> str:
         """E.g. `PESQ MOS-LQO (objective; scale 1 to 4.64), not human ratings`."""

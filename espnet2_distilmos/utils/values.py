@@ -106,3 +106,8 @@ def to_scores(text: str) -> Dict[str, float]:
 def from_scores(scores: Dict[str, float]) -> str:
     """Return the text of which :func:`to_scores` makes `scores`, to 6 decimals."""
     return " ".join(f"{k}:{v:.6f}" for k, v in scores.items()) or NO_RATINGS
+
+
+def scales_shown(names: Iterable[str]) -> str:
+    """Return the scales of a model as people read them, the first one first."""
+    return ", ".join([FIRST_SCALE, *names])

@@ -328,8 +328,8 @@ def test_a_graph_that_scores_otherwise_is_not_written(
     kept = export._score
 
     def other(network, clip):
-        mos, frames = kept(network, clip)
-        return mos + 2e-4, frames
+        score = kept(network, clip)
+        return score._replace(mos=score.mos + 2e-4)
 
     monkeypatch.setattr(export, "_score", other)
     with pytest.raises(UserError, match="nothing written, the graph does not score"):
