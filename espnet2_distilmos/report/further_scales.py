@@ -25,7 +25,11 @@ LABELLED = "labelled"
 
 
 def score_scales(
-    folder: PathLike, data_dir: PathLike, title: str, predicted: Labels
+    folder: PathLike,
+    data_dir: PathLike,
+    title: str,
+    predicted: Labels,
+    draw: bool = True,
 ) -> None:
     """Score and draw `<folder>/utt2scores` against a set's, scale by scale.
 
@@ -38,6 +42,7 @@ def score_scales(
         data_dir: the set.
         title: heading of the pictures.
         predicted: what the model was trained to predict.
+        draw: whether to draw `scatter.png`.
 
     Raises:
         UserError: a malformed file, or clips that were not predicted.
@@ -75,8 +80,9 @@ def score_scales(
         of_scale = predicted.of_scale(scale)
         if score_folder(place, place / LABELLED, predicted=of_scale):
             logging.info(f"Scored: {place}")
-        words = (f"{title}, {scale}", of_scale.axis if predicted else scale)
-        draw_scatter(place, place / LABELLED, *words)
+        if draw:
+            words = (f"{title}, {scale}", of_scale.axis if predicted else scale)
+            draw_scatter(place, place / LABELLED, *words)
 
 
 def _write(
