@@ -256,11 +256,11 @@ class DistilMOSLoss(torch.nn.Module):
         there = torch.isfinite(labels)
         # All outputs take part, some with no error: processes that share a batch wait
         # for a gradient of each.
-        labels = torch.where(there, labels.to(scores.dtype), scores.detach())
+        labels = torch.where(there, labels, scores.detach().to(labels.dtype))
         if self.scale_units is not None:
-            worth = scores.new_tensor(self.scale_units)
+            worth = labels.new_tensor(self.scale_units)
             scores, labels = (self.unit * x / worth for x in (scores, labels))
-        weights = torch.cat([torch.ones_like(there[:, :1]), there], 1).to(scores.dtype)
+        weights = torch.cat([torch.ones_like(there[:, :1]), there], 1).to(labels.dtype)
         weights = weights / (weights.sum(1, keepdim=True) * len(weights))
         pairs = ((predicted, scores), (target, labels))
         both = [torch.cat([mos.unsqueeze(1), more], 1).flatten() for mos, more in pairs]
