@@ -245,3 +245,12 @@ def test_pairs_of_clips_are_of_the_mos():
 def test_bad_units():
     with pytest.raises(ValueError, match="scale_units must be above 0"):
         DistilMOSLoss(scale_units=[1.0, 0.0])
+
+
+def test_labels_are_not_rounded_to_half_precision():
+    loss = DistilMOSLoss(token_weight=0)
+    half = torch.bfloat16
+    scores, label = torch.tensor([[3.0]], dtype=half), torch.tensor([[3.203]])
+    mos = torch.tensor([2.0])
+    found, _ = loss(mos.to(half), mos, scores=scores, labels=label)
+    assert found.item() == pytest.approx(0.203 / 2, abs=1e-6)
