@@ -329,3 +329,26 @@ def test_a_list_of_clips(stage_6, model, tmp_path):
         assert cli(["inference", *given, "--data_path_and_name_and_type", scp]) == 0
         assert len(read_scores(tmp_path / "utt2scores")) == 24
         (tmp_path / "utt2scores").unlink()
+
+
+def test_a_further_score_that_is_no_number_is_an_error(engine, wavs, monkeypatch):
+    score_clips = engine.score_clips
+
+    def second_is_broken(clips):
+        first, second = score_clips(clips)
+        (_, frames), other = second.further
+        return [first, second._replace(further=((float("nan"), frames), other))]
+
+    monkeypatch.setattr(engine, "score_clips", second_is_broken)
+    fine, broken = engine.score_files(wavs[:2])
+    assert fine["scores"]["SIG"] and "no finite score" in broken["error"]
+    assert broken["mos"] is None and "scores" not in broken
+
+
+def test_a_stream_scores_as_the_same_clip_in_memory(engine, tools):
+    clip = tools.speech(61.7)
+    blocks = (clip[i : i + 160000] for i in range(0, len(clip), 160000))
+    score = engine.score_stream(blocks)
+    found = [value for value, _ in score.further]
+    expected = engine(clip)["scores"]
+    assert found == pytest.approx([expected[s] for s in SCALES], abs=1e-4)
