@@ -165,6 +165,7 @@ def _score_sets(args: argparse.Namespace) -> None:
 
 
 def _score_list(args: argparse.Namespace) -> None:
+    from espnet2_distilmos.inference.outputs import outputs_of
     from espnet2_distilmos.utils.stamp import audio_request, is_whole
 
     wav_scp = args.data_path_and_name_and_type[0]
@@ -177,9 +178,8 @@ def _score_list(args: argparse.Namespace) -> None:
     if args.corpus is not None:
         request["corpus"] = args.corpus
     output = Path(args.output_dir)
-    names = ("utt2mos", "frame_mos.scp", "frame_mos.ark")
     if is_whole(
-        output / "inference.yaml", request, lambda _: [output / n for n in names]
+        output / "inference.yaml", request, lambda stamp: outputs_of(output, stamp)
     ):
         return
     model = _load_model(args)

@@ -67,7 +67,7 @@ def get_parser() -> argparse.ArgumentParser:
         "options",
         nargs="+",
         help="After --: the options of distilmos_train, of which those of the upstream "
-        "count",
+        "count, and `readout_layers` and `scales` of predictor_conf",
     )
     return parser
 
@@ -79,6 +79,7 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.tokens.probe_start import write_probe_start
     from espnet2_distilmos.train.options import options_of, upstream_conf_of
+    from espnet2_distilmos.train.scales import scales_of
 
     options = options_of(args.options)
     conf = upstream_conf_of(options)
@@ -92,6 +93,7 @@ def main(cmd=None) -> None:
         args.n_jobs,
         args.seed,
         (options.predictor_conf or {}).get("readout_layers"),
+        scales_of(options.predictor_conf),
     )
 
 

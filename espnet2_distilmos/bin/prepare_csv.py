@@ -32,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
         epilog=takes.examples(
             "distilmos prepare-csv --csv my_test/scores.csv",
             "distilmos prepare-csv --csv scores.csv --label_kind human "
-            "--label_name MOS --scale 1,5 --test_fraction 0.2 --seed 1",
+            "--label_name MOS --scale 1,5 --scales 'noisiness coloration'",
         ),
     )
     parser.add_argument("--csv", required=True, help="The table")
@@ -63,6 +63,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--corpus", default="", help="Name of the corpus (empty: that of the CSV)"
+    )
+    parser.add_argument(
+        "--scales",
+        default="",
+        metavar="NAMES",
+        help="Columns that are further scales (into utt2scores), with the same ends; "
+        "a field may be empty",
     )
     parser.add_argument(
         "--valid_fraction", type=takes.number, default=0.1, help="Share of valid"
@@ -99,6 +106,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         args.seed,
         args.skip_bad,
         labels,
+        args.scales.split(),
     )
     for line in told:
         logging.info(line)

@@ -117,6 +117,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         parser.error("--rows_dir needs --train_dir")
     set_up_logging()
     from espnet2_distilmos.packs.calibration_record import labels_of
+    from espnet2_distilmos.report.further_scales import score_scales
     from espnet2_distilmos.report.scales import differing
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
     from espnet2_distilmos.utils.datadir import named_sets
@@ -138,6 +139,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         for name, folder in sets.items():
             if score_folder(Path(args.hyp_dir) / name, folder, predicted=model):
                 logging.info(f"Scored: {Path(args.hyp_dir) / name}")
+            score_scales(Path(args.hyp_dir) / name, folder, name, model)
     if args.rows_dir is not None:
         _write_rows(args)
     if args.hyp_dir is not None:
@@ -154,6 +156,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 
 def _write_rows(args: argparse.Namespace) -> None:
+    from espnet2_distilmos.report.further_scales import SCORES
     from espnet2_distilmos.report.probe import remove_outdated_probes
     from espnet2_distilmos.report.reference import write_reference_rows
     from espnet2_distilmos.report.scored import score_rows
@@ -168,7 +171,8 @@ def _write_rows(args: argparse.Namespace) -> None:
     probe = None
     if args.upstream_config is not None:
         from espnet2_distilmos.model.upstream.config import UpstreamConfig
-        from espnet2_distilmos.tokens.probe import write_linear_probe
+        from espnet2_distilmos.tokens.layout import statistics_file
+        from espnet2_distilmos.tokens.probe import FEATURES, write_linear_probe
 
         probe = write_linear_probe(
             sets,
@@ -184,6 +188,18 @@ def _write_rows(args: argparse.Namespace) -> None:
     if args.shipped_rows is not None:
         add_shipped_rows(args.shipped_rows, args.rows_dir, sets.test_dirs)
     score_rows(args.rows_dir, sets.test_dirs, train_dir=sets.train_dir)
+    if args.hyp_dir is None or not any(
+        (Path(args.hyp_dir) / name / SCORES).exists() for name in sets.test_dirs
+    ):
+        return  # of the MOS alone
+    from espnet2_distilmos.report.scale_rows import write_scale_rows
+
+    features = {}
+    if probe is not None:
+        place = Path(args.rows_dir) / FEATURES / probe.name
+        names = (sets.train_name, *sets.test_dirs)
+        features[probe.folder.name] = {n: statistics_file(place / n) for n in names}
+    write_scale_rows(sets, args.rows_dir, features, args.seed)
 
 
 if __name__ == "__main__":

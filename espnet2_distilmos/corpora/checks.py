@@ -86,6 +86,7 @@ def check_sets(
     sets: Mapping[str, Sequence[Entry]],
     known: Optional[Mapping[str, str]] = None,
     scale: Tuple[float, float] = SCALE,
+    on_scale: Optional[Mapping[str, Tuple[float, float]]] = None,
 ) -> Tuple[Dict[str, List[Clip]], List[Finding]]:
     """Check every clip of every set.
 
@@ -99,6 +100,8 @@ def check_sets(
         sets: name of the set -> its clips; training set first, test sets last.
         known: ID -> reason why the published clip is left out.
         scale: lowest and highest label (MOS).
+        on_scale: further label -> its lowest and highest value. One beyond is left out,
+            with a finding; the clip is kept.
 
     Returns:
         Clips of each set, sorted by the bytes of the ID, and the findings.
@@ -122,14 +125,18 @@ def check_sets(
                 findings.append(Finding(dset, utt, "in two sets", detail))
                 continue
             owner[utt] = dset
-            clip = _check_clip(dset, entries, scale, findings)
+            clip = _check_clip(dset, entries, scale, on_scale or {}, findings)
             if clip is not None:
                 clips[dset].append(clip)
     return {dset: clips[dset] for dset in sets}, findings
 
 
 def _check_clip(
-    dset: str, entries: Sequence[Entry], scale, findings: List[Finding]
+    dset: str,
+    entries: Sequence[Entry],
+    scale: Tuple[float, float],
+    on_scale: Mapping[str, Tuple[float, float]],
+    findings: List[Finding],
 ) -> Optional[Clip]:
     entry = entries[0]
 
@@ -170,13 +177,17 @@ def _check_clip(
         return leave_out("unreadable audio", str(e))
     more = {}
     for name, text in entry.more.items():
+        kind = f"no number as {name}"
         try:
-            more[name] = to_float(text)
+            value = to_float(text)
+            low, high = on_scale.get(name, (value, value))
+            if not low <= value <= high:
+                kind = f"{name} outside {low:g} to {high:g}"
+                raise ValueError(kind)
+            more[name] = value
         except ValueError:
             detail = f"{text!r}; {entry.where}"
-            findings.append(
-                Finding(dset, entry.utt, f"no number as {name}", detail, kept=True)
-            )
+            findings.append(Finding(dset, entry.utt, kind, detail, kept=True))
     return Clip(entry.utt, str(entry.wav), mos, entry.system, more, entry.speaker)
 
 

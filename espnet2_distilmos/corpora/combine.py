@@ -41,10 +41,11 @@ def combine_sets(parts: Sequence[Part], output_dir: PathLike) -> None:
 
     The corpus' name goes before IDs of utterances, systems, speakers and listeners
     (`bvcc-sys64e2f`), so that they stay apart; `utt2corpus` says where a clip is from.
-    Clips of a set without `utt2ratings` have none (`-`). Systems are kept only if all
-    sets have them. `combined.yaml` records what was combined, `labels.yaml` what the
-    labels of each corpus are. Paths are written relative to the current folder. It is
-    told where the labels are on different scales.
+    Clips of a set without `utt2ratings` have none (`-`), those of one without
+    `utt2scores` no further labels. Systems are kept only if all sets have them.
+    `combined.yaml` records what was combined, `labels.yaml` what the labels of each
+    corpus are. Paths are written relative to the current folder. It is told where the
+    labels are on different scales.
 
     Args:
         parts: the sets.
@@ -106,6 +107,7 @@ def _join(loaded: List[Tuple[Part, DataDir]]) -> DataDir:
             f"{', '.join(without)}: no utt2sys, so the joint set has no systems"
         )
     rated = any(data.ratings is not None for _, data in loaded)
+    scaled = any(data.scores is not None for _, data in loaded)
     whole = DataDir(
         wavs={},
         mos={},
@@ -113,6 +115,7 @@ def _join(loaded: List[Tuple[Part, DataDir]]) -> DataDir:
         speakers={},
         corpora={},
         ratings={} if rated else None,
+        scores={} if scaled else None,
     )
     for part, data in loaded:
         start = Path(os.path.relpath(part.audio_root))
@@ -130,6 +133,8 @@ def _join(loaded: List[Tuple[Part, DataDir]]) -> DataDir:
             whole.corpora[utt] = part.corpus
             if whole.systems is not None:
                 whole.systems[utt] = f"{part.corpus}-{data.systems[old]}"
+            if scaled:
+                whole.scores[utt] = data.scores[old] if data.scores else {}
             if rated:
                 whole.ratings[utt] = [
                     (f"{part.corpus}-{who}", score)

@@ -184,15 +184,21 @@ def _outputs(output_dir: Path, data: DataDir) -> Iterator[Path]:
 
 def _tell_odd_labels(data_dir: Path, data: DataDir, labels: Labels) -> None:
     """Warn of labels off their scale; they are kept: theirs may be another."""
-    low, high = labels.scale
-    odd = {u: m for u, m in (data.mos or {}).items() if not low <= m <= high}
-    if odd:
-        utt, mos = next(iter(odd.items()))
-        logging.warning(
-            f"{data_dir / 'utt2mos'}: {len(odd)} of {len(data.mos)} labels are outside "
-            f"{scale_words(labels.scale)}, e.g. {utt} {mos:g}; right only on another "
-            f"scale, to be named in {data_dir / LABELS}"
-        )
+    found = {"": (data.mos or {}, labels)}
+    for name in dict.fromkeys(s for x in (data.scores or {}).values() for s in x):
+        values = {u: x[name] for u, x in (data.scores or {}).items() if name in x}
+        found[f"{name} "] = values, labels.of_scale(name)
+    for name, (values, of_scale) in found.items():
+        low, high = of_scale.scale
+        odd = {u: m for u, m in values.items() if not low <= m <= high}
+        if odd:
+            utt, mos = next(iter(odd.items()))
+            logging.warning(
+                f"{data_dir / ('utt2scores' if name else 'utt2mos')}: {len(odd)} of "
+                f"{len(values)} {name}labels are outside "
+                f"{scale_words(of_scale.scale)}, e.g. {utt} {mos:g}; right only on "
+                f"another scale, to be named in {data_dir / LABELS}"
+            )
 
 
 def _tell_odd_audio(output_dir: Path, odd: Dict[str, str]) -> None:

@@ -25,6 +25,7 @@ PUBLISHED = Published(
     }
 )
 DIMENSIONS = ("noi", "col", "dis", "loud")
+SCALES = {name.upper(): name for name in DIMENSIONS}
 
 
 def read_nisqa(corpus_dir: PathLike) -> Listing:
@@ -39,7 +40,8 @@ def read_nisqa(corpus_dir: PathLike) -> Listing:
 
     IDs are `<part>-<file>`, systems `<part>-<con>` (the condition), since files and
     conditions are numbered anew in each part. The dimensions noisiness, coloration,
-    discontinuity and loudness are kept as `utt2noi`, `utt2col`, `utt2dis`, `utt2loud`.
+    discontinuity and loudness are kept as `utt2noi`, `utt2col`, `utt2dis`, `utt2loud`,
+    and as scales NOI, COL, DIS, LOUD in `utt2scores`.
 
     Args:
         corpus_dir: folder that holds the parts.
@@ -51,7 +53,7 @@ def read_nisqa(corpus_dir: PathLike) -> Listing:
     places = [(root, part) for root in (".", "NISQA_Corpus") for part in parts]
     # Any part will do: many have only the test sets.
     folder = find_folder(corpus_dir, [f"{r}/{p}" for r, p in places], "deg").parent
-    listing = Listing(PUBLISHED)
+    listing = Listing(PUBLISHED, scales=SCALES)
     for dset, of_set in PARTS.items():
         for part in of_set:
             path = folder / part / f"{part}_file.csv"

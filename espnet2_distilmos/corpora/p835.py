@@ -30,6 +30,7 @@ PUBLISHED = Published(
 )
 # Column -> name of the file beside utt2mos.
 MORE = {"MOS_SIG": "sig", "MOS_BAK": "bak", "n votes": "votes"}
+SCALES = {"SIG": "sig", "BAK": "bak"}
 
 
 def read_p835(corpus_dir: PathLike) -> Listing:
@@ -50,7 +51,7 @@ def read_p835(corpus_dir: PathLike) -> Listing:
     noise and modulation, so neither set may teach what the other asks. The speaker is
     the talker, `f1`. The label is MOS_OVRL (overall quality); those of the signal and
     of the background, and the number of votes, are kept as `utt2sig`, `utt2bak` and
-    `utt2votes`.
+    `utt2votes`, the first two as scales in `utt2scores` too.
 
     Args:
         corpus_dir: the checkout, or the folder with the workbook.
@@ -61,7 +62,7 @@ def read_p835(corpus_dir: PathLike) -> Listing:
     places = (".", "p835_reference_conditions")
     folder = find_folder(corpus_dir, places, WORKBOOK)
     path = folder / WORKBOOK
-    listing = Listing(PUBLISHED, tables=[path], splits=SPLIT)
+    listing = Listing(PUBLISHED, tables=[path], splits=SPLIT, scales=SCALES)
     needed = ("short_file_name", "condition_num", "MOS_OVRL", *MORE)
     tables = read_sheets(path, needed, [sheet for sheet, _ in PARTS.values()])
     for dset, (sheet, audio) in PARTS.items():

@@ -50,6 +50,8 @@ class Listing:
         splits: set -> systems, of a corpus that has no split: further sets, of whole
             systems, made of the clips of `sets`.
         scale: lowest and highest label.
+        scales: further scale -> its name in `more` of the clips, in order; written to
+            `utt2scores`.
     """
 
     published: Published
@@ -61,6 +63,7 @@ class Listing:
     ratings: Dict[str, Ratings] = field(default_factory=dict)
     splits: Mapping[str, Collection[str]] = field(default_factory=dict)
     scale: Tuple[float, float] = SCALE
+    scales: Mapping[str, str] = field(default_factory=dict)
 
     def entries(self) -> List[Entry]:
         """Return the clips of all sets."""
@@ -79,8 +82,8 @@ def write_corpus(
     Writes::
 
         <data_dir>/<set>/         wav.scp utt2mos utt2sys utt2spk spk2utt, and
-                                  utt2<name> for further labels, utt2ratings if there
-                                  are ratings
+                                  utt2<name> for further labels, utt2scores if some
+                                  of them are scales, utt2ratings if there are ratings
         <data_dir>/skipped.txt    what was left out or is odd, a line each:
                                   set, clip, skipped or kept, kind, detail
         <data_dir>/corpus.yaml    counts, published and found, tables and options
@@ -101,7 +104,8 @@ def write_corpus(
         raise UserError(
             f"{name}: none of {', '.join(listing.absent.values())} is there"
         )
-    sets, findings = check_sets(listing.sets, listing.known, listing.scale)
+    on_scale = dict.fromkeys(listing.scales.values(), listing.scale)
+    sets, findings = check_sets(listing.sets, listing.known, listing.scale, on_scale)
     made, unused = split_by_system(sets, listing.splits)
     sets.update(made)
     findings = listing.findings + findings + unused
@@ -131,7 +135,7 @@ def write_corpus(
             # What another folder of the corpus had must not pass for this one's.
             (data_dir / dset / "wav.scp").unlink(missing_ok=True)
         for dset, clips in sets.items():
-            _write_set(data_dir / dset, dset, clips, ratings, findings)
+            _write_set(data_dir / dset, dset, clips, ratings, listing.scales, findings)
         _write_findings(data_dir, findings)
         write_yaml(
             data_dir / "corpus.yaml",
@@ -210,6 +214,7 @@ def _write_set(
     dset: str,
     clips: Sequence[Clip],
     ratings: Mapping[str, Ratings],
+    scales: Mapping[str, str],
     findings: List[Finding],
 ) -> None:
     # `wav.scp`, written last, says that the folder is whole.
@@ -220,9 +225,16 @@ def _write_set(
     for name in sorted({name for clip in clips for name in clip.more}):
         values = {c.utt: c.more[name] for c in clips if name in c.more}
         write_lines(folder / f"utt2{name}", values)
+    scores = None
+    if scales:
+        scores = {
+            c.utt: {s: c.more[name] for s, name in scales.items() if name in c.more}
+            for c in clips
+        }
     DataDir(
         wavs={c.utt: c.wav for c in clips},
         mos={c.utt: c.mos for c in clips},
         systems={c.utt: c.system for c in clips},
         speakers={c.utt: c.speaker or c.utt for c in clips},
+        scores=scores,
     ).save(folder)

@@ -15,6 +15,7 @@ class Backend(Protocol):
     Attributes:
         device: where it runs.
         labels: what it was trained to predict; false without a record.
+        scales: names of the further scales that it predicts beside the MOS.
         calibration: a sentence on it, or None.
         frame_shift: seconds between two frame scores.
         min_samples: the fewest samples of which there is a frame.
@@ -23,6 +24,7 @@ class Backend(Protocol):
 
     device: Any
     labels: Labels
+    scales: Sequence[str]
     calibration: Optional[str]
     frame_shift: float
     min_samples: int

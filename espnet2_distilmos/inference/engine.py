@@ -19,18 +19,17 @@ import numpy as np
 from espnet2_distilmos.inference.audio import Checks, from_array
 from espnet2_distilmos.inference.backend import Backend
 from espnet2_distilmos.inference.files import Score, score_files
-from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, stitch
+from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, joined
 from espnet2_distilmos.packs.interval_record import bounds, half_width
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.label_info import scale_words
+from espnet2_distilmos.utils.values import FIRST_SCALE
 
 if TYPE_CHECKING:
     import torch
-
-Piece = Tuple[int, np.ndarray]
 
 
 class DistilMOSInference:
@@ -39,6 +38,7 @@ class DistilMOSInference:
     A clip's score is the same (1e-4 on a CPU) alone and in any batch. Attribute
     `labels` says what the model was trained to predict
     (:class:`espnet2_distilmos.utils.labels.Labels`); without a record it is false.
+    `scales` names the further scales that it predicts beside the MOS.
 
     Args:
         train_config: `config.yaml` that training saved; None = beside `model_file`. An
@@ -89,6 +89,7 @@ class DistilMOSInference:
         self.backend = _load(train_config, model_file, device, corpus, num_threads)
         self.device = self.backend.device
         self.labels = self.backend.labels
+        self.scales = tuple(self.backend.scales)
         self.calibration = self.backend.calibration
         self.half_width = half_width(self.backend, interval, model_file, corpus)
         self.frame_shift = self.backend.frame_shift
@@ -141,7 +142,8 @@ class DistilMOSInference:
         Returns:
             `mos`: float, not clipped; `mos_low`, `mos_high` if `interval` was given;
             `frame_mos`: (T,) float32; `frame_shift`: seconds between two of them;
-            `warnings`: what is odd about the clip or its score, a list of texts.
+            `warnings`: what is odd about the clip or its score, a list of texts. Of a
+            model with further scales also `scores`: scale -> score, `MOS` first.
 
         Raises:
             UserError: no audio, or too short for the upstream's CNN.
@@ -198,19 +200,19 @@ class DistilMOSInference:
         flat = [piece for pieces in windows for _, piece in pieces]
         scores = iter(self._score_windows(flat))
         return [
-            self.join([(first, *next(scores)) for first, _ in pieces])
+            self.join([(first, next(scores)) for first, _ in pieces])
             for pieces in windows
         ]
 
     def score_stream(self, blocks: Iterable[np.ndarray]) -> Score:
         """Score one clip that is too long to hold: (n,) blocks of it at 16 kHz."""
-        scored: List[Tuple[int, float, np.ndarray]] = []
+        scored: List[Tuple[int, Score]] = []
         waiting: List[Tuple[int, np.ndarray]] = []
         size = self.batch_size or max(self.batch_samples // self.windows.size, 1)
 
         def flush() -> None:
             scores = self._score_windows([piece for _, piece in waiting])
-            scored.extend((w[0], *score) for w, score in zip(waiting, scores))
+            scored.extend((w[0], score) for w, score in zip(waiting, scores))
             waiting.clear()
 
         for piece in self.windows.split(blocks):
@@ -231,12 +233,16 @@ class DistilMOSInference:
             )
 
     @staticmethod
-    def join(pieces: List[Tuple[int, float, np.ndarray]]) -> Score:
-        """Stitch windows: (first frame, score, (T_i,) frame scores) of each."""
+    def join(pieces: List[Tuple[int, Score]]) -> Score:
+        """Stitch windows: the first frame and the scores of each."""
         if len(pieces) == 1:
-            return pieces[0][1:]
-        frames = stitch([(first, frame_mos) for first, _, frame_mos in pieces])
-        return float(frames.mean(dtype=np.float64)), frames
+            return pieces[0][1]
+        starts = [first for first, _ in pieces]
+        of_scales = zip(*(score.further for _, score in pieces))
+        return Score(
+            *joined(starts, [score.frame_mos for _, score in pieces]),
+            tuple(joined(starts, [x for _, x in parts]) for parts in of_scales),
+        )
 
     def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
         """Return what the public methods return.
@@ -244,20 +250,23 @@ class DistilMOSInference:
         Raises:
             UserError: the score is not a finite number.
         """
-        mos, frame_mos = score
-        if not math.isfinite(mos):
+        scores = dict(zip(self.scales, (value for value, _ in score.further)))
+        if not all(map(math.isfinite, (score.mos, *scores.values()))):
             raise UserError(
                 f"no finite score (peak of the samples: {checks.peak:.3g}; more than 1 "
                 "is over full scale)"
             )
         warnings = checks.warnings()
-        low, high = self.labels.scale
-        if not low <= mos <= high:
-            warnings.append(f"score outside {scale_words(self.labels.scale)}")
+        for name, value in {"": score.mos, **scores}.items():
+            low, high = (self.labels.of_scale(name) if name else self.labels).scale
+            if not low <= value <= high:
+                what = f"{name} score" if name else "score"
+                warnings.append(f"{what} outside {scale_words((low, high))}")
         return {
-            "mos": mos,
-            **bounds(mos, self.half_width),
-            "frame_mos": frame_mos,
+            "mos": score.mos,
+            **bounds(score.mos, self.half_width),
+            **({"scores": {FIRST_SCALE: score.mos, **scores}} if scores else {}),
+            "frame_mos": score.frame_mos,
             "frame_shift": self.frame_shift,
             "warnings": warnings,
         }

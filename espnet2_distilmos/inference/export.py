@@ -4,9 +4,9 @@ import dataclasses
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import onnx
@@ -41,7 +41,7 @@ from espnet2_distilmos.packs.onnx_record import (
     read_record,
 )
 from espnet2_distilmos.packs.onnx_scan import MOST_BYTES, SUFFIX, is_onnx
-from espnet2_distilmos.packs.onnx_session import INPUT, OUTPUTS, OnnxSession
+from espnet2_distilmos.packs.onnx_session import FURTHER, INPUT, OUTPUTS, OnnxSession
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -75,7 +75,8 @@ def export_model(
     """Write a model as an `.onnx` file; nothing is written that was not compared.
 
     The graph takes (N,) float32 samples at 16 kHz and gives a score and (T,) frame
-    scores, on the mean scale of the training corpora.
+    scores, on the mean scale of the training corpora; with S further scales also (S,)
+    scores and (T, S) frame scores.
 
     Args:
         model: see :func:`espnet2_distilmos.packs.locate.locate_model`.
@@ -112,7 +113,8 @@ def export_model(
     with tempfile.TemporaryDirectory() as tmp:
         plain = Path(tmp) / "float32.onnx"
         _trace(traced, plain)
-        by_plain = OnnxSession(plain).run
+        n_scales = len(network.predictor.scales)
+        by_plain = _runner(plain, n_scales)
         found = _difference(by_torch, map(by_plain, made_up), "made-up clips")
         if not max(found.mos, found.frame_mos) <= TOLERANCE:
             raise UserError(
@@ -126,8 +128,8 @@ def export_model(
             _SMALLER[precision](plain, file)
             what = "given clips" if given else "made-up clips"
             compared = given or made_up
-            small = OnnxSession(file, stored_weights=precision == WEIGHTS8)
-            pairs = map(by_plain, compared), map(small.run, compared)
+            run_small = _runner(file, n_scales, stored_weights=precision == WEIGHTS8)
+            pairs = map(by_plain, compared), map(run_small, compared)
             found = _difference(*pairs, what)
             measured[f"{precision}_from_float32"] = dataclasses.asdict(found)
         interval = {} if precision != FLOAT32 else record.interval
@@ -191,6 +193,7 @@ def _record(
         min_samples=fewest_samples(network.upstream),
         source=source,
         labels=labels_of(config, train_config, model_file).as_list(),
+        scales=list(network.predictor.scales),
         upstream=shown["upstream"],
         predictor=shown["predictor"],
         corpus_offsets=offsets,
@@ -236,15 +239,27 @@ def _read(paths: Sequence[PathLike], fewest: int) -> List[np.ndarray]:
     return clips
 
 
+def _runner(
+    path: Path, n_scales: int, stored_weights: bool = False
+) -> Callable[[np.ndarray], Score]:
+    session = OnnxSession(path, n_scales=n_scales, stored_weights=stored_weights)
+    return lambda clip: Score(*session.run(clip))
+
+
 @torch.inference_mode()
 def _score(network: MOSNetwork, clip: np.ndarray) -> Score:
     prediction = network(torch.from_numpy(clip)[None], torch.tensor([len(clip)]))
-    return prediction.mos.item(), prediction.frame_mos[0].numpy()
+    score = Score(prediction.mos.item(), prediction.frame_mos[0].numpy())
+    if prediction.scores is None or prediction.frame_scores is None:
+        return score
+    frames = prediction.frame_scores[0].numpy().T
+    return score._replace(further=tuple(zip(prediction.scores[0].tolist(), frames)))
 
 
 def _trace(network: OneClipNetwork, path: Path) -> None:
     """Write the graph. By tracing: torch's newer export keeps lengths as they are."""
     example = torch.zeros(SAMPLE_RATE)
+    outputs = [*OUTPUTS, *(FURTHER if network.predictor.scales else ())]
     with torch.no_grad(), warnings.catch_warnings():
         # Of what Python decides along the way: here it is the same for all lengths.
         warnings.simplefilter("ignore")
@@ -255,18 +270,23 @@ def _trace(network: OneClipNetwork, path: Path) -> None:
             dynamo=False,
             opset_version=_OPSET,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_axes={INPUT: {0: "samples"}, OUTPUTS[1]: {0: "frames"}},
+            output_names=outputs,
+            dynamic_axes={
+                INPUT: {0: "samples"},
+                **{name: {0: "frames"} for name in outputs if "frame" in name},
+            },
         )
 
 
-def _difference(some, others, what: str) -> Difference:
-    """Compare scores of the same clips, clip by clip."""
+def _difference(
+    some: Iterable[Score], others: Iterable[Score], what: str
+) -> Difference:
+    """Compare scores of the same clips, clip by clip; of all scales, the worst."""
     mos, frames = [], []
-    for (a, a_frames), (b, b_frames) in zip(some, others):
-        mos.append(abs(a - b))
-        same = a_frames.shape == b_frames.shape
-        frames.append(np.abs(a_frames - b_frames).max() if same else np.inf)
+    for one, other in zip(some, others):
+        pairs = list(zip(_of_scales(one), _of_scales(other), strict=True))
+        mos.append(max(abs(a - b) for (a, _), (b, _) in pairs))
+        frames.append(max(_farthest(a, b) for (_, a), (_, b) in pairs))
     return Difference(
         clips=len(mos),
         what=what,
@@ -274,3 +294,12 @@ def _difference(some, others, what: str) -> Difference:
         mean_mos=float(np.mean(mos)),
         frame_mos=float(max(frames)),
     )
+
+
+def _of_scales(score: Score) -> List[Tuple[float, np.ndarray]]:
+    return [(score.mos, score.frame_mos), *score.further]
+
+
+def _farthest(some: np.ndarray, others: np.ndarray) -> float:
+    same = some.shape == others.shape
+    return float(np.abs(some - others).max()) if same else np.inf

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
@@ -11,8 +11,20 @@ from espnet2_distilmos.inference.audio import AudioFile, Checks
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
-# A score and (T,) frame scores.
-Score = Tuple[float, np.ndarray]
+
+class Score(NamedTuple):
+    """What a model says of a clip.
+
+    Attributes:
+        mos: the score.
+        frame_mos: (T,) frame scores.
+        further: score and (T,) frame scores on each further scale.
+    """
+
+    mos: float
+    frame_mos: np.ndarray
+    further: Tuple[Tuple[float, np.ndarray], ...] = ()
+
 
 # Files that are read before the shortest and the longest of them are told apart.
 POOL = 64

@@ -45,15 +45,23 @@ class OnnxBackend:
         record = read_record(path)
         self.labels = Labels.from_list(record.labels, path)
         self.calibration = record.calibration or None
+        self.scales: Sequence[str] = record.scales
         self.interval = record.intervals
         self.frame_shift = record.frame_shift
         self.min_samples = record.min_samples
         self._offset = np.float32(record.offset(corpus))
-        stored = record.precision == WEIGHTS8
-        self._session = OnnxSession(path, num_threads, stored_weights=stored)
+        self._session = OnnxSession(
+            path,
+            num_threads,
+            n_scales=len(record.scales),
+            stored_weights=record.precision == WEIGHTS8,
+        )
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score clips, one by one."""
         scores = map(self._session.run, map(np.ascontiguousarray, clips))
         offset = self._offset  # of all frames, and so of their mean
-        return [(float(mos + offset), frames + offset) for mos, frames in scores]
+        return [
+            Score(float(mos + offset), frames + offset, further)
+            for mos, frames, further in scores
+        ]

@@ -6,28 +6,35 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from espnet2_distilmos.inference.outputs import (
+    SCALES,
+    SCORES,
+    further_scores,
+    outputs_of,
+)
 from espnet2_distilmos.tokens.sharded_set import ShardedSet, pending_of
 from espnet2_distilmos.tokens.shards import Shard, require_whole
 from espnet2_distilmos.utils.arks import join_arks, write_ark
 from espnet2_distilmos.utils.datadir import (
     read_floats,
+    read_scores,
     write_lines,
 )
 from espnet2_distilmos.utils.files import PathLike, folder_lock, require_folder
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, write_stamp
+from espnet2_distilmos.utils.values import from_scores
 
 if TYPE_CHECKING:  # the engine needs torch, and joining does not
     from espnet2_distilmos.inference.engine import DistilMOSInference
-
-_NAMES = ("utt2mos", "frame_mos.scp", "frame_mos.ark")
 
 
 class Predictions:
     """Predictions of some sets: :meth:`run` in each job, then :meth:`combine`.
 
     Each set gets `<output_dir>/<set>/` with `utt2mos`, `frame_mos.ark`,
-    `frame_mos.scp` and, last, `inference.yaml`.
+    `frame_mos.scp` and, last, `inference.yaml`; and `utt2scores`, what a model with
+    further scales says on those.
 
     Args:
         data_dirs: set -> formatted set, with `wav.scp` and `utt2num_samples`.
@@ -70,10 +77,15 @@ class Predictions:
         for dset, shard in progress(shards, "scoring, parts"):
             with shard.making() as stamp:
                 wavs = {utt: dset.wavs[utt] for utt in shard.items}
-                scores, frames = {}, {}
-                for utt, mos, frame_mos in scored(model, wavs):
-                    scores[utt], frames[utt] = mos, frame_mos
+                scores, frames, further = {}, {}, {}
+                for utt, result in scored(model, wavs):
+                    scores[utt], frames[utt] = result["mos"], result["frame_mos"]
+                    further[utt] = from_scores(further_scores(result))
                 write_lines(shard.folder / "utt2mos", scores)
+                if model.scales:
+                    write_lines(shard.folder / SCORES, further)
+                else:  # left by another model
+                    (shard.folder / SCORES).unlink(missing_ok=True)
                 stamp.update(offsets=write_ark(_ark_of(shard), frames))
 
     def combine(self) -> None:
@@ -109,21 +121,29 @@ class _Set(ShardedSet):
 
     def files(self, stamp: Mapping[str, Any]) -> List[Path]:
         """Return what the stamp stands for."""
-        return [self.folder / name for name in _NAMES]
+        return outputs_of(self.folder, stamp)
 
     def combine(self) -> None:
         """Write the set's files, then their stamp; the shards go."""
         require_whole(self.shards)
         scores: Dict[str, float] = {}
+        further: Dict[str, Dict[str, float]] = {}
         for shard in self.shards:
             scores.update(read_floats(shard.folder / "utt2mos"))
+            if (shard.folder / SCORES).exists():
+                further.update(read_scores(shard.folder / SCORES))
         places = join_arks(
             self.folder / "frame_mos.ark",
             [(_ark_of(shard), shard.read_stamp()["offsets"]) for shard in self.shards],
         )
         write_lines(self.folder / "frame_mos.scp", places)
+        if further:
+            texts = {utt: from_scores(of_clip) for utt, of_clip in further.items()}
+            write_lines(self.folder / SCORES, texts)
+        else:  # left by another model
+            (self.folder / SCORES).unlink(missing_ok=True)
         write_lines(self.folder / "utt2mos", scores)
-        write_stamp(self.stamp, self.request)
+        write_stamp(self.stamp, self.request, **({SCALES: True} if further else {}))
         shutil.rmtree(self.folder / "shards")
         logging.info(f"{self.folder}: {len(scores)} clips scored")
 

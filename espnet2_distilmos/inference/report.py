@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import json_line, one_line
+from espnet2_distilmos.utils.values import FIRST_SCALE
 
 FORMATS = ("csv", "jsonl", "kaldi")
 _MOST_FOLDERS = 50
@@ -47,11 +48,12 @@ def table(
 ) -> str:
     """Return the scores as text.
 
-    `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`; mos_low and
-    mos_high, where results have them). `jsonl`: the
-    same and more, one object a line: `model`, and `labels`, what the model was trained
-    to predict (a list, one object a corpus; null = not recorded). `kaldi`: `ID MOS`,
-    sorted as with LC_ALL=C, without the clips that could not be scored.
+    `csv`: file, mos, seconds, warnings, error (and id, for a `wav.scp`; and, behind
+    mos, mos_low and mos_high, where results have them, and a column for each further
+    scale of the model). `jsonl`: the same and more, one object a line: `model`, and
+    `labels`, what the model was trained to predict (a list, one object a corpus; null =
+    not recorded); of a model with several scales `scores`, scale -> score. `kaldi`:
+    `ID MOS`, sorted as with LC_ALL=C, without the clips that could not be scored.
 
     Args:
         form: see above.
@@ -74,12 +76,15 @@ def table(
     with_ids = any(clip.utt is not None for clip in clips)
     ends = [k for k in ("mos_low", "mos_high") if any(k in r for r in results)]
     rows = []
+    scales = scales_of(results) if form == "csv" else []
     for clip, result in zip(clips, results):
         row: Dict[str, Any] = {"id": clip.name} if with_ids else {}
         row.update(file=clip.path, mos=result["mos"])
-        row.update({k: result.get(k) for k in ends}, seconds=result.get("seconds"))
+        row.update({k: result.get(k) for k in ends})
+        row.update({s: result.get("scores", {}).get(s) for s in scales})
+        row.update(seconds=result.get("seconds"))
         if form == "jsonl":
-            keys = ("rate", "channels", "frame_shift")
+            keys = ("scores", "rate", "channels", "frame_shift")
             row.update({k: result[k] for k in keys if k in result})
             row.update(model=model, labels=labels.as_list() or None)
         row.update(warnings=result["warnings"], error=result.get("error"))
@@ -92,11 +97,18 @@ def table(
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        for key, digits in (("mos", 6), ("seconds", 3), *((k, 6) for k in ends)):
+        numbers = ("mos", *ends, *scales)
+        for key, digits in (*((k, 6) for k in numbers), ("seconds", 3)):
             row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
         row["warnings"] = "; ".join(row["warnings"])
         writer.writerow({k: as_name(v) if v else v for k, v in row.items()})
     return out.getvalue()
+
+
+def scales_of(results: Results) -> List[str]:
+    """Return the names of the further scales of some results."""
+    names = [name for result in results for name in result.get("scores", {})]
+    return [name for name in dict.fromkeys(names) if name != FIRST_SCALE]
 
 
 def as_utf8(text: str) -> str:
@@ -144,6 +156,10 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
             lines.append(
                 f"{name:{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
             )
+        for scale in scales_of(results):
+            values = [r["scores"][scale] for _, r in scored]
+            text = f"{'all':{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
+            lines.append(f"{text}  {scale}")
         if len(groups) > _MOST_FOLDERS:
             lines.append(f"... and {len(groups) - _MOST_FOLDERS} more folders")
     rates = Counter(r["rate"] for _, r in scored if r["rate"] != SAMPLE_RATE)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import kaldiio
-import numpy as np
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.inference.outputs import SCALES, SCORES, further_scores
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -18,6 +18,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
+from espnet2_distilmos.utils.values import from_scores
 
 
 def _read_keys(path: PathLike) -> List[str]:
@@ -38,8 +39,8 @@ def _read_keys(path: PathLike) -> List[str]:
 
 def scored(
     model: DistilMOSInference, wavs: Mapping[str, str]
-) -> Iterator[Tuple[str, float, np.ndarray]]:
-    """Yield ID, score and (T,) frame scores of each clip, in order; log warnings.
+) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    """Yield ID and result of each clip, in order; log warnings.
 
     Args:
         model: the engine.
@@ -53,7 +54,7 @@ def scored(
             raise UserError(f"{utt}: {result['error']}")
         for text in result["warnings"]:
             logging.warning(f"{utt}: {text}")
-        yield utt, result["mos"], result["frame_mos"]
+        yield utt, result
 
 
 def score_scp(
@@ -64,6 +65,8 @@ def score_scp(
     key_file: Optional[PathLike] = None,
 ) -> None:
     """Write `utt2mos`, `frame_mos.ark`, `frame_mos.scp` and, last, `inference.yaml`.
+
+    With further scales, `utt2scores` too.
 
     Args:
         model: the engine.
@@ -89,18 +92,23 @@ def score_scp(
         wavs = {key: wavs[key] for key in keys}
     ark = output_dir / "frame_mos.ark"
     scores: Dict[str, float] = {}
+    further: Dict[str, str] = {}
     places: Dict[str, str] = {}
     with folder_lock(output_dir):
         with atomic_path(ark) as tmp:
             with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
                 results = scored(model, wavs)
-                for utt, mos, frame_mos in progress(
-                    results, "scoring, clips", len(wavs)
-                ):
-                    scores[utt] = mos
+                for utt, result in progress(results, "scoring, clips", len(wavs)):
+                    scores[utt] = result["mos"]
+                    further[utt] = from_scores(further_scores(result))
                     places[utt] = f"{ark}:{writer.fark.tell() + len(utt.encode()) + 1}"
-                    writer(utt, frame_mos)
+                    writer(utt, result["frame_mos"])
         write_lines(output_dir / "frame_mos.scp", places)
+        if model.scales:
+            write_lines(output_dir / SCORES, further)
+        else:  # left by another model
+            (output_dir / SCORES).unlink(missing_ok=True)
         write_lines(output_dir / "utt2mos", scores)
-        write_stamp(output_dir / "inference.yaml", request)
+        more = {SCALES: True} if model.scales else {}
+        write_stamp(output_dir / "inference.yaml", request, **more)
     logging.info(f"{output_dir}: {len(scores)} clips scored")

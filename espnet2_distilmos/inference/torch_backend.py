@@ -61,6 +61,7 @@ class TorchBackend:
         self._read_interval = functools.partial(read_interval, config, model_file)
         self._corpus = corpus_number(self.network, corpus)
         skip_unused_layers(self.network)
+        self.scales: Sequence[str] = self.network.predictor.scales
         self.frame_shift = self.network.frame_shift
         self.min_samples = fewest_samples(self.network.upstream)
         self.batch_seconds = BATCH_SECONDS[self.device.type]
@@ -96,9 +97,21 @@ class TorchBackend:
             speech, lengths, corpus=torch.full_like(lengths, self._corpus)
         )
         frames = prediction.frame_mos.float().cpu().numpy()
+        lengths = prediction.lengths.tolist()
+        scores = [
+            Score(mos, frames[i, :n].copy())
+            for i, (mos, n) in enumerate(zip(prediction.mos.tolist(), lengths))
+        ]
+        if prediction.scores is None or prediction.frame_scores is None:
+            return scores
+        further = prediction.scores.tolist()
+        of_frames = prediction.frame_scores.float().cpu().numpy()
         return [
-            (mos, frames[i, :n].copy())
-            for i, (mos, n) in enumerate(
-                zip(prediction.mos.tolist(), prediction.lengths.tolist())
+            score._replace(
+                further=tuple(
+                    (value, of_frames[i, :n, k].copy())
+                    for k, value in enumerate(further[i])
+                )
             )
+            for i, (score, n) in enumerate(zip(scores, lengths))
         ]

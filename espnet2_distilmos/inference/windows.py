@@ -6,7 +6,7 @@ to end with the clip. Where windows overlap, the frame scores are crossfaded lin
 The clip's score is the mean of the stitched frame scores.
 """
 
-from typing import Iterable, Iterator, List, Tuple
+from typing import Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -53,6 +53,19 @@ class Windows:
         if end > self.size:
             start = -(-(end - self.size) // self.unit) * self.unit
         yield start // self.unit, buffer[start - offset :]
+
+
+def joined(
+    starts: Sequence[int], parts: Sequence[np.ndarray]
+) -> Tuple[float, np.ndarray]:
+    """Return the score and (T,) frame scores of a clip; see :func:`stitch`.
+
+    Args:
+        starts: first frame of each window.
+        parts: (T_i,) scores of each.
+    """
+    frames = stitch(list(zip(starts, parts, strict=True)))
+    return float(frames.mean(dtype=np.float64)), frames
 
 
 def stitch(pieces: List[Tuple[int, np.ndarray]]) -> np.ndarray:

@@ -67,10 +67,14 @@ class MOSDecoder(torch.nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Map (B, T, H), (B,) -> (B, T) in MOS units; padded frames mean nothing."""
+        return self.output(self.inner(frames, lengths)).squeeze(-1)
+
+    def inner(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Map (B, T, H), (B,) -> (B, T, H), what the output is a map of."""
         mask = frame_mask(lengths, frames.size(1)).unsqueeze(-1)
         x = self.conv((frames * mask).transpose(1, 2)).transpose(1, 2)
         y = F.gelu(self.projection(self.dropout(self.lstm(x, lengths))))
-        return self.output(self.norm(x + y)).squeeze(-1)
+        return self.norm(x + y)
 
 
 class LinearDecoder(torch.nn.Module):
@@ -94,7 +98,11 @@ class LinearDecoder(torch.nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Map (B, T, H), (B,) -> (B, T) in MOS units; padded frames mean nothing."""
-        return self.output(self.dropout(frames)).squeeze(-1)
+        return self.output(self.inner(frames, lengths)).squeeze(-1)
+
+    def inner(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Map (B, T, H), (B,) -> (B, T, H), what the output is a map of."""
+        return self.dropout(frames)
 
 
 DECODERS: Dict[str, Type[Union[MOSDecoder, LinearDecoder]]] = {

@@ -1,6 +1,6 @@
 """Losses: MOS regression, pairs of clips, ratings, and tokens as self-distillation."""
 
-from typing import Dict, List, Optional, Tuple, Type
+from typing import Dict, List, Optional, Sequence, Tuple, Type
 
 import torch
 import torch.nn.functional as F
@@ -146,6 +146,8 @@ class DistilMOSLoss(torch.nn.Module):
             every batch; None = all are used.
         unit: MOS units that count as 1 beside the token loss (nats); stats stay in MOS
             units.
+        scale_units: of further scales, what counts as much as `unit` of the MOS; None =
+            as many of their own units.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class DistilMOSLoss(torch.nn.Module):
         listener_weight: float = 1.0,
         ratings_per_clip: Optional[int] = 8,
         unit: float = 1.0,
+        scale_units: Optional[Sequence[float]] = None,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
@@ -169,8 +172,11 @@ class DistilMOSLoss(torch.nn.Module):
             raise ValueError("ratings_per_clip must be at least 1, or null for all")
         if not unit > 0:
             raise ValueError(f"unit must be above 0, not {unit}")
+        if not all(scale_unit > 0 for scale_unit in scale_units or ()):
+            raise ValueError(f"scale_units must be above 0, not {scale_units}")
         self.regression = REGRESSIONS[regression](margin)
         self.unit = unit
+        self.scale_units = scale_units
         self.contrastive = ContrastiveLoss(contrastive_margin)
         self.tokens = TokenLoss(label_smoothing)
         self.token_weight = token_weight
@@ -186,8 +192,13 @@ class DistilMOSLoss(torch.nn.Module):
         tokens: Optional[torch.Tensor] = None,
         ratings: Optional[Ratings] = None,
         listener_mos: Optional[torch.Tensor] = None,
+        scores: Optional[torch.Tensor] = None,
+        labels: Optional[torch.Tensor] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
+
+        With further scales the regression is, for each clip, the mean over the scales
+        of which it has a label; the contrastive loss and the ratings are of the MOS.
 
         Args:
             predicted: (B,) utterance scores in MOS units.
@@ -197,11 +208,14 @@ class DistilMOSLoss(torch.nn.Module):
             tokens: (B, T, M) token IDs of these; needed if token_weight > 0.
             ratings: of single listeners, or None.
             listener_mos: (P,) scores predicted for them.
+            scores: (B, S) utterance scores on further scales, or None.
+            labels: (B, S) their labels, NaN where a clip has none; with `scores` only.
 
         Returns:
-            () loss, and detached stats: `loss`, `mos_loss`, `contrastive_loss` if
-            that is used, with ratings `listener_loss` and, with tokens, `token_loss`
-            (nats) and `token_acc`, in [0, 1].
+            () loss, and detached stats: `loss`, `mos_loss`, `scales_loss` of all scales
+            where there are further ones, `contrastive_loss` if that is used, with
+            ratings `listener_loss` and, with tokens, `token_loss` (nats) and
+            `token_acc`, in [0, 1].
 
         Raises:
             ValueError: token_weight > 0 without logits or tokens.
@@ -209,6 +223,9 @@ class DistilMOSLoss(torch.nn.Module):
         mos_loss = self.regression(predicted, target)
         stats = {"mos_loss": mos_loss.detach()}
         loss = mos_loss
+        if scores is not None and labels is not None:
+            loss = self._of_scales(predicted, target, scores, labels)
+            stats["scales_loss"] = loss.detach()
         if self.contrastive_weight > 0:
             contrastive = self.contrastive(predicted, target)
             loss = loss + self.contrastive_weight * contrastive
@@ -227,3 +244,24 @@ class DistilMOSLoss(torch.nn.Module):
             stats["token_loss"] = tokens_loss.detach()
             stats["token_acc"] = token_accuracies(logits, tokens).mean()
         return loss, {"loss": loss.detach(), **stats}
+
+    def _of_scales(
+        self,
+        predicted: torch.Tensor,
+        target: torch.Tensor,
+        scores: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the mean over clips of the mean over their scales, in MOS units."""
+        there = torch.isfinite(labels)
+        # All outputs take part, some with no error: processes that share a batch wait
+        # for a gradient of each.
+        labels = torch.where(there, labels, scores.detach().to(labels.dtype))
+        if self.scale_units is not None:
+            worth = labels.new_tensor(self.scale_units)
+            scores, labels = (self.unit * x / worth for x in (scores, labels))
+        weights = torch.cat([torch.ones_like(there[:, :1]), there], 1).to(labels.dtype)
+        weights = weights / (weights.sum(1, keepdim=True) * len(weights))
+        pairs = ((predicted, scores), (target, labels))
+        both = [torch.cat([mos.unsqueeze(1), more], 1).flatten() for mos, more in pairs]
+        return self.regression(*both, weights.flatten())

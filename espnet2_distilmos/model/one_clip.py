@@ -44,8 +44,11 @@ class OneClipNetwork(torch.nn.Module):
                     setattr(parent, name, _FixedWeighting(child))
         self.eval()
 
-    def forward(self, speech: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Map (N,) samples at 16 kHz -> score () and (T,) frame scores, MOS units."""
+    def forward(self, speech: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+        """Map (N,) samples at 16 kHz -> score () and (T,) frame scores, MOS units.
+
+        Of a model with S further scales also (S,) scores and (T, S) frame scores.
+        """
         states = self.upstream.one_clip(speech)
         # Not states[0].size(1), which a trace may take for a constant.
         lengths = torch.ones_like(states[0][..., 0], dtype=torch.long).sum(1)
@@ -53,7 +56,10 @@ class OneClipNetwork(torch.nn.Module):
         prediction = self.predictor(
             states[:n_layers], lengths, pretrained=states[n_layers:]
         )
-        return prediction.mos[0], prediction.frame_mos[0]
+        found = (prediction.mos[0], prediction.frame_mos[0])
+        if prediction.scores is None or prediction.frame_scores is None:
+            return found
+        return (*found, prediction.scores[0], prediction.frame_scores[0])
 
 
 def _bake_parametrizations(module: torch.nn.Module) -> None:

@@ -16,6 +16,8 @@ class Prediction:
         lengths: (B,) numbers of frames.
         token_logits: one (B, T, k) tensor a target layer and codebook, or None.
         listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
+        scores: (B, S) utterance scores on the S further scales, or None.
+        frame_scores: (B, T, S) of frames, likewise.
     """
 
     mos: torch.Tensor
@@ -23,3 +25,5 @@ class Prediction:
     lengths: torch.Tensor
     token_logits: Optional[List[torch.Tensor]] = None
     listener_mos: Optional[torch.Tensor] = None
+    scores: Optional[torch.Tensor] = None
+    frame_scores: Optional[torch.Tensor] = None

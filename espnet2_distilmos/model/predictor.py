@@ -8,6 +8,7 @@ import torch
 from espnet2_distilmos.model.corpus_offset import CorpusOffset
 from espnet2_distilmos.model.decoder import DECODERS
 from espnet2_distilmos.model.frame_encoder import FrameEncoder
+from espnet2_distilmos.model.further_scales import FurtherScales
 from espnet2_distilmos.model.layer_weighting import LAYER_WEIGHTINGS
 from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.pooling import POOLINGS
@@ -32,6 +33,7 @@ class AbsPredictor(torch.nn.Module, ABC):
         listeners: what is known of single listeners, or None.
         readout: of pretrained states, whose score takes part, or None.
         readout_layers: numbers of the layers that it reads.
+        further_scales: outputs beside that of the MOS, or None.
     """
 
     target_layers: Sequence[int] = ()
@@ -45,6 +47,12 @@ class AbsPredictor(torch.nn.Module, ABC):
         self.listeners: Optional[ListenerEmbedding] = None
         self.readout: Optional[StatisticsReadout] = None
         self._readout_weight = 0.0
+        self.further_scales: Optional[FurtherScales] = None
+
+    @property
+    def scales(self) -> Tuple[str, ...]:
+        """Names of the scales that are predicted beside the MOS."""
+        return () if self.further_scales is None else self.further_scales.names
 
     def forward(
         self,
@@ -62,7 +70,8 @@ class AbsPredictor(torch.nn.Module, ABC):
             lengths: (B,) frame counts.
             with_tokens: whether `token_logits` are wanted.
             corpus: (B,) numbers of the corpora whose scale is meant; None = the mean
-                scale, which is that of any model without offsets.
+                scale, which is that of any model without offsets. Further scales have
+                no offsets.
             pairs: (P, 2) rows of the batch and listener numbers, scored besides; only
                 with `listeners`.
             pretrained: (B, T, D) tensors that a readout reads. In training it has no
@@ -72,8 +81,8 @@ class AbsPredictor(torch.nn.Module, ABC):
         n_clips = len(frames)
         heard, n_heard, corpus = for_pairs(pairs, frames, steps, corpus)
         if self.listeners is not None:
-            heard = heard + self.listeners(n_clips, pairs).unsqueeze(1)
-        frame_mos = self._score(heard, n_heard)
+            heard = self._listen(heard, self.listeners(n_clips, pairs).unsqueeze(1))
+        frame_mos, *further = self._score(heard, n_heard)
         offset = None
         if self.corpus_offset is not None and corpus is not None:
             offset = self.corpus_offset(corpus).unsqueeze(1)
@@ -81,15 +90,27 @@ class AbsPredictor(torch.nn.Module, ABC):
         mos = self._pool(frame_mos, heard, n_heard)
         frame_mos, listener_mos = frame_mos[:n_clips], mos[n_clips:]
         mos = mos[:n_clips]
+        scores = [self._pool(x, heard, n_heard)[:n_clips] for x in further]
+        further = [x[:n_clips] for x in further]
         if self.readout is not None and not self.training:
-            read, frames_read = self.readout(pretrained, lengths, self.stride)
+            reads = self.readout.read(pretrained, lengths, self.stride)
+            read, frames_read = reads[0]
             if offset is not None:
                 read = read + offset[:n_clips, 0]
                 frames_read = frames_read + offset[:n_clips]
             mos = torch.lerp(mos, read, self._readout_weight)
             frame_mos = torch.lerp(frame_mos, frames_read, self._readout_weight)
+            for i, (read, frames_read) in enumerate(reads[1:]):
+                scores[i] = torch.lerp(scores[i], read, self._readout_weight)
+                further[i] = torch.lerp(further[i], frames_read, self._readout_weight)
         return Prediction(
-            mos, frame_mos, steps, logits, None if pairs is None else listener_mos
+            mos,
+            frame_mos,
+            steps,
+            logits,
+            None if pairs is None else listener_mos,
+            torch.stack(scores, -1) if scores else None,
+            torch.stack(further, -1) if further else None,
         )
 
     @abstractmethod
@@ -98,9 +119,13 @@ class AbsPredictor(torch.nn.Module, ABC):
     ) -> Tuple[torch.Tensor, torch.Tensor, Optional[List[torch.Tensor]]]:
         """Return (B, T, H) frames, to which listeners are added, lengths and logits."""
 
+    def _listen(self, frames: torch.Tensor, listeners: torch.Tensor) -> torch.Tensor:
+        """Add (B, 1, H) listeners to (B, T, H) frames."""
+        return frames + listeners
+
     @abstractmethod
-    def _score(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return (B, T) scores of (B, T, H) frames."""
+    def _score(self, frames: torch.Tensor, lengths: torch.Tensor) -> List[torch.Tensor]:
+        """Return (B, T) scores of (B, T, H) frames: MOS, then each further scale."""
 
     @abstractmethod
     def _pool(
@@ -110,7 +135,9 @@ class AbsPredictor(torch.nn.Module, ABC):
 
     @abstractmethod
     def rescale(self, slope: float, intercept: float) -> None:
-        """Change the weights so that every score becomes `intercept + slope x score`.
+        """Change the weights so that every MOS becomes `intercept + slope x MOS`.
+
+        Further scales stay as they are.
 
         Args:
             slope: of the map.
@@ -168,6 +195,10 @@ class DistilMOSPredictor(AbsPredictor):
             of a readout's (:mod:`.readout`). None = as published.
         readout_layers: the layers that it reads, as pretrained; None = `layers`.
         readout_weight: its share in the score, in [0, 1].
+        scales: further scales to predict, an output each on the decoder and, if there
+            is one, on the readout; None = MOS alone (published).
+        scale_means: means of their training labels, as `label_mean`.
+        scale_stds: their standard deviations.
     """
 
     def __init__(
@@ -191,6 +222,9 @@ class DistilMOSPredictor(AbsPredictor):
         readout: Optional[str] = None,
         readout_layers: Optional[Sequence[int]] = None,
         readout_weight: float = READOUT_WEIGHT,
+        scales: Optional[Sequence[str]] = None,
+        scale_means: Optional[Sequence[float]] = None,
+        scale_stds: Optional[Sequence[float]] = None,
     ):
         super().__init__()
         for name, value, known in (
@@ -229,7 +263,11 @@ class DistilMOSPredictor(AbsPredictor):
             self.readout = READOUTS[readout](
                 *(len(self.readout_layers), input_size),
                 *(3.0 if label_mean is None else label_mean, label_std),
+                n_scales=len(scales or ()),
             )
+        if scales:
+            conf = scales, hidden_size, scale_means, scale_stds
+            self.further_scales = FurtherScales(*conf)
 
     def _encode(self, states, lengths, with_tokens):
         frames, steps = self.frame_encoder(self.weighting(states), lengths)
@@ -237,7 +275,11 @@ class DistilMOSPredictor(AbsPredictor):
         return frames, steps, logits
 
     def _score(self, frames, lengths):
-        return self.decoder(frames, lengths)
+        inner = self.decoder.inner(frames, lengths)
+        scores = [self.decoder.output(inner).squeeze(-1)]
+        if self.further_scales is not None:
+            scores += self.further_scales(inner)
+        return scores
 
     def _pool(self, frame_mos, frames, lengths):
         return self.pooling(frame_mos, frames, lengths)

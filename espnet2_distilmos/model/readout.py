@@ -6,7 +6,7 @@ learned holds less; that network in turn knows better what it was trained on. A 
 with a readout is both: its score is their weighted mean.
 """
 
-from typing import Dict, List, Tuple, Type
+from typing import Dict, List, Optional, Sequence, Tuple, Type
 
 import torch
 import torch.nn.functional as F
@@ -34,12 +34,15 @@ class StatisticsReadout(torch.nn.Module):
         size: channels of a hidden state (D).
         label_mean: of the training labels (MOS units).
         label_std: their standard deviation, the unit in which the map is learned.
+        n_scales: further scales (S), each with a map, a mean and a deviation.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
     label_mean: torch.Tensor
     label_std: torch.Tensor
+    scale_means: torch.Tensor
+    scale_stds: torch.Tensor
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class StatisticsReadout(torch.nn.Module):
         size: int,
         label_mean: float = 3.0,
         label_std: float = 1.0,
+        n_scales: int = 0,
     ):
         super().__init__()
         self.register_buffer("mean", torch.zeros(2 * n_layers * size))
@@ -54,12 +58,22 @@ class StatisticsReadout(torch.nn.Module):
         self.register_buffer("label_mean", torch.tensor(float(label_mean)))
         self.register_buffer("label_std", torch.tensor(float(label_std)))
         self.output = torch.nn.Linear(2 * n_layers * size, 1).requires_grad_(False)
+        self.further: Optional[torch.nn.Linear] = None
+        if n_scales > 0:
+            self.register_buffer("scale_means", torch.full((n_scales,), 3.0))
+            self.register_buffer("scale_stds", torch.ones(n_scales))
+            # Without random numbers: a seed gives the rest the same start.
+            self.further = torch.nn.utils.skip_init(
+                torch.nn.Linear, 2 * n_layers * size, n_scales
+            ).requires_grad_(False)
         self.reset()
 
     def reset(self) -> None:
-        """Set the linear map to zero."""
-        torch.nn.init.zeros_(self.output.weight)
-        torch.nn.init.zeros_(self.output.bias)
+        """Set the linear maps to zero."""
+        for linear in (self.output, self.further):
+            if linear is not None:
+                torch.nn.init.zeros_(linear.weight)
+                torch.nn.init.zeros_(linear.bias)
 
     def forward(
         self, states: List[torch.Tensor], lengths: torch.Tensor, stride: int = 1
@@ -79,35 +93,51 @@ class StatisticsReadout(torch.nn.Module):
             (B,) scores of the clips, and (B, T') of their steps, T' = ceil(T / S); both
             in MOS units.
         """
+        return self.read(states, lengths, stride)[0]
+
+    def read(
+        self, states: Sequence[torch.Tensor], lengths: torch.Tensor, stride: int = 1
+    ) -> List[Tuple[torch.Tensor, torch.Tensor]]:
+        """Do the same on all scales: a pair for the MOS, then one a further scale."""
         # Half precision would round scores by hundredths, and small deviations away.
         with torch.no_grad(), torch.autocast(states[0].device.type, enabled=False):
-            return self._score(states, lengths, stride)
+            return self._read(states, lengths, stride)
 
-    def _score(
-        self, states: List[torch.Tensor], lengths: torch.Tensor, stride: int
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _read(
+        self, states: Sequence[torch.Tensor], lengths: torch.Tensor, stride: int
+    ) -> List[Tuple[torch.Tensor, torch.Tensor]]:
+        maps = [(self.output, 0, self.label_mean, self.label_std)]
+        if self.further is not None:
+            pairs = zip(self.scale_means, self.scale_stds)
+            maps += [(self.further, i, *pair) for i, pair in enumerate(pairs)]
         padded = ~frame_mask(lengths, states[0].size(1)).unsqueeze(-1)
         n_frames = lengths.unsqueeze(1)
         # What a unit of a channel is worth in a frame: the first half is of the means.
-        worth = self.label_std * self.output.weight[0] / self.scale
-        slopes = worth[: worth.numel() // 2].view(len(states), -1)
+        slopes = []
+        for linear, row, _, std in maps:
+            worth = std * linear.weight[row] / self.scale
+            slopes.append(worth[: worth.numel() // 2].view(len(states), -1))
         means, deviations = [], []
-        around = torch.zeros_like(padded[:, :, 0], dtype=torch.float32)  # (B, T)
-        for state, slope in zip(states, slopes, strict=True):
+        none = torch.zeros_like(padded[:, :, 0], dtype=torch.float32)  # (B, T)
+        around = [none] * len(maps)
+        for state, *of_maps in zip(states, *slopes, strict=True):
             x = state.float().masked_fill(padded, 0.0)
             mean = x.sum(1) / n_frames
             x = (x - mean.unsqueeze(1)).masked_fill(padded, 0.0)
             means.append(mean)
             deviations.append((x.square().sum(1) / n_frames).sqrt())
-            around = around + x @ slope
+            around = [sums + x @ slope for sums, slope in zip(around, of_maps)]
         features = (torch.cat(means + deviations, 1) - self.mean) / self.scale
-        scores = self.output(features).squeeze(1)
-        scores = self.label_mean + self.label_std * scores
-        return scores, scores.unsqueeze(1) + _in_steps(around, lengths, stride)
+        found = []
+        for (linear, row, label_mean, std), sums in zip(maps, around, strict=True):
+            scores = label_mean + std * linear(features)[:, row]
+            steps = scores.unsqueeze(1) + _in_steps(sums, lengths, stride)
+            found.append((scores, steps))
+        return found
 
     @torch.no_grad()
     def rescale(self, slope: float, intercept: float) -> None:
-        """Make it the map to `intercept + slope x value`, in MOS units."""
+        """Make it, for the MOS, the map to `intercept + slope x value`."""
         self.label_mean.mul_(slope).add_(intercept)
         self.label_std.mul_(slope)
 

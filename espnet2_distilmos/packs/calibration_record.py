@@ -1,6 +1,5 @@
 """The record of a calibration: beside the checkpoint, and in a packed configuration."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
@@ -59,4 +58,4 @@ def labels_of(
     scale = (read_calibration(config, model_file) or {}).get("scale")
     if scale is None:
         return labels
-    return Labels(tuple(replace(info, scale=scale) for info in labels.infos))
+    return Labels(tuple(info.on_scale(scale) for info in labels.infos))

@@ -17,6 +17,10 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
 from espnet2_distilmos.utils.labels import NOT_RECORDED as _NOT_RECORDED
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.values import scales_shown
+
+# Keys of predictor_conf; the first are the names.
+_SCALES = ("scales", "scale_means", "scale_stds")
 
 
 def describe_model(tag: Optional[str] = None) -> Dict[str, str]:
@@ -55,6 +59,7 @@ def _describe(
     calibration = read_calibration(config, model_file)
     loss = config.get("loss_conf") or {}
     predictor = dict(config.get("predictor_conf") or {})
+    scales = [predictor.pop(key, None) for key in _SCALES][0]
     raters = _raters(
         predictor.pop("corpora", None), predictor.pop("listeners", None), states
     )
@@ -63,6 +68,7 @@ def _describe(
         "engine": "PyTorch",
         "self-contained": "yes" if packed else "no (stage 7 or pack-model makes it so)",
         "predictor": _words(config.get("predictor"), predictor),
+        **({"scales": scales_shown(scales)} if scales else {}),
         **raters,
         "upstream": _upstream(conf, config),
         "layers": _layers(conf, predictor, states),

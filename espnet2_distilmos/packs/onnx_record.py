@@ -14,6 +14,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path
 from espnet2_distilmos.utils.labels import NOT_RECORDED, Labels
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
+from espnet2_distilmos.utils.values import scales_shown, to_scale_names
 
 KEY = "distilmos"  # of the file's metadata; the value is JSON
 FORMAT = 1
@@ -66,6 +67,7 @@ class OnnxRecord:
         min_samples: the fewest of which there is a frame.
         source: file's name -> SHA-256, of what it was exported from.
         labels: what it was trained to predict, as :class:`Labels` lists it.
+        scales: names of further scales, in the order of the graph's outputs.
         upstream: what it stands on, in words.
         predictor: likewise.
         corpus_offsets: training corpus -> offset (MOS units) that is added for scores
@@ -84,6 +86,7 @@ class OnnxRecord:
     min_samples: int
     source: Dict[str, str]
     labels: List[Dict[str, Any]] = field(default_factory=list)
+    scales: List[str] = field(default_factory=list)
     upstream: str = ""
     predictor: str = ""
     corpus_offsets: Dict[str, float] = field(default_factory=dict)
@@ -113,6 +116,10 @@ class OnnxRecord:
         for name, value in self.corpus_offsets.items():
             if not is_number(value) or not math.isfinite(value):
                 raise UserError(f"corpus_offsets: {name} {value!r}")
+        try:
+            to_scale_names(self.scales)
+        except (TypeError, ValueError) as e:
+            raise UserError(f"scales: {e}") from e
         for texts in (self.source, self.made_with):
             if not all(isinstance(text, str) for text in texts.values()):
                 raise UserError("source, made_with: texts were expected")
@@ -144,7 +151,10 @@ class OnnxRecord:
 
     def to_text(self) -> str:
         """Return what stands in the file."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        content = asdict(self)
+        if not self.scales:  # as versions wrote it that knew of none
+            del content["scales"]
+        return json.dumps(content, ensure_ascii=False, sort_keys=True)
 
     def offset(self, corpus: Optional[str]) -> float:
         """Return what to add to scores for the scale of a training corpus.
@@ -241,6 +251,8 @@ def describe_onnx(path: PathLike) -> Dict[str, str]:
         "licence": "; ".join(of_model + of_data) or NOT_RECORDED,
         "source": record.origin or labels.sources or NOT_RECORDED,
     }
+    if record.scales:
+        shown["scales"] = scales_shown(record.scales)
     if record.corpus_offsets:
         listed = ", ".join(f"{k} {v:+.3f}" for k, v in record.corpus_offsets.items())
         shown["corpus offsets"] = f"{listed} (scored on their mean unless named)"

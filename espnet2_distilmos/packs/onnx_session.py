@@ -13,6 +13,8 @@ from espnet2_distilmos.utils.files import PathLike
 
 INPUT = "speech"
 OUTPUTS = ("mos", "frame_mos")
+# Besides, of a model with further scales: (S,) and (T, S).
+FURTHER = ("scores", "frame_scores")
 _FLOATS = "tensor(float)"
 # Bytes. A window of the largest upstreams takes a third; beyond is a graph that was
 # made to bring the machine down.
@@ -20,6 +22,7 @@ _MOST_MEMORY = 8 << 30
 # Name, type and number of dimensions.
 _INPUTS = [(INPUT, _FLOATS, 1)]
 _OUTPUTS = [(OUTPUTS[0], _FLOATS, 0), (OUTPUTS[1], _FLOATS, 1)]
+_FURTHER = [(FURTHER[0], _FLOATS, 1), (FURTHER[1], _FLOATS, 2)]
 
 
 class OnnxSession:
@@ -29,6 +32,7 @@ class OnnxSession:
         path: the file, which has been looked over
             (:func:`espnet2_distilmos.packs.onnx_scan.scan_onnx`).
         num_threads: None = OMP_NUM_THREADS, as for torch, or all cores.
+        n_scales: further scales of the model.
         stored_weights: whether weights are in the file in fewer bits; they are float32
             in the session.
 
@@ -41,6 +45,7 @@ class OnnxSession:
         self,
         path: PathLike,
         num_threads: Optional[int] = None,
+        n_scales: int = 0,
         stored_weights: bool = False,
     ):
         options = onnxruntime.SessionOptions()
@@ -71,25 +76,41 @@ class OnnxSession:
         if stored_weights:  # it keeps the bytes for providers that are not here
             self._session._model_bytes = None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if _shapes(inputs) != _INPUTS or _shapes(outputs) != _OUTPUTS:
+        self._n_scales = n_scales
+        self._outputs = [*OUTPUTS, *(FURTHER if n_scales else ())]
+        wanted = _OUTPUTS + (_FURTHER if n_scales else [])
+        if _shapes(inputs) != _INPUTS or _shapes(outputs) != wanted:
             raise UserError(
                 f"{path}: its graph is not from waveform to score and frame scores"
             )
 
-    def run(self, clip: np.ndarray) -> Tuple[float, np.ndarray]:
-        """Map (N,) float32 samples at 16 kHz -> score and (T,) frame scores.
+    def run(
+        self, clip: np.ndarray
+    ) -> Tuple[float, np.ndarray, Tuple[Tuple[float, np.ndarray], ...]]:
+        """Map (N,) float32 samples at 16 kHz -> score, (T,) frame scores, and pairs.
+
+        The pairs are such a score and frame scores for each further scale.
 
         Raises:
-            UserError: the graph does not run.
+            UserError: the graph does not run, or gives other numbers of scales.
         """
         try:
-            mos, frame_mos = self._session.run(OUTPUTS, {INPUT: clip})
+            found = self._session.run(self._outputs, {INPUT: clip})
         except Exception as e:
             raise UserError(
                 f"{self.path}: the graph fails on a clip of {len(clip)} samples "
                 f"({_brief(e)})"
             ) from e
-        return float(mos), frame_mos
+        mos, frame_mos = found[:2]
+        if not self._n_scales:
+            return float(mos), frame_mos, ()
+        scores, frames = found[2:]
+        if scores.shape != (self._n_scales,) or frames.shape[1:] != scores.shape:
+            raise UserError(
+                f"{self.path}: its graph has not the scales of its record; export the "
+                "model again"
+            )
+        return float(mos), frame_mos, tuple(zip(scores.tolist(), frames.T))
 
 
 @functools.cache  # there is one of the kind a process

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from espnet2_distilmos.report.rows import read_scores, reference_rows
+from espnet2_distilmos.report.rows import read_scores, reference_rows, scored_sets
 from espnet2_distilmos.utils.files import PathLike
 
 
@@ -35,9 +35,7 @@ def three_lines(
         UserError: scores that are missing or cannot be read.
     """
     folder = Path(predictions)
-    names = sets or sorted(
-        p.parent.relative_to(folder).as_posix() for p in folder.rglob("scores.json")
-    )
+    names = sets or list(scored_sets(folder))
     reached = "; ".join(
         f"{name}: {_figures(read_scores(folder / name / 'scores.json'))}"
         for name in names

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from espnet2_distilmos.report.against_constant import against_constant
 from espnet2_distilmos.report.environment import environment_lines
+from espnet2_distilmos.report.further_scales import scale_table
 from espnet2_distilmos.report.rows import (
     Row,
     base_of,
@@ -84,6 +85,14 @@ def _section(
         text += f"{note}\n\n"
     text += markdown_table(["level", "model", *HEADER], lines)
     text += no_error_notes(_scored(name, rows, labels))
+    text += scale_table(
+        {
+            " @".join([labels[id(row)], *s.split("@")[1:]]): row.folders[s]
+            for row in rows
+            for s in sorted(row.folders)
+            if base_of(s) == name
+        }
+    )
     absent = [r for r in rows if name not in map(base_of, r.scores)]
     for row in absent:
         if name in row.not_shown:

@@ -36,6 +36,7 @@ from espnet2_distilmos.train.options import require_numbers
 from espnet2_distilmos.train.preprocessor import RaterPreprocessor
 from espnet2_distilmos.train.raters import name_raters, path_of
 from espnet2_distilmos.train.record import confirm_weights
+from espnet2_distilmos.train.scales import read_scales, scales_of
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -104,7 +105,9 @@ class DistilMOSTask(AbsTask):
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
-        """Return what turns names of corpora and listeners into numbers, if any.
+        """Return what turns names of corpora, listeners and scales into numbers.
+
+        None where the data have no such names.
 
         All else is ready: stage 1 has formatted the audio, stage 3 the tokens.
         """
@@ -112,12 +115,14 @@ class DistilMOSTask(AbsTask):
             args.train_data_path_and_name_and_type,
             args.valid_data_path_and_name_and_type,
         )
-        if not any(path_of(data, x) for data in sets for x in ("corpus", "ratings")):
+        names = ("corpus", "ratings", "scores")
+        if not any(path_of(data, x) for data in sets for x in names):
             return None
         return RaterPreprocessor(
             train,
             args.corpora or (),
             args.predictor_conf.get("listeners") or (),
+            scales_of(args.predictor_conf),
         )
 
     @classmethod
@@ -134,9 +139,10 @@ class DistilMOSTask(AbsTask):
         """Return what the losses and correlations of this task may need besides.
 
         `tokens` for the token loss, `system` for system correlations, `corpus` for
-        those a corpus and for offsets, `ratings` for listener modelling.
+        those a corpus and for offsets, `ratings` for listener modelling, `scores` for
+        further scales.
         """
-        return () if inference else ("tokens", "system", "corpus", "ratings")
+        return () if inference else ("tokens", "system", "corpus", "ratings", "scores")
 
     @classmethod
     @typechecked
@@ -260,6 +266,7 @@ class DistilMOSTask(AbsTask):
                 network.upstream.fingerprint["weights_sha256"],
                 first=not dist.is_initialized() or dist.get_rank() == 0,
             )
+        read_scales(args)  # refuses a training without their labels
         from_data.fit_steps(args)
         try:
             optimizer = build_optimizer(

@@ -7,6 +7,7 @@ epochs or of warm-up steps that suit one leave the other untrained.
 import argparse
 import logging
 import math
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet2.utils.types import str2bool
 
 from espnet2_distilmos.train.raters import path_of
+from espnet2_distilmos.train.scales import read_scales
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 
@@ -43,11 +45,11 @@ def take_label_scale(args: argparse.Namespace) -> None:
     """Write, with `standardize_labels`, the training labels' scale into `args`.
 
     `predictor_conf` gets `label_mean` and `label_std`, `loss_conf` the deviation as
-    `unit`. What is there already stays: a saved configuration, whose data may be
-    elsewhere.
+    `unit`; of further scales `scale_means`, `scale_stds` and `scale_units`. What is
+    there already stays: a saved configuration, whose data may be elsewhere.
 
     Raises:
-        UserError: no labels.
+        UserError: no labels, of a further scale either.
     """
     if not args.standardize_labels or (
         args.predictor_conf.get("label_mean") is not None
@@ -61,12 +63,21 @@ def take_label_scale(args: argparse.Namespace) -> None:
     labels = np.array(list(read_floats(utt2mos).values()))
     if not len(labels):
         raise UserError(f"{utt2mos}: holds no label")
-    # Equal labels have no deviation, and need none.
-    std = round(float(labels.std()), 6) or 1.0
-    scale = {"label_mean": round(float(labels.mean()), 6), "label_std": std}
+    mean, std = _scale_of(labels)
+    scale: Dict[str, Any] = {"label_mean": mean, "label_std": std}
+    units: Dict[str, Any] = {"unit": std}
+    further = [_scale_of(np.array(values)) for values in read_scales(args).values()]
+    if further:
+        scale["scale_means"], scale["scale_stds"] = map(list, zip(*further))
+        units["scale_units"] = scale["scale_stds"]
     args.predictor_conf = {**args.predictor_conf, **scale}
-    args.loss_conf = {"unit": std, **args.loss_conf}
+    args.loss_conf = {**units, **args.loss_conf}
     logging.info(f"standardize_labels: {scale} of {len(labels)} labels in {utt2mos}")
+
+
+def _scale_of(labels: np.ndarray) -> Tuple[float, float]:
+    """Return mean and deviation; equal labels have no deviation, and need none."""
+    return round(float(labels.mean()), 6), round(float(labels.std()), 6) or 1.0
 
 
 def _n_batches(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ training labels on statistics of frozen layers, and nothing in the training move
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ def write_probe_start(
     n_jobs: int = 1,
     seed: int = 0,
     layers: Optional[Sequence[int]] = None,
+    scales: Sequence[str] = (),
 ) -> None:
     """Write the weights, and beside them what they come from, unless they are current.
 
@@ -61,9 +62,12 @@ def write_probe_start(
         n_jobs: on a CPU, processes of the upstream.
         seed: of the folds in which the strength is chosen.
         layers: whose features are taken, in this order; None = the upstream's `layers`.
+        scales: further scales, for each of which a regression is fitted to the clips
+            that have such a label.
 
     Raises:
-        UserError: no labels, no such upstream or layer, or audio that cannot be read.
+        UserError: no labels, no clip with one on a further scale, no such upstream or
+            layer, or audio that cannot be read.
     """
     folder, output = Path(data_dir), Path(output)
     labels = folder / "utt2mos"
@@ -82,6 +86,9 @@ def write_probe_start(
         "systems": sha256_file(systems) if systems.is_file() else None,
         "seed": seed,
     }
+    if scales:
+        request["scores"] = _digest(folder / "utt2scores")
+        request["scales"] = list(scales)
     stamp = output.with_suffix(".yaml")
     if is_whole(stamp, request, lambda _: [output]):
         return
@@ -96,9 +103,11 @@ def write_probe_start(
     mos = list((data.mos or {}).values())
     groups = None if data.systems is None else list(data.systems.values())
     ridge = fit_ridge(features, mos, groups, seed)
+    further = _fit_scales(features, data, scales, seed)
     with atomic_path(output) as tmp, open(tmp, "wb") as file:
         # An open file: given a name, torch would write it into the archive.
-        torch.save(readout_states(ridge, len(layers), float(np.std(mos))), file)
+        std = float(np.std(mos))
+        torch.save(readout_states(ridge, len(layers), std, further), file)
     write_stamp(
         stamp,
         request,
@@ -108,6 +117,7 @@ def write_probe_start(
         n_features=len(ridge.weights),
         strength=ridge.strength,
         held_out_mse=[round(error, 6) for error in ridge.errors],
+        **({"scale_strengths": [r.strength for r, _ in further]} if scales else {}),
         sha256=sha256_file(output),
     )
     logging.info(
@@ -115,6 +125,31 @@ def write_probe_start(
         f"{len(mos)} clips, strength {ridge.strength:g}"
         + (f", held-out error {min(ridge.errors):.3f}" if ridge.errors else "")
     )
+
+
+def _digest(utt2scores: Path) -> str:
+    if not utt2scores.is_file():
+        raise UserError(f"{utt2scores}: no such file; it holds the labels of scales")
+    return sha256_file(utt2scores)
+
+
+def _fit_scales(
+    features: np.ndarray, data: DataDir, scales: Sequence[str], seed: int
+) -> List[Tuple[Ridge, float]]:
+    """Return a regression and the labels' deviation for each further scale."""
+    found = []
+    for scale in scales:
+        labels = [x.get(scale) for x in (data.scores or {}).values()]
+        rows = [i for i, label in enumerate(labels) if label is not None]
+        if not rows:
+            raise UserError(f"utt2scores: no clip of the probe has a label on {scale}")
+        values = [float(labels[i] or 0.0) for i in rows]
+        systems = None if data.systems is None else list(data.systems.values())
+        groups = None if systems is None else [systems[i] for i in rows]
+        # Where every clip has a label, nothing is copied: they are mapped from a file.
+        part = features if len(rows) == len(labels) else features[rows]
+        found.append((fit_ridge(part, values, groups, seed), float(np.std(values))))
+    return found
 
 
 def features_of(
@@ -148,7 +183,10 @@ def features_of(
 
 
 def readout_states(
-    ridge: Ridge, n_layers: int, label_std: float
+    ridge: Ridge,
+    n_layers: int,
+    label_std: float,
+    further: Sequence[Tuple[Ridge, float]] = (),
 ) -> Dict[str, torch.Tensor]:
     """Return the weights of a readout that says what the regression predicts.
 
@@ -156,11 +194,14 @@ def readout_states(
         ridge: of the features of the readout's layers.
         n_layers: their number.
         label_std: deviation of the training labels.
+        further: regression and deviation of each further scale.
     """
     # Equal labels have no deviation, and need none.
     label_std = label_std or 1.0
     size = len(ridge.weights) // (2 * n_layers)
-    readout = StatisticsReadout(n_layers, size, ridge.offset, label_std)
+    readout = StatisticsReadout(
+        n_layers, size, ridge.offset, label_std, n_scales=len(further)
+    )
     # Features that are constant have weight zero.
     scale = np.where(np.isfinite(ridge.scale), ridge.scale, 1.0)
 
@@ -171,4 +212,12 @@ def readout_states(
         fill(readout.mean, ridge.mean)
         fill(readout.scale, scale)
         fill(readout.output.weight, ridge.weights * scale / label_std)
+        for i, (of_scale, std) in enumerate(further):
+            assert readout.further is not None  # there are scales
+            std = std or 1.0
+            fill(readout.further.weight[i], of_scale.weights * scale / std)
+            # Features are those less the mean of all clips; its own were fewer.
+            shift = (ridge.mean - of_scale.mean) @ of_scale.weights
+            readout.scale_means[i] = of_scale.offset + shift
+            readout.scale_stds[i] = std
     return {f"{PREFIX}{name}": value for name, value in readout.state_dict().items()}

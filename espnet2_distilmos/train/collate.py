@@ -22,7 +22,7 @@ class DistilMOSCollateFn(CommonCollateFn):
         super().__init__(
             float_pad_value=0.0,
             int_pad_value=IGNORE_TOKEN,
-            not_sequence=["mos", "system", "corpus"],
+            not_sequence=["mos", "system", "corpus", "scores"],
         )
 
     def __call__(
@@ -31,8 +31,9 @@ class DistilMOSCollateFn(CommonCollateFn):
         """Map [(ID, {name: array})] -> IDs and the padded batch.
 
         `speech` (N,) -> (B, N), `mos` (1,) -> (B, 1), `tokens` (T, M) -> (B, T, M),
-        `system` and `corpus` (1,) -> (B, 1), `ratings` (R, 2) -> (B, R, 2), with
-        `speech_lengths`, `tokens_lengths` and `ratings_lengths` (B,).
+        `system` and `corpus` (1,) -> (B, 1), `scores` (S,) -> (B, S), `ratings` (R, 2)
+        -> (B, R, 2), with `speech_lengths`, `tokens_lengths` and `ratings_lengths`, all
+        (B,).
         """
         as_ids = [
             (

@@ -61,6 +61,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         corpus: Optional[torch.Tensor] = None,
         ratings: Optional[torch.Tensor] = None,
         ratings_lengths: Optional[torch.Tensor] = None,
+        scores: Optional[torch.Tensor] = None,
         utt_id: Optional[List[str]] = None,
     ) -> Dict[str, Any]:
         """Compute the loss of a batch.
@@ -77,18 +78,21 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             ratings: (B, R, 2) listener numbers and their scores; needed in training
                 with listener modelling, not looked at in eval mode.
             ratings_lengths: (B,) numbers of ratings.
+            scores: (B, S) labels on further scales, NaN where a clip has none; needed
+                in training with further scales.
             utt_id: IDs of the clips, for errors.
 
         Returns:
             `loss`, `stats` and `weight` as ESPnet wants them and, in eval mode,
-            `predicted` (B,) for the trainer's correlations; the stats of eval mode have
+            `predicted` (B,) and perhaps `predicted_scores` (B, S) for the trainer's
+            correlations; the stats of eval mode have
             the accuracy of each target layer, `token_acc_NN`, and with several
             codebooks that of each, `codebook_acc_N`.
 
         Raises:
             UserError: tokens are missing, of another number of layers or codebooks, or
                 too short or too long for the batch (:mod:`~..tokens.check` looks at
-                all else); corpora or ratings are missing.
+                all else); corpora, ratings or labels on further scales are missing.
         """
         with_tokens = self.loss.token_weight > 0
         if with_tokens and tokens is None:
@@ -97,6 +101,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "loss_conf token_weight to 0"
             )
         rated = self._ratings(ratings, ratings_lengths)
+        self._require_scores(scores)
         names = utt_id or [f"clip {i}" for i in range(len(speech))]
         prediction = self.network(
             speech,
@@ -115,6 +120,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             targets,
             rated,
             prediction.listener_mos,
+            prediction.scores,
+            scores,
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
@@ -136,6 +143,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         )
         if not self.training:
             retval["predicted"] = prediction.mos
+            if prediction.scores is not None:
+                retval["predicted_scores"] = prediction.scores
         return retval
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
@@ -166,6 +175,13 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "--listeners false"
             )
         return pick_ratings(ratings, lengths, self.loss.ratings_per_clip)
+
+    def _require_scores(self, scores: Optional[torch.Tensor]) -> None:
+        if self.training and self.network.predictor.scales and scores is None:
+            raise UserError(
+                "predictor_conf scales needs `scores` data; give utt2scores, or leave "
+                "the scales out"
+            )
 
     def _targets(
         self, names: Sequence[str], tokens: torch.Tensor, prediction: Prediction

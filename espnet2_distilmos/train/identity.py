@@ -64,6 +64,7 @@ _CALLED = {
     "mos": "labels",
     "system": "systems",
     "corpus": "corpora",
+    "scores": "labels on further scales",
 }
 # ESPnet looks for it beside the first data file, and makes other batches of it.
 _CATEGORIES = "utt2category"

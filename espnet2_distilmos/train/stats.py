@@ -13,6 +13,7 @@ from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
     read_ratings,
+    read_scores,
     read_words,
     require_same_ids,
     write_lines,
@@ -58,6 +59,11 @@ def collect_stats(
         files[str(data_dir / "utt2ratings")] = ratings
         more["n_ratings"] = sum(map(len, ratings.values()))
         more["n_listeners"] = len({who for r in ratings.values() for who, _ in r})
+    if (data_dir / "utt2scores").exists():
+        scores = read_scores(data_dir / "utt2scores")
+        files[str(data_dir / "utt2scores")] = scores
+        counted = Counter(scale for labels in scores.values() for scale in labels)
+        more["n_labels_of"] = dict(sorted(counted.items()))
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)

@@ -1,7 +1,7 @@
 """ESPnet's trainer with correlations over the whole validation set."""
 
 import logging
-from typing import Any, Collection, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -32,7 +32,8 @@ Scores = Dict[str, Tuple[float, float, Optional[int]]]
 class DistilMOSTrainer(Trainer):
     """Adds `srcc`, `lcc`, `sys_srcc` and the layer weights to the validation stats.
 
-    With several corpora also `srcc_NAME` of each, and their offsets if there are any.
+    With several corpora also `srcc_NAME` of each, and their offsets if there are any;
+    with further scales `NAME_srcc` and `NAME_lcc` of each.
 
     A correlation is a figure of the whole set, not a mean over batches, so
     predictions are collected (from all processes) before it is computed.
@@ -111,6 +112,7 @@ class DistilMOSTrainer(Trainer):
         model.eval()
         scores: Scores = {}
         corpus_of: Dict[str, int] = {}
+        further: List[Scores] = [{} for _ in _inside(model).network.predictor.scales]
         # Processes may have unequal numbers of batches; the first to end stops all.
         stop = torch.tensor(0, device=device)
         for utt_ids, batch in iterator:
@@ -137,6 +139,11 @@ class DistilMOSTrainer(Trainer):
                 [None] * len(utt_ids) if systems is None else systems.view(-1).tolist(),
             )
             scores.update({utt: (hyp, ref, s) for utt, hyp, ref, s in columns})
+            if further and "scores" in batch:
+                hyps = retval["predicted_scores"].float().T.tolist()
+                refs = batch["scores"].T.tolist()
+                for of_scale, hyp, ref in zip(further, hyps, refs):
+                    of_scale.update(labelled(utt_ids, hyp, ref))
             if "corpus" in batch:
                 corpus_of.update(zip(utt_ids, batch["corpus"].view(-1).tolist()))
         else:
@@ -147,14 +154,14 @@ class DistilMOSTrainer(Trainer):
             return
         if distributed:
             parts: list = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(parts, (scores, corpus_of))
-            scores = {utt: value for part in parts for utt, value in part[0].items()}
-            corpus_of = {utt: n for part in parts for utt, n in part[1].items()}
+            torch.distributed.all_gather_object(parts, (scores, corpus_of, *further))
+            scores, corpus_of, *further = map(_joined, zip(*parts))
         names = _inside(model).corpora
         reporter.register(
             {
                 **correlations(scores),
                 **corpus_srcc(scores, corpus_of, names),
+                **scale_correlations(_inside(model).network.predictor.scales, further),
                 **layer_weights(model),
                 **corpus_offsets(model),
             }
@@ -206,6 +213,30 @@ def corpus_srcc(
         if part:
             found[f"srcc_{name}"] = correlations(part)["srcc"]
     return found
+
+
+def _joined(parts: Iterable[Dict[str, Any]]) -> Dict[str, Any]:
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def labelled(
+    utt_ids: Sequence[str], hyp: Sequence[float], ref: Sequence[float]
+) -> Scores:
+    """Return the scores of clips whose label is a number."""
+    found = zip(utt_ids, hyp, ref)
+    return {utt: (h, r, None) for utt, h, r in found if np.isfinite(r)}
+
+
+def scale_correlations(
+    names: Sequence[str], further: Sequence[Scores]
+) -> Dict[str, float]:
+    """Return `NAME_srcc` and `NAME_lcc` of each further scale with labelled clips."""
+    return {
+        f"{name}_{figure}": value
+        for name, of_scale in zip(names, further)
+        if of_scale
+        for figure, value in correlations(of_scale).items()
+    }
 
 
 def corpus_offsets(model: torch.nn.Module) -> Dict[str, float]:

@@ -1,7 +1,7 @@
 """Kaldi-style data directories.
 
 They hold `wav.scp`, `utt2mos`, `utt2sys`, `utt2spk`, `spk2utt` and, where a set has
-them, `utt2corpus` and `utt2ratings`.
+them, `utt2corpus`, `utt2ratings` and `utt2scores`.
 
 All files have one line an utterance, `ID VALUE`, sorted by the bytes of the ID
 (`LC_ALL=C sort`).
@@ -26,9 +26,11 @@ from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.values import (
     Rating,
     from_ratings,
+    from_scores,
     to_audio_path,
     to_float,
     to_ratings,
+    to_scores,
     to_word,
 )
 
@@ -126,6 +128,11 @@ def read_ratings(path: PathLike, strict: bool = True) -> Dict[str, List[Rating]]
     return _sorted(read_lines(path, to_ratings, strict))
 
 
+def read_scores(path: PathLike, strict: bool = True) -> Dict[str, Dict[str, float]]:
+    """Read `utt2scores`: `ID SCALE:label SCALE:label ...`, or `ID -`."""
+    return _sorted(read_lines(path, to_scores, strict))
+
+
 def read_wav_scp(path: PathLike, strict: bool = True) -> Dict[str, str]:
     """Read `wav.scp`: `ID PATH` (blanks in the path are kept).
 
@@ -217,6 +224,7 @@ class DataDir:
         speakers: ID -> speaker, or None (then every utterance is its own speaker).
         corpora: ID -> corpus, or None (one corpus).
         ratings: ID -> ratings of single listeners, or None.
+        scores: ID -> labels on further scales, scale -> label; or None.
     """
 
     wavs: Dict[str, str]
@@ -225,12 +233,14 @@ class DataDir:
     speakers: Optional[Dict[str, str]] = None
     corpora: Optional[Dict[str, str]] = None
     ratings: Optional[Dict[str, List[Rating]]] = None
+    scores: Optional[Dict[str, Dict[str, float]]] = None
 
     @classmethod
     def load(cls, folder: PathLike, strict: bool = True) -> "DataDir":
         """Read and check a folder; files other than `wav.scp` may be absent.
 
-        Clips that are not in `utt2ratings` have no ratings.
+        Clips that are not in `utt2ratings` have no ratings, and those that are not in
+        `utt2scores` no labels on further scales.
 
         Args:
             folder: the folder.
@@ -248,6 +258,9 @@ class DataDir:
         if "utt2ratings" in contents:
             none: Dict[str, List[Rating]] = {utt: [] for utt in contents["wav.scp"]}
             contents["utt2ratings"] = {**none, **contents["utt2ratings"]}
+        if "utt2scores" in contents:
+            no_label: Dict[str, Dict] = {utt: {} for utt in contents["wav.scp"]}
+            contents["utt2scores"] = {**no_label, **contents["utt2scores"]}
         require_same_ids({str(folder / n): c for n, c in contents.items()})
         values: List[Any] = [contents.get(name) for name in _READERS]
         return cls(*values)
@@ -263,7 +276,8 @@ class DataDir:
     def save(self, folder: PathLike) -> None:
         """Write the folder's files; `wav.scp` last, as the sign that it is whole.
 
-        Labels, systems and corpora that an earlier version of the set had are removed.
+        Labels, of further scales too, systems and corpora that an earlier version of
+        the set had are removed.
         `utt2ratings` is not, since not every writer goes through this class.
         """
         folder = Path(folder)
@@ -274,10 +288,14 @@ class DataDir:
         ratings = None
         if self.ratings is not None:
             ratings = {u: from_ratings(r) for u, r in self.ratings.items()}
+        scores = None
+        if self.scores is not None:
+            scores = {u: from_scores(s) for u, s in self.scores.items()}
         for name, values in (
             ("utt2mos", self.mos),
             ("utt2sys", self.systems),
             ("utt2corpus", self.corpora),
+            ("utt2scores", scores),
             ("utt2ratings", ratings),
         ):
             if values is not None:
@@ -297,6 +315,7 @@ _READERS: Dict[str, Callable[[PathLike, bool], Dict]] = {
     "utt2spk": read_words,
     "utt2corpus": read_words,
     "utt2ratings": read_ratings,
+    "utt2scores": read_scores,
 }
 # What makes a data directory, to see whether one has changed.
 DATA_FILES = tuple(_READERS)

@@ -10,6 +10,8 @@ The record is `labels.yaml` beside a set, and `label_conf` in a model's config.y
       scale: [1, 4.644]
       licence: ...           # of the corpus
       source: ...            # where the corpus or its labels come from
+      scales:                # of utt2scores, what there is to say of each; or none
+        SIG: {detail: signal alone, scale: [1, 5]}
 
 Several of them: :class:`espnet2_distilmos.utils.labels.Labels`. Needs neither torch nor
 ESPnet.
@@ -17,12 +19,13 @@ ESPnet.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Dict, Optional, Tuple
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.mapping import from_mapping
+from espnet2_distilmos.utils.values import to_scale_names
 
 KINDS = ("human", "objective", "predicted")
 NOT_STATED = "not stated"
@@ -51,6 +54,26 @@ _CAVEATS = {
 
 
 @dataclass(frozen=True)
+class ScaleInfo:
+    """What there is to say of the labels of a further scale.
+
+    Attributes:
+        name: of the scale, in `utt2scores`.
+        detail: what was asked.
+        scale: lowest and highest value that there can be; None = as those of the MOS.
+    """
+
+    name: str
+    detail: str = ""
+    scale: Optional[Tuple[float, float]] = None
+
+    def __post_init__(self) -> None:
+        _require_line("detail", self.detail)
+        if self.scale is not None:
+            object.__setattr__(self, "scale", _to_scale(self.scale))
+
+
+@dataclass(frozen=True)
 class LabelInfo:
     """What the labels of one corpus are.
 
@@ -62,6 +85,7 @@ class LabelInfo:
         scale: lowest and highest value that there can be; None = not known.
         licence: of the corpus.
         source: where the corpus or its labels come from.
+        scales: further scales of its clips; as a mapping from the name, or such infos.
     """
 
     corpus: str
@@ -71,22 +95,20 @@ class LabelInfo:
     scale: Optional[Tuple[float, float]] = None
     licence: str = ""
     source: str = ""
+    scales: Tuple[ScaleInfo, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "scale":
-                continue
-            if not isinstance(value, str) or not value.isprintable():
-                raise UserError(f"{field.name}: one line of text was expected")
-            if len(value) > _LONGEST:
-                raise UserError(f"{field.name}: longer than {_LONGEST} characters")
+            if field.name not in ("scale", "scales"):
+                _require_line(field.name, getattr(self, field.name))
         if not self.corpus.strip():
             raise UserError("corpus: its name is missing")
         if self.kind not in KIND_WORDS:
             raise UserError(f"kind: {self.kind!r} is none of {', '.join(KIND_WORDS)}")
         if self.scale is not None:
             object.__setattr__(self, "scale", _to_scale(self.scale))
+        if not isinstance(self.scales, tuple):
+            object.__setattr__(self, "scales", _to_scales(self.scales))
 
     @classmethod
     def from_dict(cls, data: Any, where: PathLike) -> "LabelInfo":
@@ -101,10 +123,28 @@ class LabelInfo:
 
     def as_dict(self) -> Dict[str, Any]:
         """Return plain types, without what is not known."""
-        shown = {k: v for k, v in asdict(self).items() if v not in ("", None)}
-        if self.scale is not None:
-            shown["scale"] = list(self.scale)
+        shown = _plain(asdict(self))
+        if self.scales:
+            infos = [_plain(asdict(info)) for info in self.scales]
+            shown["scales"] = {info.pop("name"): info for info in infos}
         return shown
+
+    def of_scale(self, name: str) -> "LabelInfo":
+        """Return what its labels on a further scale are."""
+        infos = {info.name: info for info in self.scales}
+        info = infos.get(name, ScaleInfo(name))
+        return replace(
+            self,
+            name=name,
+            detail=info.detail,
+            scale=info.scale or self.scale,
+            scales=(),
+        )
+
+    def on_scale(self, scale: Tuple[float, float]) -> "LabelInfo":
+        """Return the same with the MOS on another scale; further scales stay."""
+        scales = (replace(x, scale=x.scale or self.scale) for x in self.scales)
+        return replace(self, scale=scale, scales=tuple(scales))
 
     @property
     def what(self) -> str:
@@ -124,6 +164,36 @@ class LabelInfo:
         kind = "kind of labels not stated" if self.kind == NOT_STATED else self.kind
         text = ", ".join(filter(None, [self.name or "scores", self.detail]))
         return f"{kind}: {text}{_WARNINGS[self.kind]}"
+
+
+def _require_line(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not value.isprintable():
+        raise UserError(f"{name}: one line of text was expected")
+    if len(value) > _LONGEST:
+        raise UserError(f"{name}: longer than {_LONGEST} characters")
+
+
+def _plain(values: Dict[str, Any]) -> Dict[str, Any]:
+    shown = {k: v for k, v in values.items() if v not in ("", None, ())}
+    if "scale" in shown:
+        shown["scale"] = list(shown["scale"])
+    return shown
+
+
+def _to_scales(value: Any) -> Tuple[ScaleInfo, ...]:
+    if not isinstance(value, Mapping):
+        raise UserError("scales: a mapping was expected, NAME: {detail: ..., scale:}")
+    try:
+        to_scale_names(map(str, value))
+    except ValueError as e:
+        raise UserError(f"scales: {e}") from e
+    infos = []
+    for name, info in value.items():
+        info = {} if info is None else info
+        if not isinstance(info, Mapping) or "name" in info:
+            raise UserError(f"scales: {name}: {{detail: ..., scale: ...}} was expected")
+        infos.append(from_mapping(ScaleInfo, {"name": name, **info}, f"scales {name}"))
+    return tuple(infos)
 
 
 def _to_scale(value: Any) -> Tuple[float, float]:

@@ -110,6 +110,10 @@ class Labels:
         infos = self.infos or (LabelInfo(given.get("corpus") or NOT_STATED),)
         return type(self)(tuple(replace(info, **given) for info in infos))
 
+    def of_scale(self, name: str) -> "Labels":
+        """Return what the labels of a further scale are."""
+        return type(self)(tuple(info.of_scale(name) for info in self.infos))
+
     def as_list(self) -> List[Dict[str, Any]]:
         """Return plain types, for YAML and JSON."""
         return [info.as_dict() for info in self.infos]

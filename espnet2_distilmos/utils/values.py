@@ -1,12 +1,21 @@
 """What the values of Kaldi-style files may be: text in, value out, or ValueError."""
 
 import math
-from typing import List, Tuple
+import re
+from collections.abc import Iterable
+from typing import Dict, List, Tuple
 
 # Who, and the score that he or she gave.
 Rating = Tuple[str, float]
-# Value of a line of `utt2ratings` where nobody's rating is known.
+# Value of a line of `utt2ratings` where nobody's rating is known, and of `utt2scores`
+# where a clip has no further label.
 NO_RATINGS = "-"
+# What the first scale, that of `utt2mos`, is called beside others.
+FIRST_SCALE = "MOS"
+# Names of scales become names of folders, columns and statistics.
+_SCALE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
+# Columns of tables of scores, in small letters: no scale may be called so.
+_TAKEN = ("mos", "id", "file", "seconds", "warnings", "error")
 
 
 def to_float(text: str) -> float:
@@ -41,17 +50,64 @@ def to_ratings(text: str) -> List[Rating]:
 
     What follows a listener's last colon is the score.
     """
+    return _to_pairs(text, "listener:score (as in L07:4)")
+
+
+def _to_pairs(text: str, wanted: str) -> List[Tuple[str, float]]:
     if text == NO_RATINGS:
         return []
-    ratings = []
+    pairs = []
     for word in text.split():
-        listener, colon, score = word.rpartition(":")
-        if not colon or not listener:
-            raise ValueError(f"{word!r} is not listener:score (as in L07:4)")
-        ratings.append((listener, to_float(score)))
-    return ratings
+        name, colon, number = word.rpartition(":")
+        if not colon or not name:
+            raise ValueError(f"{word!r} is not {wanted}")
+        pairs.append((name, to_float(number)))
+    return pairs
 
 
 def from_ratings(ratings: List[Rating]) -> str:
     """Return the text of which :func:`to_ratings` makes `ratings`."""
     return " ".join(f"{who}:{score:g}" for who, score in ratings) or NO_RATINGS
+
+
+def to_scale_name(text: str) -> str:
+    """Return the name of a further scale, or ValueError with the reason."""
+    if not _SCALE.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no name of a scale: a letter, then letters and digits, 16 at "
+            "most (as in SIG)"
+        )
+    if text.lower() in _TAKEN:
+        raise ValueError(
+            f"{text!r} is no name of a further scale: utt2mos holds the MOS, and "
+            f"tables have columns called {', '.join(_TAKEN)}"
+        )
+    return text
+
+
+def to_scale_names(names: Iterable[str]) -> Tuple[str, ...]:
+    """Return names of further scales, or ValueError: a bad one, or one twice."""
+    found = tuple(map(to_scale_name, names))
+    seen: Dict[str, str] = {}
+    for name in found:
+        # SIG and sig would be one folder on some machines.
+        if seen.setdefault(name.lower(), name) != name or found.count(name) > 1:
+            raise ValueError(f"scale {name} stands there twice")
+    return found
+
+
+def to_scores(text: str) -> Dict[str, float]:
+    """Return `SCALE:label SCALE:label ...` as a mapping (`-` = none)."""
+    pairs = _to_pairs(text, "SCALE:label (as in SIG:3.4)")
+    to_scale_names(name for name, _ in pairs)
+    return dict(pairs)
+
+
+def from_scores(scores: Dict[str, float]) -> str:
+    """Return the text of which :func:`to_scores` makes `scores`, to 6 decimals."""
+    return " ".join(f"{k}:{v:.6f}" for k, v in scores.items()) or NO_RATINGS
+
+
+def scales_shown(names: Iterable[str]) -> str:
+    """Return the scales of a model as people read them, the first one first."""
+    return ", ".join([FIRST_SCALE, *names])

@@ -145,6 +145,7 @@ def test_a_killed_run_goes_on_with_the_fold_that_was_not_trained(recipe):
             "--fold_set x/all: a folder of data/",
         ),
         (["--folds", "2", "--mos_exp", "exp/y"], "--folds and --mos_exp do not go"),
+        (["--folds", "2", "--scales", "SIG"], "--folds and --scales do not go"),
         (["--folds", "2", "--stop_stage", "7"], "--folds: stages 1 to 6 only"),
         (
             ["--folds", "2", "--stage", "5"],

@@ -73,6 +73,7 @@ def calls(recipe):
     (recipe / "distilmos.sh").unlink()
     (recipe / "distilmos.sh").write_text(
         '#!/bin/sh\necho "csv $DISTILMOS_CSV name $DISTILMOS_LABEL_NAME"\n'
+        '[ -z "$DISTILMOS_SCALES" ] || echo "scales $DISTILMOS_SCALES"\n'
         'printf "<%s>\\n" "$@"\n'
     )
     (recipe / "distilmos.sh").chmod(0o755)
@@ -103,6 +104,13 @@ def test_run_hands_on(calls):
     assert "<--local_data_opts=--label_kind=objective>" in labels
     more = calls("--local_data_opts", "--seed 3", "--skip_bad", "true").stdout
     assert "<--local_data_opts=--seed 3 --skip_bad=true>" in more
+
+
+@pytest.mark.parametrize("words", [["--scales", "a B"], ["--scales=a B"]])
+def test_scales_are_for_the_data_and_for_the_training(calls, words):
+    lines = calls("--csv", "x.csv", *words).stdout.splitlines()
+    assert lines[1] == "scales a B"
+    assert [line.strip("<>") for line in lines[-len(words) :]] == words
 
 
 def test_run_takes_what_the_machine_can_train(calls):

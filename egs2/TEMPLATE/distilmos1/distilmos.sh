@@ -77,6 +77,8 @@ use_tokens=auto       # true, false or auto: false where the training has token_
 train_config=conf/train_distilmos.yaml  # Config for training.
 train_args=           # Arguments for training, e.g., "--max_epoch 10".
                       # Note that it will overwrite args in train_config.
+scales=               # Further scales to learn and predict beside the MOS, of utt2scores,
+                      # e.g. "SIG BAK" (doc/training.md).
 tag=                  # Suffix to the result dir for training.
 mos_exp=              # Specify the directory path for experiment.
 
@@ -191,7 +193,7 @@ suffix() { echo "$1" | sed -e 's/--/\_/g' -e 's/[ |=/]//g'; }
 if [ -z "${tag}" ]; then
     tag=$(basename "${train_config}" .yaml)_${upstream_name}
     ! "${use_tokens}" || tag+=_k${clusters}
-    tag+=${train_sets:+_${train_set}}$(suffix "${train_args}")
+    tag+=${train_sets:+_${train_set}}${scales:+_$(joined "${scales}")}$(suffix "${train_args}")
 fi
 [ -n "${mos_exp}" ] || mos_exp=${expdir}/mos_${tag}
 stats_dir=${expdir}/stats_${train_set}_${valid_set}

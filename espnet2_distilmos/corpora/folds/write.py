@@ -230,7 +230,8 @@ class _Whole:
 def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
     """Return the clips of all sets; what one of them lacks, the whole lacks.
 
-    Of ratings, that a set has none says that its clips have none.
+    Of ratings and of labels on further scales, that a set has none says that its clips
+    have none.
     """
     found: Dict[str, str] = {}
     for name, data in loaded.items():
@@ -241,15 +242,14 @@ def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
                     "sets without common clips (--fold_set)"
                 )
             found[utt] = name
-    rated = any(data.ratings is not None for data in loaded.values())
+    none: Mapping[str, Any] = {"ratings": [], "scores": {}}
 
     def joined(name: str) -> Optional[Dict[str, Any]]:
         values = [getattr(data, name) for data in loaded.values()]
-        if name == "ratings" and rated:
-            none: List[Any] = []
+        if name in none and any(v is not None for v in values):
             values = [
-                {**dict.fromkeys(data.wavs, none), **(data.ratings or {})}
-                for data in loaded.values()
+                {**dict.fromkeys(data.wavs, none[name]), **(v or {})}
+                for data, v in zip(loaded.values(), values)
             ]
         if any(v is None for v in values):
             return None
@@ -257,6 +257,6 @@ def _join(loaded: Mapping[str, DataDir], sets: Mapping[str, Path]) -> DataDir:
 
     whole = DataDir(
         joined("wavs") or {},
-        *map(joined, ("mos", "systems", "speakers", "corpora", "ratings")),
+        *map(joined, ("mos", "systems", "speakers", "corpora", "ratings", "scores")),
     )
     return whole.subset(sorted(whole.wavs, key=str.encode))

@@ -40,6 +40,7 @@ def prepare_csv(
     seed: int = 0,
     skip_bad: bool = False,
     labels: Optional[LabelInfo] = None,
+    scales: Sequence[str] = (),
 ) -> List[str]:
     """Write data directories from a CSV `wav,mos[,system][,split]`.
 
@@ -63,6 +64,7 @@ def prepare_csv(
         skip_bad: leave bad rows out instead of stopping.
         labels: what the scores are (the scale is taken from `scale`); None = not
             stated.
+        scales: columns that are further scales, written to `utt2scores`.
 
     Returns:
         What was done, in sentences.
@@ -76,7 +78,7 @@ def prepare_csv(
     labels = replace(labels or LabelInfo(csv_file.stem), scale=scale)
     if labels.kind == "human" and not labels.name:
         labels = replace(labels, name="MOS")
-    table = read_table(csv_file, scale)
+    table = read_table(csv_file, scale, scales)
     request = {
         "csv": str(csv_file.resolve()),
         "sha256": sha256_file(csv_file),
@@ -87,6 +89,7 @@ def prepare_csv(
         "seed": seed,
         "skip_bad": skip_bad,
         "labels": labels.as_dict(),
+        **({"scales": list(scales)} if scales else {}),
     }
     report = data_dir / "csv_report.txt"
     with folder_lock(data_dir):
@@ -108,6 +111,9 @@ def prepare_csv(
         for name in split.sets:
             Labels((labels,)).write(data_dir / name / LABELS)
         told = _told(csv_file, table, seconds, scale, split)
+        for name in scales:
+            n = sum(name in dict(row.scores) for row in table.rows)
+            told.append(f"{name}: a further scale, {n} clips have a label.")
         told.insert(1, _told_labels(labels))
         write_yaml(data_dir / "set_notes.yaml", {"test": split.note})
         write_text(report, "".join(f"{line}\n" for line in told))
@@ -183,10 +189,12 @@ def _write_sets(sets: Mapping[str, List[Row]], root: Path, data_dir: Path) -> No
     for name, rows in sets.items():
         rows = sorted(rows, key=lambda r: ids[r.wav].encode())
         systems = {ids[r.wav]: _word(r.system) for r in rows if r.system is not None}
+        scores = {ids[r.wav]: dict(r.scores) for r in rows}
         DataDir(
             wavs={ids[r.wav]: str(r.wav) for r in rows},
             mos={ids[r.wav]: r.mos for r in rows},
             systems=systems or None,
+            scores=scores if any(scores.values()) else None,
         ).save(data_dir / name)
 
 

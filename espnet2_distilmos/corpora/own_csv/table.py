@@ -12,6 +12,7 @@ from espnet2_distilmos.utils.audio import read_recording
 from espnet2_distilmos.utils.datadir import to_float
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.values import to_scale_names
 
 REQUIRED = ("wav", "mos")
 OPTIONAL = ("system", "split")
@@ -35,6 +36,7 @@ class Row:
         mos: its score, in the units of the CSV.
         system: the system, or None without such a column.
         split: `train`, `valid`, `test`, or None without such a column.
+        scores: scale and score, of the further scales that the row has.
     """
 
     line: int
@@ -42,6 +44,7 @@ class Row:
     mos: float
     system: Optional[str] = None
     split: Optional[str] = None
+    scores: Tuple[Tuple[str, float], ...] = ()
 
 
 @dataclass
@@ -63,7 +66,11 @@ class Table:
     odd: List[Tuple[int, str]] = field(default_factory=list)
 
 
-def read_table(path: PathLike, scale: Tuple[float, float] = (1.0, 5.0)) -> Table:
+def read_table(
+    path: PathLike,
+    scale: Tuple[float, float] = (1.0, 5.0),
+    scales: Sequence[str] = (),
+) -> Table:
     """Read and check a CSV.
 
     UTF-8 with or without byte order mark; comma, semicolon or tab, as the header has
@@ -73,14 +80,20 @@ def read_table(path: PathLike, scale: Tuple[float, float] = (1.0, 5.0)) -> Table
     Args:
         path: the CSV; its first line names the columns.
         scale: lowest and highest score that there can be.
+        scales: columns that are further scales, with the same ends. A field of theirs
+            may be empty.
 
     Raises:
         UserError: the file cannot be read, is no such table, or has no rows at all.
     """
     path = Path(path)
+    try:
+        to_scale_names(scales)
+    except ValueError as e:
+        raise UserError(f"--scales: {e}") from e
     lines = _lines(_text(path), path)
     _, names = next(lines, (0, []))
-    columns = _columns(names, path)
+    columns = _columns(names, path, scales)
     table = Table(
         unused=[n for n in names if n and n.lower() not in columns],
         columns=list(columns),
@@ -88,7 +101,8 @@ def read_table(path: PathLike, scale: Tuple[float, float] = (1.0, 5.0)) -> Table
     seen: Dict[Path, int] = {}
     for line, fields in lines:
         try:
-            row = _row(line, fields, len(names), columns, path.resolve().parent, scale)
+            values = _values(fields, len(names), columns, scales)
+            row = _row(line, values, path.resolve().parent, scale, scales)
             if row.wav in seen:
                 raise ValueError(
                     f"{row.wav.name} is on line {seen[row.wav]} already; one line a "
@@ -163,9 +177,18 @@ def _lines(text: str, path: Path) -> Iterator[Tuple[int, List[str]]]:
         ) from e
 
 
-def _columns(names: Sequence[str], path: Path) -> Dict[str, int]:
+def _columns(names: Sequence[str], path: Path, scales: Sequence[str]) -> Dict[str, int]:
     """Return column -> its place."""
     lower = [name.lower() for name in names]
+    for name in scales:
+        if name.lower() in REQUIRED + OPTIONAL:
+            raise UserError(f"--scales {name}: this column is something else")
+    absent = [name for name in scales if name.lower() not in lower]
+    if absent:
+        raise UserError(
+            f"{path}: --scales {' '.join(absent)}: no such column in: "
+            f"{', '.join(names)}"
+        )
     missing = [name for name in REQUIRED if name not in lower]
     if missing:
         raise UserError(
@@ -173,22 +196,18 @@ def _columns(names: Sequence[str], path: Path) -> Dict[str, int]:
             f"any, system,split); {' and '.join(missing)} not found in: "
             f"{', '.join(names) or 'an empty file'}"
         )
-    known = [name for name in lower if name in REQUIRED + OPTIONAL]
+    all_known = (*REQUIRED, *OPTIONAL, *(name.lower() for name in scales))
+    known = [name for name in lower if name in all_known]
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
         raise UserError(f"{path}: two columns are called {twice[0]}")
     return {name: lower.index(name) for name in known}
 
 
-def _row(
-    line: int,
-    fields: List[str],
-    n_columns: int,
-    columns: Dict[str, int],
-    folder: Path,
-    scale: Tuple[float, float],
-) -> Row:
-    """Return one row, or ValueError with the reason."""
+def _values(
+    fields: List[str], n_columns: int, columns: Dict[str, int], scales: Sequence[str]
+) -> Dict[str, str]:
+    """Return column -> text, or ValueError with the reason."""
     while len(fields) > n_columns and not fields[-1]:
         fields.pop()
     if len(fields) != n_columns:
@@ -196,18 +215,41 @@ def _row(
         raise ValueError(f"{len(fields)} fields, the header has {n_columns}{hint}")
     values = {name: fields[place] for name, place in columns.items()}
     for name, value in values.items():
-        if not value:
+        if not value and name not in [scale.lower() for scale in scales]:
             raise ValueError(f"no {name}")
         if "\0" in value:
             raise ValueError(f"{name}: a NUL character; was the file saved as UTF-16?")
         if len(value.splitlines()) > 1:
             raise ValueError(f"{name}: a line break in a field; is a quote left open?")
-    mos = to_float(values["mos"])
+    return values
+
+
+def _on_scale(text: str, scale: Tuple[float, float]) -> float:
+    value = to_float(text)
     low, high = scale
-    if not low <= mos <= high:
+    if not low <= value <= high:
         raise ValueError(
-            f"score {mos:g} is outside the scale, {low:g} to {high:g} (--scale)"
+            f"score {value:g} is outside the scale, {low:g} to {high:g} (--scale)"
         )
+    return value
+
+
+def _row(
+    line: int,
+    values: Dict[str, str],
+    folder: Path,
+    scale: Tuple[float, float],
+    scales: Sequence[str],
+) -> Row:
+    """Return one row, or ValueError with the reason."""
+    mos = _on_scale(values["mos"], scale)
+    scores = []
+    for name in scales:
+        try:
+            if values[name.lower()]:
+                scores.append((name, _on_scale(values[name.lower()], scale)))
+        except ValueError as e:
+            raise ValueError(f"{name}: {e}") from e
     split = values.get("split")
     if split is not None:
         if split.lower() not in SPLITS:
@@ -216,4 +258,4 @@ def _row(
     # One file may be named in two ways. Not Path.resolve(), which raises where a link
     # leads to itself.
     wav = Path(os.path.realpath(folder / values["wav"]))
-    return Row(line, wav, mos, values.get("system"), split)
+    return Row(line, wav, mos, values.get("system"), split, tuple(scores))

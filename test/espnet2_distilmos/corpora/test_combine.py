@@ -52,6 +52,18 @@ ANN = Part("ann", "data/train")
 BOB, BOB_DEV = (Part("bob", f"{OTHER}/data/{dset}", OTHER) for dset in ("train", "dev"))
 
 
+def test_clips_of_a_corpus_without_scales_have_none(recipes):
+    data = DataDir.load("data/train")
+    data.scores = {u: {"SIG": m} for u, m in data.mos.items()}
+    data.save("data/train")
+    combine_sets([ANN, BOB], "data/joint")
+    joint = DataDir.load("data/joint")
+    assert joint.scores["ann-u2"] == {"SIG": 2.5} and joint.scores["bob-u1"] == {}
+    # Another set of the same name, later, without any.
+    combine_sets([BOB, BOB_DEV], "data/joint")
+    assert DataDir.load("data/joint").scores is None
+
+
 def test_ids_are_made_unique_and_paths_lead_to_the_audio(recipes):
     combine_sets([ANN, BOB, BOB_DEV], "data/joint")
     joint = DataDir.load("data/joint")

@@ -192,6 +192,8 @@ def test_nisqa_keeps_its_dimensions_and_tells_the_parts_apart(trees, tmp_path):
             assert (
                 read_floats(tmp_path / dset / f"utt2{name}").keys() == data.mos.keys()
             )
+            values = {u: s[name.upper()] for u, s in data.scores.items()}
+            assert values == read_floats(tmp_path / dset / f"utt2{name}")
     train = DataDir.load(tmp_path / "train")
     # The same names and numbers of conditions, in both parts.
     for part in ("SIM", "LIVE"):

@@ -128,6 +128,17 @@ def content(folder):
     }
 
 
+def test_labels_of_scales_go_along(raw):
+    """Clips of a set without any have none."""
+    data = DataDir.load(raw / SETS[0])
+    data.scores = {u: {"SIG": m} for u, m in data.mos.items()}
+    data.save(raw / SETS[0])
+    assert run(main, ["--data_dirs", *SETS, *OPTIONS]) == 0
+    scores = DataDir.load(Folds.read("cv").part(1, "train")).scores
+    assert {bool(s) for u, s in scores.items() if u[0] == "a"} == {True}
+    assert {bool(s) for u, s in scores.items() if u[0] == "b"} == {False}
+
+
 def test_folds_are_formatted_sets(raw):
     assert run(main, ["--data_dirs", *SETS, *OPTIONS]) == 0
     folds = Folds.read("cv")

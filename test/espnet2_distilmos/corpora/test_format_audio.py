@@ -148,6 +148,25 @@ def test_content_decides_and_dates_do_not(raw):
     assert remade() and not remade()
 
 
+def test_labels_of_scales_go_along_and_odd_ones_are_told(raw, caplog):
+    data = DataDir.load(raw / "data")
+    data.scores = {"a": {"SIG": 2.0, "BAK": 80.0}, "b": {"SIG": 0.5}, "e": {}}
+    data.scores = {u: data.scores.get(u, {}) for u in data.wavs}
+    data.save(raw / "data")
+    info = {"corpus": "mine", "scale": [1, 5], "scales": {"BAK": {"scale": [0, 100]}}}
+    Labels.from_list([info], "test").write(raw / "data/labels.yaml")
+    format_audio(raw / "data", raw / "out", min_seconds=0.1)
+    kept = {u: s for u, s in data.scores.items() if u != "d"}
+    assert DataDir.load(raw / "out").scores == kept
+    assert caplog.text.count("labels are outside") == 1
+    assert "utt2scores: 1 of 2 SIG labels are outside 1 to 5, e.g. b 0.5" in caplog.text
+    # Other labels of scales: the set is made again.
+    data.scores["e"] = {"SIG": 4.0}
+    data.save(raw / "data")
+    format_audio(raw / "data", raw / "out", min_seconds=0.1)
+    assert DataDir.load(raw / "out").scores["e"] == {"SIG": 4.0}
+
+
 def test_the_recorded_scale_decides_which_label_is_odd(raw, caplog):
     """0 to 100 holds them all; 1 to 4 does not hold the 5."""
     for scale, expected in (((0, 100), 0), ((1, 4), 1)):

@@ -111,6 +111,7 @@ def test_p835_traps_are_told(copy_of, tmp_path):
     wide[3][column("condition_num")] = "5"  # of c1_f1
     wide[4][column("MOS_OVRL")] = "5.5"
     wide[5][column("MOS_SIG")] = ""
+    wide[6][column("MOS_BAK")] = "5.7"  # of c2_m1
     wide.append(["", "c13_f1.wav", "13", "7", *wide[1][4:]])  # in no split
     audio = tree / BOOK.split("/")[0] / "degraded_WB_16KHz"
     shutil.copy(audio / "c3_f1.wav", audio / "c13_f1.wav")
@@ -125,6 +126,7 @@ def test_p835_traps_are_told(copy_of, tmp_path):
         ("c1_f1.wav", "audio without label"): "skipped",
         ("wideband-c1_m1", "label outside 1 to 5"): "skipped",
         ("wideband-c2_f1", "no number as sig"): "kept",
+        ("wideband-c2_m1", "bak outside 1 to 5"): "kept",
         ("wideband-c12_m1", "no audio file"): "skipped",
         ("stray.wav", "audio without label"): "skipped",
         ("wideband-c13_f1", "system in none of all, train, valid, test"): "kept",
@@ -132,6 +134,19 @@ def test_p835_traps_are_told(copy_of, tmp_path):
     data = sets_of(tmp_path / "data", "wideband all")
     assert "wideband-c13_f1" in data["wideband"].wavs
     assert "wideband-c13_f1" not in data["all"].wavs
+    scores = data["wideband"].scores  # without those that are of no use
+    assert list(scores["wideband-c2_f1"]) == ["BAK"]
+    assert list(scores["wideband-c2_m1"]) == ["SIG"]
+    assert list(scores["wideband-c4_m1"]) == ["SIG", "BAK"]
+
+
+def test_p835_scales(trees, tmp_path):
+    """Signal and background, as files of their own and as scales."""
+    prepare_corpus("p835", trees("p835"), tmp_path)
+    data = DataDir.load(tmp_path / "all")
+    for scale, name in (("SIG", "utt2sig"), ("BAK", "utt2bak")):
+        values = {utt: of_clip[scale] for utt, of_clip in data.scores.items()}
+        assert values == read_floats(tmp_path / "all" / name) and len(values) == 52
 
 
 def test_p835_without_a_sheet_or_a_column(copy_of, tmp_path, caplog):

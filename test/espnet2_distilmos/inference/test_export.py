@@ -38,7 +38,10 @@ CASES = {
     ("wav2vec2", "pre"): {"label_mean": 3.2, "label_std": 0.7},
     ("hf_wav2vec2", "pre"): {"corpora": ["one", "two"]},
     ("hf_hubert", "post"): None,  # plain SSL-MOS
-    ("hf_wavlm", "post"): {"readout": "statistics", "strides": [1, 2, 1]},
+    ("hf_wavlm", "post"): {
+        **{"readout": "statistics", "strides": [1, 2, 1]},
+        **{"scales": ["SIG", "BAK"], "scale_means": [2.0, 40.0]},
+    },
     ("hf_wavlm", "pre"): {},
 }
 # Samples: 25 ms, which is one frame or two; around a hop; seconds; a window; two.
@@ -85,6 +88,9 @@ def write_model(folder, family, style, options, logits=None, moved=0.1):
 
 def same(a, b, most=1e-4):
     assert abs(a["mos"] - b["mos"]) <= most
+    assert a.keys() == b.keys()
+    for scale, value in a.get("scores", {}).items():
+        assert abs(value - b["scores"][scale]) <= most
     assert a["frame_mos"].shape == b["frame_mos"].shape
     assert np.abs(a["frame_mos"] - b["frame_mos"]).max() <= most
     assert a["frame_mos"].dtype == b["frame_mos"].dtype == np.float32
@@ -355,8 +361,8 @@ def test_a_graph_that_scores_otherwise_is_not_written(
     kept = export._score
 
     def other(network, clip):
-        mos, frames = kept(network, clip)
-        return mos + 2e-4, frames
+        score = kept(network, clip)
+        return score._replace(mos=score.mos + 2e-4)
 
     monkeypatch.setattr(export, "_score", other)
     with pytest.raises(UserError, match="nothing written, the graph does not score"):

@@ -166,8 +166,8 @@ def test_a_score_that_is_no_number_is_an_error(tmp_path, engine, tools, monkeypa
     score_clips = engine.score_clips
 
     def second_is_broken(clips):
-        first, (_, frames) = score_clips(clips)
-        return [first, (float("nan"), frames)]
+        first, second = score_clips(clips)
+        return [first, second._replace(mos=float("nan"))]
 
     monkeypatch.setattr(engine, "score_clips", second_is_broken)
     fine, broken = engine.score_files([good, bad])
@@ -210,12 +210,13 @@ def test_the_recorded_scale_decides_which_score_is_odd(pesq_model, tiny_model):
     """4.8 is an odd PESQ, and no odd MOS."""
     from espnet2_distilmos.inference.audio import Checks
     from espnet2_distilmos.inference.engine import DistilMOSInference
+    from espnet2_distilmos.inference.files import Score
 
     pesq, unknown = (
         DistilMOSInference(folder / "config.yaml", folder / "model.pth")
         for folder in (pesq_model, tiny_model)
     )
-    score = (4.8, np.full(3, 4.8, np.float32))
+    score = Score(4.8, np.full(3, 4.8, np.float32))
     assert pesq.result(score, Checks())["warnings"][1:] == ["score outside 1 to 4.64"]
     # Of a clip without samples.
     assert unknown.result(score, Checks())["warnings"] == [

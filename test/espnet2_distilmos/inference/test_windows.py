@@ -74,7 +74,7 @@ def test_windows_stay_near_the_whole_clip(tiny_model, engine, tools):
 def test_a_stream_scores_as_the_same_clip_in_memory(engine, tools):
     clip = tools.speech(61.7)
     blocks = (clip[i : i + 160000] for i in range(0, len(clip), 160000))
-    mos, frames = engine.score_stream(blocks)
+    mos, frames, _ = engine.score_stream(blocks)
     result = engine(clip)
     assert mos == pytest.approx(result["mos"], abs=1e-5)
     np.testing.assert_allclose(frames, result["frame_mos"], atol=1e-5)

@@ -103,7 +103,7 @@ def test_every_reader_of_onnx_computes_the_same(tmp_path):
     plain = write(tmp_path / "plain.onnx", NODES, WEIGHTS)
     store_in_8_bits(plain, tmp_path / "small.onnx")
     expected = OnnxSession(plain).run(clip())
-    mos, frames = OnnxSession(tmp_path / "small.onnx", stored_weights=True).run(clip())
+    mos, frames, _ = OnnxSession(tmp_path / "small.onnx", stored_weights=True).run(clip())
     other = onnxruntime.InferenceSession(tmp_path / "small.onnx")
     theirs = other.run(["mos", "frame_mos"], {"speech": clip()})
     assert mos == pytest.approx(float(theirs[0]), abs=1e-4)
@@ -170,7 +170,7 @@ def test_only_what_takes_no_more_memory_is_computed_before(tmp_path, nodes, more
     graph = onnx.load_model_from_string(with_float_weights(path)).graph
     assert len(graph.node) == left + len(TAIL)
     if not left or len(nodes) > 1:
-        mos, _ = OnnxSession(path, stored_weights=True).run(clip())
+        mos, _, _ = OnnxSession(path, stored_weights=True).run(clip())
         other = onnxruntime.InferenceSession(path).run(["mos"], {"speech": clip()})
         assert mos == pytest.approx(float(other[0]))
 

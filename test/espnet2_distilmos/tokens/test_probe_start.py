@@ -1,6 +1,8 @@
 """The probe as weights of a readout: what reads the same layers predicts the same."""
 
 import logging
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,6 +127,63 @@ def test_what_is_current_is_not_made_again(corpus, made, tmp_path, monkeypatch):
     written = (tmp_path / "probe.pth").stat().st_mtime_ns
     assert run(fit_probe.main, words) == 0
     assert (tmp_path / "probe.pth").stat().st_mtime_ns > written
+
+
+def test_each_scale_has_a_regression_of_the_clips_that_have_a_label(corpus, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(corpus.raw / "train", raw / "train")
+    data = DataDir.load(raw / "train")
+    utts = list(data.wavs)
+    data.scores = {u: {"SIG": 7 - m} for u, m in data.mos.items()}
+    for utt in utts[:8]:
+        data.scores[utt]["BAK"] = 20.0 * data.mos[utt]
+    data.save(raw / "train")
+    scales = ["--predictor_conf", "scales=[SIG,BAK]"]
+    words = command(SimpleNamespace(raw=raw, upstream=corpus.upstream), tmp_path)
+    assert run(fit_probe.main, [*words, *scales]) == 0
+    conf = {**READOUT, "scales": ["SIG", "BAK"]}
+    network = build_network({**corpus.conf, "freeze": True}, "distilmos", conf).eval()
+    states = load(tmp_path / "probe.pth")
+    network.load_state_dict(
+        {k.removeprefix("network."): v for k, v in states.items()}, strict=False
+    )
+    wavs = DataDir.load(corpus.raw / "valid").wavs
+    clips = [torch.from_numpy(read_16k(path)) for path in wavs.values()]
+    with torch.no_grad():
+        found = [network(c[None], torch.tensor([len(c)])) for c in clips]
+    paths = [
+        tmp_path / "features/train/statistics.npy",
+        *(tmp_path / "rows" / "layer_statistics/tiny/valid/statistics.npy",),
+    ]
+    sets = LabelledSets(corpus.raw / "train", [corpus.raw / "valid"])
+    parsed = UpstreamConfig.from_dict(corpus.conf, "test")
+    write_linear_probe(sets, tmp_path / "rows", parsed, "tiny", lambda: "cpu")
+    layers = read_yaml(tmp_path / "features/train/statistics.yaml")["layers"]
+    train, valid = (features_of(path, layers, [1, 2, 3]) for path in paths)
+    of_set = list(data.systems.values())
+    for i, (scale, n) in enumerate((("SIG", 12), ("BAK", 8))):
+        labels = [data.scores[utt][scale] for utt in utts[:n]]
+        expected = fit_ridge(train[:n], labels, of_set[:n]).predict(valid)
+        scores = [float(prediction.scores[0, i]) for prediction in found]
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-3)
+        for prediction in found:
+            mean = prediction.frame_scores[0, :, i].mean()
+            assert float(mean) == pytest.approx(
+                float(prediction.scores[0, i]), rel=1e-4
+            )
+    assert list(read_yaml(tmp_path / "probe.yaml")["request"]["scales"]) == [
+        *("SIG", "BAK")
+    ]
+    # Its MOS is that of a probe without scales.
+    assert run(fit_probe.main, command(corpus, tmp_path / "alone")) == 0
+    alone = load(tmp_path / "alone/probe.pth")
+    assert all(torch.equal(states[name], value) for name, value in alone.items())
+
+
+def test_a_scale_without_labels_has_no_probe(corpus, tmp_path, capsys):
+    scales = ["--predictor_conf", "scales=[SIG]"]
+    assert run(fit_probe.main, command(corpus, tmp_path, *scales)) == 1
+    assert "train/utt2scores: no such file" in capsys.readouterr().err
 
 
 def test_errors_are_one_line(corpus, tmp_path, capsys):

@@ -7,6 +7,7 @@ from espnet2_distilmos.utils.datadir import (
     read_floats,
     read_lines,
     read_ratings,
+    read_scores,
     read_wav_scp,
     read_words,
     require_same_ids,
@@ -190,6 +191,50 @@ def test_clips_that_are_not_rated_may_be_left_out_but_none_made_up(tmp_path):
 def test_bad_ratings_name_file_and_line(file, value):
     with pytest.raises(UserError, match="/utt2x:1: ID a: .*(listener:score|number)"):
         read_ratings(file(f"a {value}\n"))
+
+
+def test_labels_on_further_scales(file, tmp_path):
+    path = file("a SIG:3.25 BAK:4\nb -\n")
+    found = {"a": {"SIG": 3.25, "BAK": 4.0}, "b": {}}
+    assert read_scores(path) == found
+    DataDir(dict.fromkeys("ab", "x.wav"), scores=found).save(tmp_path)
+    text = (tmp_path / "utt2scores").read_text()
+    assert text == "a SIG:3.250000 BAK:4.000000\nb -\n"
+    assert DataDir.load(tmp_path).scores == found
+    assert DataDir.load(tmp_path).subset(["b"]).scores == {"b": {}}
+    # Clips may be left out, but none made up.
+    (tmp_path / "utt2scores").write_text("b SIG:3\n")
+    assert DataDir.load(tmp_path).scores == {"a": {}, "b": {"SIG": 3.0}}
+    (tmp_path / "utt2scores").write_text("c SIG:3\n")
+    with pytest.raises(UserError, match="1 IDs of .*utt2scores are missing in .*: c"):
+        DataDir.load(tmp_path)
+    # An earlier version's do not stay.
+    DataDir(dict.fromkeys("ab", "x.wav")).save(tmp_path)
+    assert not (tmp_path / "utt2scores").exists()
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        ("SIG", "'SIG' is not SCALE:label"),
+        (":3", "':3' is not SCALE:label"),
+        ("SIG:", "'' is not a number"),
+        ("SIG:x", "'x' is not a number"),
+        ("SIG:nan", "'nan' is not a finite number"),
+        ("SIG:1e999", "'1e999' is not a finite number"),
+        ("SIG:3 SIG:4", "SIG stands there twice"),
+        ("SIG:3 sig:4", "sig stands there twice"),
+        ("MOS:3", "utt2mos holds the MOS"),
+        ("../x:3", "no name of a scale"),
+        ("S\u202eG:3", "no name of a scale"),
+        (f"{17 * 'x'}:3", "no name of a scale"),
+    ],
+)
+def test_bad_labels_on_scales_name_file_and_line(file, value, reason):
+    with pytest.raises(UserError) as error:
+        read_scores(file(f"a SIG:3\nb {value}\n"))
+    assert "/utt2x:2: ID b: " in str(error.value) and reason in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_set_that_has_lost_its_systems_and_corpora_keeps_none(tmp_path):

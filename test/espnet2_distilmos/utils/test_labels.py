@@ -167,3 +167,49 @@ def test_every_recipe_says_what_its_labels_are():
             assert info.kind == expected and info.name and info.source
             scales = {"mini_mos": (1, 4.644), "codec_mushra": (0, 100)}
             assert info.scale == scales.get(info.corpus, (1, 5))
+
+
+def test_further_scales(tmp_path):
+    """What is said of a scale, or else what is said of the MOS."""
+    item = {
+        "corpus": "c",
+        "kind": "human",
+        "name": "MOS",
+        "scale": [1.0, 5.0],
+        "scales": {"SIG": {"detail": "signal"}, "BAK": {"scale": [0.0, 100.0]}},
+    }
+    labels = Labels.from_list([item], "x")
+    assert labels.as_list() == [item]
+    labels.write(tmp_path / "labels.yaml")
+    assert Labels.read(tmp_path / "labels.yaml") == labels
+    assert labels.of_scale("SIG").what == "SIG (human ratings, signal; scale 1 to 5)"
+    assert labels.of_scale("BAK").scale == (0.0, 100.0)
+    assert labels.of_scale("NOI").what == "NOI (human ratings; scale 1 to 5)"
+    # A calibration that puts the MOS on another scale leaves the others.
+    moved = labels.infos[0].on_scale((0.0, 10.0))
+    assert moved.scale == (0.0, 10.0)
+    assert moved.of_scale("SIG").scale == (1.0, 5.0)
+    assert moved.of_scale("BAK").scale == (0.0, 100.0)
+    assert not Labels().of_scale("SIG")
+
+
+@pytest.mark.parametrize(
+    "scales, message",
+    [
+        (["SIG"], "scales: a mapping was expected"),
+        ({"SIG": 3}, "scales: SIG: .* was expected"),
+        ({"SIG": {"name": "BAK"}}, "scales: SIG: .* was expected"),
+        ({"SIG": {"scale": [5, 1]}}, r"scales SIG: scale: \[LOWEST, HIGHEST\]"),
+        ({"SIG": {"colour": 1}}, "scales SIG: unknown key colour"),
+        ({"SIG": {"detail": "a\nb"}}, "scales SIG: detail: one line of text"),
+        ({"mos": {}}, "no name of a further scale"),
+        ({"a/b": {}}, "no name of a scale"),
+        ({"SIG": {}, "Sig": {}}, "Sig stands there twice"),
+        ({3: {}}, "no name of a scale"),
+    ],
+)
+def test_bad_further_scales(scales, message):
+    with pytest.raises(UserError, match=message) as error:
+        Labels.from_list([{"corpus": "c", "scales": scales}], "labels.yaml")
+    assert str(error.value).startswith("labels.yaml: labels: ")
+    assert "\n" not in str(error.value)

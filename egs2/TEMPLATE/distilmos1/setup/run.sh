@@ -38,12 +38,17 @@ while [ $# -gt 0 ]; do
     -h | --help)
         echo "Usage: $0 --csv FILE [--scale LOW,HIGH] [--label_kind human|objective|predicted]
        [--label_name NAME] [--label_licence TEXT] [--skip_bad true] [--valid_fraction F]
-       [--test_fraction F] [--preset auto|mini|wavlm] [options of the stages]
+       [--test_fraction F] [--scales 'COLUMN COLUMN'] [--preset auto|mini|wavlm] [options of the stages]
 "
         args+=(--help)
         ;;
     *)
         [[ ${name} != --train_config ]] || model_opts=()
+        # The columns of further scales: for local/data.sh, and for training.
+        case $1 in
+        --scales=*) export DISTILMOS_SCALES=${1#*=} ;;
+        --scales) export DISTILMOS_SCALES=${2-} ;;
+        esac
         args+=("$1")
         ;;
     esac

@@ -18,6 +18,8 @@ check_folds() {
     for option in train_sets valid_sets cluster_sets download_model mos_exp hf_repo; do
         [ -z "${!option}" ] || fail "--folds and --${option} do not go together"
     done
+    [ -z "${scales}" ] ||
+        fail "--folds and --scales do not go together: predictions of folds are joined for the MOS alone"
     [[ ${level_sets} =~ ^(auto|none)$ ]] ||
         fail "--folds and --level_sets do not go together"
     [ "${stop_stage}" -le 6 ] ||

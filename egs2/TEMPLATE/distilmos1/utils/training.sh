@@ -16,6 +16,9 @@ set_training_options() {
         for more in utt2sys_id,system,text_int utt2corpus,corpus,text utt2ratings,ratings,text; do
             [ ! -f "${raw}/${more%%,*}" ] || training_opts+=("${data}" "${raw}/${more}")
         done
+        if [ -n "${scales}" ] && [ -f "${raw}/utt2scores" ]; then
+            training_opts+=("${data}" "${raw}/utt2scores,scores,text")
+        fi
         if "${use_tokens}"; then
             training_opts+=("${data}" "${kmeans_dir}/${dset}/tokens.scp,tokens,kaldi_ark")
         fi
@@ -24,6 +27,7 @@ set_training_options() {
     if "${use_tokens}"; then
         training_opts+=(--token_provenance "${kmeans_dir}/provenance.yaml")
     fi
+    [ -z "${scales}" ] || training_opts+=(--predictor_conf "scales=[$(echo "${scales}" | xargs | tr ' ' ',')]")
     raw=${dumpdir}/raw/${train_set}
     [ ! -f "${raw}/labels.yaml" ] || training_opts+=(--label_conf "${raw}/labels.yaml")
     training_opts+=(--output_dir "${mos_exp}" --resume true "${train_arg_list[@]}")

@@ -17,6 +17,7 @@ label_kind=            # what the scores are: human, objective (a measure) or pr
                        # a model); empty: recorded as not stated
 label_name=${DISTILMOS_LABEL_NAME-}        # what they are called (MOS, PESQ...)
 label_licence=${DISTILMOS_LABEL_LICENCE-}  # of the corpus
+scales=${DISTILMOS_SCALES-}  # columns that are further scales
 valid_fraction=0.1     # shares of the held-out sets, where the CSV has no column split
 test_fraction=0.1      # likewise
 seed=0                 # of the draws
@@ -52,6 +53,7 @@ python3 -m espnet2_distilmos.bin.prepare_csv \
     --label_kind "${label_kind:-not stated}" \
     --label_name "${label_name}" \
     --label_licence "${label_licence}" \
+    --scales "${scales}" \
     --valid_fraction "${valid_fraction}" \
     --test_fraction "${test_fraction}" \
     --seed "${seed}" \
