@@ -103,7 +103,9 @@ def test_every_reader_of_onnx_computes_the_same(tmp_path):
     plain = write(tmp_path / "plain.onnx", NODES, WEIGHTS)
     store_in_8_bits(plain, tmp_path / "small.onnx")
     expected = OnnxSession(plain).run(clip())
-    mos, frames, _ = OnnxSession(tmp_path / "small.onnx", stored_weights=True).run(clip())
+    mos, frames, _ = OnnxSession(tmp_path / "small.onnx", stored_weights=True).run(
+        clip()
+    )
     other = onnxruntime.InferenceSession(tmp_path / "small.onnx")
     theirs = other.run(["mos", "frame_mos"], {"speech": clip()})
     assert mos == pytest.approx(float(theirs[0]), abs=1e-4)
