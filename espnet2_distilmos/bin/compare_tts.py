@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
+from espnet2_distilmos.page.options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.terminal import show

@@ -4,11 +4,11 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.bin.scoring_options import (
     add_model_option,
     add_scoring_options,
 )
+from espnet2_distilmos.page.options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 

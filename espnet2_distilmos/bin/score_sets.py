@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from espnet2_distilmos.bin.page_options import (
+from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
+from espnet2_distilmos.page.options import (
     add_embedding_option,
     check_page_options,
 )
-from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 

@@ -17,6 +17,7 @@ RATE = 16000
 # own that is spoken of: 60 clips, 48 of them for training.
 CORPORA = {
     "mini_mos": (1300, 2.4),
+    "tiny_mos": (2382, 2.4),
     "bvcc": (4973, 4.0),
     "bc19": (136, 5.0),
     "somos": (14100, 4.9),
@@ -35,6 +36,8 @@ FOR = {
     "train_distilmos_own": ["own", "bc19"],
     "train_distilmos_own_mini": ["own"],
     "train_distilmos_own_whisper_tiny": ["p835", "codec_mushra"],
+    "train_distilmos_whisper_tiny": ["mini_mos", "tiny_mos"],
+    "train_distilmos_whisper_tiny_human": ["tiny_mos"],
 }
 
 
