@@ -15,6 +15,23 @@ log() {
     local fname=${BASH_SOURCE[1]##*/}
     echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
 }
+fail() {
+    log "Error: $*" >&2
+    exit 1
+}
+whole=true # all stages: only then are there tables, and a file for the package
+for word in "$@"; do
+    case ${word} in
+    --tag* | --expdir* | --dumpdir* | --train_* | --test_sets* | --fold* | --inference_model*)
+        fail "${word%%=*}: each of the three trainings has its own; see this script"
+        ;;
+    --stop_stage* | --skip_*) whole=false ;;
+    --help | -h)
+        sed -n '/^# tiny_mos/,/^# The last two/{s/^# \{0,1\}//;p}' "$0"
+        echo
+        ;;
+    esac
+done
 . ./db.sh
 test_sets="test_speaker order_noise order_voices"
 rated=true
@@ -65,10 +82,10 @@ from_predicted --folds 6 --fold_by system --fold_set human --fold_train_set repl
 log "Training 3 of 3: all human ratings"
 from_predicted --train_set replay_human --test_sets "test_speaker order_noise order_voices"
 
+"${whole}" || exit 0
 . ./path.sh
 tag=inference_valid.mos_loss.best
 out_of_fold=exp/${folds}/mos_human/${tag}/${folds}/utt2mos
-[ -f "${out_of_fold}" ] || exit 0 # --stop_stage
 orders() { echo "$1/order_noise/utt2mos" "$1/order_voices/utt2mos"; }
 zero_shot=exp/mos_predicted/inference_valid.srcc.best
 # shellcheck disable=SC2046  # two files
