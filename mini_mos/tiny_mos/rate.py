@@ -1,0 +1,161 @@
+"""A model whose readout is the linear probe of human ratings, and how good it is.
+
+Few ratings teach a linear probe of the frozen upstream more than they teach a network,
+which has to forget for it. So the network stays as it is, trained on what no listener
+has rated, and a share of the score is the probe's.
+"""
+
+import logging
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+import torch
+
+from espnet2_distilmos.corpora.folds.deal import Clip, deal_folds
+from espnet2_distilmos.inference.engine import DistilMOSInference
+from espnet2_distilmos.model.readout import StatisticsReadout
+from espnet2_distilmos.packs.load import load_network, read_states
+from espnet2_distilmos.scoring.ridge import Ridge, fit_ridge
+from espnet2_distilmos.tokens.layer_statistics import statistics_file
+from espnet2_distilmos.tokens.probe import keep_statistics
+from espnet2_distilmos.tokens.probe_start import PREFIX, features_of, readout_states
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    PathLike,
+    atomic_path,
+    read_yaml,
+    sha256_file,
+    write_yaml,
+)
+from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.stamp import audio_request, is_whole, write_stamp
+
+
+def rate_model(
+    train_config: PathLike,
+    model_file: PathLike,
+    data_dir: PathLike,
+    features_dir: PathLike,
+    output_dir: PathLike,
+    weight: float,
+    n_folds: int = 6,
+    seed: int = 0,
+    n_jobs: int = 1,
+) -> None:
+    """Write the model, and what it predicts for the rated clips out of fold.
+
+    Writes::
+
+        <output_dir>/config.yaml, model.pth   the model, with the probe of all clips
+        <output_dir>/fold<i>/                 the same with the probe of a fold's
+                                              training part
+        <output_dir>/out_of_fold/utt2mos      each clip by the model of the fold that
+                                              tests it, none of whose systems it heard
+        <output_dir>/out_of_fold/probe/utt2mos  likewise, of the probe alone
+        <output_dir>/rated.yaml               what they are made of, last
+
+    Args:
+        train_config: config.yaml of a model with a readout.
+        model_file: its checkpoint.
+        data_dir: formatted set of rated clips, with systems; its labels have the scale
+            of the model's.
+        features_dir: where the statistics of the frozen upstream are kept.
+        output_dir: folder to write.
+        weight: share of the probe in the score.
+        n_folds: folds of whole systems.
+        seed: of the folds.
+        n_jobs: processes of the upstream; changes no result.
+
+    Raises:
+        UserError: a model without readout, or a set without labels or systems.
+    """
+    folder, output = Path(data_dir), Path(output_dir)
+    data = DataDir.load(folder)
+    if data.mos is None or data.systems is None:
+        raise UserError(f"{folder}: utt2mos and utt2sys are needed")
+    request = {
+        "format": 1,
+        "model": [sha256_file(train_config), sha256_file(model_file)],
+        "labels": [sha256_file(folder / n) for n in ("utt2mos", "utt2sys")],
+        **audio_request(folder),
+        "weight": weight,
+        "folds": [n_folds, seed],
+    }
+    stamp = output / "rated.yaml"
+    scored = output / "out_of_fold"
+    if is_whole(stamp, request, lambda _: [output / "model.pth", scored / "utt2mos"]):
+        return
+    config, states = read_yaml(train_config), read_states(model_file)
+    network = load_network(train_config, model_file)
+    layers = list(network.predictor.readout_layers)
+    if not layers:
+        raise UserError(f"{model_file}: the model has no readout (predictor_conf)")
+    keep_statistics(
+        {folder.name: folder},
+        network.upstream.conf,
+        features_dir,
+        lambda: "cpu",
+        None,
+        n_jobs,
+    )
+    made = Path(features_dir) / folder.name
+    known = read_yaml(made / "statistics.yaml")["layers"]
+    features = np.asarray(features_of(statistics_file(made), known, layers))
+    at = {utt: i for i, utt in enumerate(data.wavs)}
+
+    def fit(utts: Sequence[str]) -> Ridge:
+        rows = [at[utt] for utt in utts]
+        mos = [(data.mos or {})[utt] for utt in utts]
+        systems = [(data.systems or {})[utt] for utt in utts]
+        return fit_ridge(features[rows], mos, systems, seed)
+
+    config["predictor_conf"]["readout_weight"] = weight
+    both = [Labels.of_model(config, train_config), Labels.beside(folder)]
+    config["label_conf"] = Labels.join(both).as_list()
+    clips = [Clip(u, data.mos[u], data.systems[u]) for u in data.wavs]
+    predicted: Dict[str, float] = {}
+    by_probe: Dict[str, float] = {}
+    for i, fold in enumerate(deal_folds(clips, n_folds, "system", seed), 1):
+        tested = [clip.utt for clip in fold.test]
+        ridge = fit([clip.utt for clip in (*fold.train, *fold.valid)])
+        place = output / f"fold{i}"
+        _write(place, config, states, ridge, len(layers), _deviation(data, tested))
+        engine = DistilMOSInference(place / "config.yaml", place / "model.pth")
+        results = engine.score_files([data.wavs[utt] for utt in tested])
+        predicted.update(zip(tested, (result["mos"] for result in results)))
+        rows = [at[utt] for utt in tested]
+        by_probe.update(zip(tested, map(float, ridge.predict(features[rows]))))
+        logging.info(f"fold {i} of {n_folds}: {len(tested)} clips predicted")
+    for place, scores in ((scored, predicted), (scored / "probe", by_probe)):
+        write_lines(place / "utt2mos", {u: f"{scores[u]:.6f}" for u in data.wavs})
+    _write(output, config, states, fit(list(data.wavs)), len(layers), _deviation(data))
+    write_stamp(
+        stamp, request, n_clips=len(clips), systems=sorted(set(data.systems.values()))
+    )
+
+
+def _deviation(data: DataDir, without: Sequence[str] = ()) -> float:
+    left_out = set(without)
+    return float(np.std([m for u, m in (data.mos or {}).items() if u not in left_out]))
+
+
+def _write(
+    folder: Path,
+    config: dict,
+    states: Dict[str, torch.Tensor],
+    ridge: Ridge,
+    n_layers: int,
+    deviation: float,
+) -> None:
+    """Write a model with this probe in the place of its readout."""
+    own = readout_states(ridge, n_layers, deviation)
+    names: List[str] = [
+        f"{PREFIX}{name}" for name in StatisticsReadout(1, 1).state_dict()
+    ]
+    if not set(own) == set(names) <= set(states):
+        raise UserError(f"{folder}: the model's readout is not the linear probe")
+    write_yaml(folder / "config.yaml", config)
+    with atomic_path(folder / "model.pth") as tmp, open(tmp, "wb") as file:
+        torch.save({**states, **own}, file)
