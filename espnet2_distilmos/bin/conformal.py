@@ -31,7 +31,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--model_file",
         type=takes.path,
         required=True,
-        help="Checkpoint (*.pth), or exported model (*.onnx)",
+        help="Checkpoint (*.pth), exported model (*.onnx), or `default` = the model "
+        "that the package brings",
     )
     parser.add_argument("--ref_utt2mos", required=True, help="Labels: `ID MOS`")
     parser.add_argument(

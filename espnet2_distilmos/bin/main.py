@@ -42,6 +42,7 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
         "show-labels": ("show_labels", "what the labels of a set are, in a line"),
     },
     "stages of the recipe, which run.sh calls": {
+        "check-scales": ("check_scales", "stage 1: names and labels of further scales"),
         "format-audio": ("format_audio", "stage 1: 16 kHz mono audio"),
         "dump-layers": ("dump_layers", "stage 2: frames of every layer"),
         "cluster-layers": ("cluster_layers", "stage 3: k-means of every layer"),

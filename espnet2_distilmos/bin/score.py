@@ -64,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--interval",
-        type=takes.coverage,
+        type=takes.coverage_if_any,
         nargs="?",
         const=0.9,
         metavar="SHARE",

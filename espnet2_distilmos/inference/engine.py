@@ -24,6 +24,7 @@ from espnet2_distilmos.packs.interval_record import bounds, half_width
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.extras import told_what_to_install
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.label_info import scale_words
 from espnet2_distilmos.utils.values import FIRST_SCALE
@@ -59,8 +60,8 @@ class DistilMOSInference:
         interval: of a model with intervals: their coverage, such as 0.9; None = none.
 
     Raises:
-        UserError: a file cannot be read, the two do not belong together, or there are
-            no such corpus or intervals.
+        UserError: a file cannot be read, the two do not belong together, there are no
+            such corpus or intervals, or packages that it needs are not installed.
 
     Example:
         >>> model = DistilMOSInference("exp/x/config.yaml", "exp/x/valid.srcc.best.pth")
@@ -86,7 +87,8 @@ class DistilMOSInference:
 
             train_config, model_file = locate_model()
         self.model_file = str(model_file)
-        self.backend = _load(train_config, model_file, device, corpus, num_threads)
+        with told_what_to_install():
+            self.backend = _load(train_config, model_file, device, corpus, num_threads)
         self.device = self.backend.device
         self.labels = self.backend.labels
         self.scales = tuple(self.backend.scales)
@@ -122,11 +124,13 @@ class DistilMOSInference:
             kwargs: further arguments of the class.
 
         Raises:
-            UserError: no such model, or it cannot be downloaded.
+            UserError: no such model, it cannot be downloaded, or it needs packages
+                that this install has not.
         """
         from espnet2_distilmos.packs.locate import locate_model
 
-        train_config, model_file = locate_model(model_tag)
+        with told_what_to_install():
+            train_config, model_file = locate_model(model_tag)
         return cls(train_config=train_config, model_file=model_file, **kwargs)
 
     def __call__(

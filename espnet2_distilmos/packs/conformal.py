@@ -1,10 +1,12 @@
 """Intervals for a model that is trained: their record, made and measured."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional, Tuple
 
 from espnet2_distilmos.packs.about import interval_of, labels_of
+from espnet2_distilmos.packs.embedded import DEFAULT
 from espnet2_distilmos.packs.interval_record import (
     INTERVAL,
     MODEL_SHA256,
@@ -12,9 +14,9 @@ from espnet2_distilmos.packs.interval_record import (
     record_file,
     widths_of,
 )
-from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.packs.locate import is_default, locate_model
 from espnet2_distilmos.packs.onnx_record import read_record, write_record
-from espnet2_distilmos.packs.onnx_scan import is_onnx
+from espnet2_distilmos.packs.onnx_scan import SUFFIX, is_onnx
 from espnet2_distilmos.report.scales import differing
 from espnet2_distilmos.scoring.conformal import Covered, covered, half_widths
 from espnet2_distilmos.utils.datadir import read_floats, read_words
@@ -25,7 +27,11 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
     write_yaml,
 )
+from espnet2_distilmos.utils.label_info import scale_words
 from espnet2_distilmos.utils.labels import Labels
+
+# By so much of the scale a label may lie beyond its ends: scales are recorded rounded.
+ROUNDING = 0.005
 
 
 def make_intervals(
@@ -43,7 +49,8 @@ def make_intervals(
     model is in the file, of which a copy is written.
 
     Args:
-        model_file: checkpoint with config.yaml beside it, or exported model.
+        model_file: checkpoint with config.yaml beside it, or exported model; `default`
+            = the model that the package brings.
         ref_utt2mos: labels of clips that had no part in its training or choice.
         hyp_utt2mos: what this very model predicts for them.
         utt2sys: their systems, where the intervals shall hold for clips of new systems.
@@ -54,21 +61,18 @@ def make_intervals(
 
     Raises:
         UserError: files that do not belong together, labels on another scale than the
-            scores, or too few clips.
+            scores, labels that are the predictions, or too few clips.
     """
-    if output is None and is_onnx(model_file):
-        raise UserError(f"{model_file}: --output is needed, the .onnx file to write")
-    if output is not None and not is_onnx(model_file):
-        raise UserError(
-            f"{output}: not written; the record of a checkpoint is {INTERVAL} beside it"
-        )
-    target = output or record_file(model_file)
+    if is_default(model_file):
+        model_file = locate_model(DEFAULT)[1]
+    target = _target(model_file, output)
     require_output(target, model_file, ref_utt2mos, hyp_utt2mos, utt2sys)
     _require_scale(model_file, ref_utt2mos)
     systems = None if utt2sys is None else read_words(utt2sys)
-    ref = read_floats(ref_utt2mos)
+    ref, hyp = read_floats(ref_utt2mos), read_floats(hyp_utt2mos)
     names = (str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys))
-    found = half_widths(ref, read_floats(hyp_utt2mos), systems, names)
+    found = half_widths(ref, hyp, systems, names)
+    _require_unlike(ref, hyp, names)
     record = IntervalRecord(
         data=data or Path(ref_utt2mos).resolve().parent.name,
         n_utt=len(ref),
@@ -117,24 +121,77 @@ def measure_coverage(
         )
     _require_scale(files[1], ref_utt2mos)
     half = record.half_width(coverage)
-    found = covered(
-        read_floats(ref_utt2mos),
-        read_floats(hyp_utt2mos),
-        half,
-        None if utt2sys is None else read_words(utt2sys),
-        (str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys)),
-    )
+    ref, hyp = read_floats(ref_utt2mos), read_floats(hyp_utt2mos)
+    names = (str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys))
+    systems = None if utt2sys is None else read_words(utt2sys)
+    found = covered(ref, hyp, half, systems, names)
+    _require_unlike(ref, hyp, names)
     return found, half
 
 
+def _target(model_file: PathLike, output: Optional[PathLike]) -> PathLike:
+    """Return the file to write for a model.
+
+    Raises:
+        UserError: no such model file, or an output that is none for it.
+    """
+    if not Path(model_file).is_file():
+        raise UserError(
+            f"{model_file}: no such file; a checkpoint, an exported model or "
+            f"{DEFAULT} is needed"
+        )
+    if not is_onnx(model_file):
+        beside = record_file(model_file)
+        if output is not None:
+            raise UserError(
+                f"--output {output}: is for exported models ({SUFFIX}) alone; of the "
+                f"checkpoint {model_file} the record is {beside}: leave --output out"
+            )
+        return beside
+    if output is None:
+        raise UserError(f"{model_file}: --output is needed, the .onnx file to write")
+    if Path(output).suffix.lower() != SUFFIX:
+        raise UserError(f"--output {output}: a name that ends with {SUFFIX} is needed")
+    return output
+
+
+def _require_unlike(
+    ref: Mapping[str, float], hyp: Mapping[str, float], names: Sequence[str]
+) -> None:
+    """Refuse predictions that are the labels themselves: one file given twice."""
+    if ref == hyp:
+        raise UserError(
+            f"{names[1]}: has the very values of {names[0]}; predictions are needed "
+            "there (distilmos score --format kaldi)"
+        )
+
+
 def _require_scale(model_file: PathLike, ref_utt2mos: PathLike) -> None:
-    """Refuse labels on another scale than the scores, where both are recorded."""
+    """Refuse labels on another scale than the scores.
+
+    The scale of labels is that of the labels.yaml beside them, if there is one. The
+    values themselves have to lie on it, or on the model's.
+    """
     files = locate_model(str(model_file))
     predicted = labels_of(files)
-    scales = differing(predicted, Labels.beside(Path(ref_utt2mos).parent))
+    labels = Labels.beside(Path(ref_utt2mos).parent)
+    scales = differing(predicted, labels)
     if scales is not None:
         low, high = scales["labels"]
         raise UserError(
             f"{ref_utt2mos}: labels from {low:g} to {high:g}, another scale than the "
             "scores; distilmos calibrate brings scores to theirs"
         )
+    infos = [*predicted.infos, *labels.infos]
+    if not predicted or any(info.scale is None for info in infos):
+        return  # nothing is recorded that they could be held against
+    known = [of.scale for of in (predicted, labels) if of]
+    low, high = min(x for x, _ in known), max(x for _, x in known)
+    room = ROUNDING * (high - low)
+    for utt, label in read_floats(ref_utt2mos).items():
+        if not low - room <= label <= high + room:
+            raise UserError(
+                f"{ref_utt2mos}: {utt} has the label {label:g}, and the model's scores "
+                f"lie on a scale of {scale_words((low, high))}; distilmos calibrate "
+                "brings scores to the labels' scale"
+            )

@@ -52,6 +52,8 @@ class IntervalRecord:
         Raises:
             UserError: the record has none for it.
         """
+        if not is_number(coverage):
+            raise UserError(f"interval {coverage!r}: a share such as 0.9 is needed")
         percent = round(100 * coverage, 6)
         name = f"{percent:g}"
         if name not in self.half_widths:
@@ -62,19 +64,28 @@ class IntervalRecord:
             )
         return float(self.half_widths[name])
 
-    def sentence(self, coverage: float) -> str:
-        """Return what the intervals are, for people."""
+    def meaning(self, coverage: float) -> str:
+        """Return what the intervals are and what is promised of them, for people."""
         clips = f"{self.n_utt} clips"
         if self.n_systems:
             clips += f" of {self.n_systems} systems"
+        ends = f"mos_low to mos_high, +-{self.half_width(coverage):.3f}"
         if self.out_of_fold:
-            clips += ", out of fold"
+            return (
+                f"{ends}, made for {100 * coverage:g} % of the labels from the errors "
+                f"of the models of a cross-validation, out of fold, on {self.data} "
+                f"({clips}); this model is none of them: theory promises nothing of "
+                "how many labels its intervals hold"
+            )
         new = " of new systems" if self.n_systems else ""
         return (
-            f"intervals: mos_low to mos_high, +-{self.half_width(coverage):.3f}, hold "
-            f"{100 * coverage:g} % of the labels of clips{new} like those of "
-            f"{self.data} ({clips}); of others, as many as it may be"
+            f"{ends}, hold {100 * coverage:g} % of the labels of clips{new} like those "
+            f"of {self.data} ({clips}); for other clips nothing is known"
         )
+
+    def sentence(self, coverage: float) -> str:
+        """Return the same as a line that names what it is about."""
+        return f"intervals: {self.meaning(coverage)}"
 
     def as_mapping(self) -> Dict[str, Any]:
         """Return the record as plain types."""
@@ -117,7 +128,7 @@ def read_interval(
 
 def intervals_told(record: Optional[IntervalRecord]) -> str:
     """Return what `distilmos info` says of a model's intervals."""
-    return "none" if record is None else record.sentence(0.9)
+    return "none" if record is None else record.meaning(0.9)
 
 
 class HasInterval(Protocol):

@@ -28,6 +28,7 @@ from espnet2_distilmos.utils.files import (
     require_output,
     sha256_file,
 )
+from espnet2_distilmos.utils.scales import labels_on
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 
 # Of the readout's weights in a training's checkpoint, so that ESPnet's --init_param
@@ -87,7 +88,8 @@ def write_probe_start(
         "seed": seed,
     }
     if scales:
-        request["scores"] = _digest(folder / "utt2scores")
+        labels_on(folder / "utt2scores", scales)  # before the upstream's pass
+        request["scores"] = sha256_file(folder / "utt2scores")
         request["scales"] = list(scales)
     stamp = output.with_suffix(".yaml")
     if is_whole(stamp, request, lambda _: [output]):
@@ -127,22 +129,17 @@ def write_probe_start(
     )
 
 
-def _digest(utt2scores: Path) -> str:
-    if not utt2scores.is_file():
-        raise UserError(f"{utt2scores}: no such file; it holds the labels of scales")
-    return sha256_file(utt2scores)
-
-
 def _fit_scales(
     features: np.ndarray, data: DataDir, scales: Sequence[str], seed: int
 ) -> List[Tuple[Ridge, float]]:
-    """Return a regression and the labels' deviation for each further scale."""
+    """Return a regression and the labels' deviation for each further scale.
+
+    There is a clip with a label on each.
+    """
     found = []
     for scale in scales:
         labels = [x.get(scale) for x in (data.scores or {}).values()]
         rows = [i for i, label in enumerate(labels) if label is not None]
-        if not rows:
-            raise UserError(f"utt2scores: no clip of the probe has a label on {scale}")
         values = [float(labels[i] or 0.0) for i in rows]
         systems = None if data.systems is None else list(data.systems.values())
         groups = None if systems is None else [systems[i] for i in rows]

@@ -2,11 +2,12 @@
 
 import argparse
 import logging
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List
 
 from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.utils.datadir import read_scores
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.scales import labels_on
 from espnet2_distilmos.utils.values import to_scale_names
 
 
@@ -42,21 +43,10 @@ def read_scales(args: argparse.Namespace) -> Dict[str, List[float]]:
             f"predictor_conf scales {' '.join(scales)}: needs utt2scores of the "
             'training set (./run.sh --scales "..." gives it where stage 1 wrote it)'
         )
-    found = _labels(utt2scores, scales)
-    missing = [scale for scale in scales if not found[scale]]
-    if missing:
-        known = {s for labels in read_scores(utt2scores).values() for s in labels}
-        raise UserError(
-            f"{utt2scores}: no clip has a label on {', '.join(missing)}; there are "
-            f"{', '.join(sorted(known)) or 'none'}"
-        )
+    found = labels_on(utt2scores, scales)
     valid = path_of(args.valid_data_path_and_name_and_type, "scores")
-    for scale, labels in _labels(valid, scales).items():
-        if not labels:
+    of_clips = [] if valid is None else list(read_scores(valid).values())
+    for scale in scales:
+        if not any(scale in labels for labels in of_clips):
             logging.warning(f"{scale}: no clip of the validation set has such a label")
     return found
-
-
-def _labels(path: Optional[str], scales: Sequence[str]) -> Dict[str, List[float]]:
-    of_clips = [] if path is None else list(read_scores(path).values())
-    return {s: [labels[s] for labels in of_clips if s in labels] for s in scales}

@@ -1,9 +1,11 @@
 """Packages that only an extra of the install brings, and what is said without them."""
 
+import contextlib
 import importlib.util
 import sys
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.install import install_line
 
 # Extras of the scorer with torch, and of those that have it in them.
@@ -52,6 +54,25 @@ def extras_for(modules: Sequence[str]) -> List[str]:
         if not set(extras) & set(chosen):
             chosen.append(extras[0])
     return sorted(chosen)
+
+
+@contextlib.contextmanager
+def told_what_to_install() -> Iterator[None]:
+    """Say in a line what to install where an import in here lacks an extra's package.
+
+    Commands say so at their end (:func:`espnet2_distilmos.utils.command.run`); this is
+    for what is called from Python.
+
+    Raises:
+        UserError: a package of an extra is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        missing = what_is_missing(e)
+        if missing is None:
+            raise
+        raise UserError(missing) from e
 
 
 def what_is_missing(

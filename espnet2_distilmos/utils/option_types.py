@@ -146,10 +146,19 @@ def coverage(text: str) -> float:
         value = math.nan
     if "_" in text or not 0.5 <= value <= 0.99:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: a share from 0.5 to 0.99 is needed, as 0.9; what is to be "
-            "scored stands before this option"
+            f"{text!r}: a share from 0.5 to 0.99 is needed, as 0.9"
         )
     return value
+
+
+def coverage_if_any(text: str) -> float:
+    """Take the same, of an option without a value before files that could be one."""
+    try:
+        return coverage(text)
+    except argparse.ArgumentTypeError as e:
+        raise argparse.ArgumentTypeError(
+            f"{e}; what is to be scored stands before this option"
+        ) from None
 
 
 def true_or_false(text: str) -> bool:

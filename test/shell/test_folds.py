@@ -146,6 +146,22 @@ def test_a_killed_run_goes_on_with_the_fold_that_was_not_trained(recipe):
         ),
         (["--folds", "2", "--mos_exp", "exp/y"], "--folds and --mos_exp do not go"),
         (["--folds", "2", "--scales", "SIG"], "--folds and --scales do not go"),
+        (["--fold_train_set", "more"], "--fold_train_set goes with --folds"),
+        (["--embed_audio", "5"], "--embed_audio goes with --report true"),
+        (
+            ["--report", "true", "--embed_audio", "abc"],
+            "--embed_audio abc: a number of MB above 0",
+        ),
+        (["--report", "true", "--embed_audio", "0.0"], "--embed_audio 0.0: a number"),
+        (["--scales", "S-G"], "--scales 'S-G': 'S-G' is no name of a scale"),
+        (["--scales", "MOS SIG"], "'MOS' is no name of a further scale"),
+        (
+            [
+                *("--scales", "SIG", "--train_set", "all", "--valid_set", "all"),
+                *("--test_sets", "all"),
+            ],
+            "dump/raw/all/utt2scores: no such file",
+        ),
         (["--folds", "2", "--stop_stage", "7"], "--folds: stages 1 to 6 only"),
         (
             ["--folds", "2", "--stage", "5"],

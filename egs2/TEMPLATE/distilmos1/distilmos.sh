@@ -132,6 +132,15 @@ joined() { echo "$1" | xargs | tr ' /' '+_'; }
 for n in nj inference_nj num_nodes cpu_nproc; do
     [ "${!n}" -ge 1 ] || fail "--${n} ${!n}: at least 1 is needed"
 done
+if [ -n "${embed_audio}" ]; then
+    "${report}" || fail "--embed_audio goes with --report true"
+    [[ ${embed_audio} =~ ^[0-9]+(\.[0-9]+)?$ && ${embed_audio} =~ [1-9] ]] ||
+        fail "--embed_audio ${embed_audio}: a number of MB above 0 is needed"
+fi
+[ -z "${fold_train_set}" ] || [ "${folds}" -gt 0 ] || fail "--fold_train_set goes with --folds"
+if [ -n "${scales}" ]; then
+    ${python} -m espnet2_distilmos.bin.check_scales --scales "${scales}"
+fi
 [ -n "${train_set}" ] || fail "--train_set is required"
 [ -n "${valid_set}" ] || fail "--valid_set is required"
 [ -n "${test_sets}" ] || fail "--test_sets is required"
@@ -240,6 +249,10 @@ if ! "${skip_data_prep}"; then
             --output_dir "${dumpdir}/raw" \
             --drop_sets "${train_set}" "${valid_set}" "${cluster_set_list[@]}" \
             --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
+        if [ -n "${scales}" ]; then
+            ${python} -m espnet2_distilmos.bin.check_scales --scales "${scales}" \
+                --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}"
+        fi
         format_other_sets
     fi
 

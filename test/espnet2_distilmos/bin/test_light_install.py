@@ -305,3 +305,31 @@ def test_help_without_torch(lightest):
     assert done.returncode == 0, done.stderr
     failed = [json.loads(x)[0] for x in done.stdout.splitlines() if json.loads(x)[1]]
     assert failed == ["train", "results"]
+
+
+IN_PYTHON = """
+from espnet2_distilmos import DistilMOSInference
+from espnet2_distilmos.utils.errors import UserError
+
+for make in (
+    lambda: DistilMOSInference(model_file=sys.argv[1]),
+    lambda: DistilMOSInference.from_pretrained(sys.argv[1]),
+    lambda: DistilMOSInference.from_pretrained("authors"),
+):
+    try:
+        make()
+    except UserError as e:
+        print(e)
+"""
+
+
+def test_without_torch_python_is_told_the_same(
+    lightest, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path))
+    done = lightest(tiny_model / "model.pth", code=IN_PYTHON)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("needs torch, ") and install_line("torch") in line

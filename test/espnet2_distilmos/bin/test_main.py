@@ -69,6 +69,7 @@ def test_no_command_is_forgotten():
         "__init__",
         "main",
         "job_options",
+        "page_options",
         "scoring_options",
         "upstream_options",
     }

@@ -98,6 +98,8 @@ def test_in_python(models, kind, noise):
     assert found["mos_high"] == pytest.approx(found["mos"] + 0.91, abs=1e-5)
     with pytest.raises(UserError, match="has intervals for 0.5 to 0.99, in steps of"):
         DistilMOSInference(model_file=models[kind], interval=0.999)
+    with pytest.raises(UserError, match="interval 'x': a share such as 0.9 is needed"):
+        DistilMOSInference(model_file=models[kind], interval="x")
     with pytest.raises(UserError, match="not for corpus bvcc|has no corpus offsets"):
         DistilMOSInference(model_file=models[kind], interval=0.9, corpus="bvcc")
 
@@ -128,7 +130,7 @@ def test_info_and_the_forms_of_a_model_have_them(models, tmp_path, lists, caplog
     engine = DistilMOSInference.from_pretrained(str(archive), interval=0.5)
     assert engine.half_width == pytest.approx(0.51)
     export_model(str(checkpoint), tmp_path / "f.onnx")
-    assert read_record(tmp_path / "f.onnx").intervals.sentence(0.9) == told
+    assert read_record(tmp_path / "f.onnx").intervals.meaning(0.9) == told
     export_model(str(checkpoint), tmp_path / "w.onnx", "weights8")
     # Its scores are others.
     assert read_record(tmp_path / "w.onnx").intervals is None
@@ -154,8 +156,13 @@ def test_by_system(models, lists, tmp_path, capsys):
     more = ["--utt2sys", lists["sys"], "--data", "a panel", "--output", output]
     assert made(lists, models["onnx"], *more, "--out_of_fold") == 0
     told = capsys.readouterr().out
-    assert "clips of new systems like those of a panel" in told
-    assert "(100 clips of 20 systems, out of fold)" in told
+    assert "on a panel (100 clips of 20 systems); this model is none" in told
+    assert "theory promises nothing" in told and "hold 90 %" not in told
+    assert cli(["info", "--model", str(output)]) == 0
+    (line,) = [
+        x for x in capsys.readouterr().out.splitlines() if x.startswith("intervals")
+    ]
+    assert line.split()[1] == "mos_low" and "theory promises nothing" in line
     record = read_record(output).intervals
     # All systems have as many clips: a clip weighs 1/105, the 95th makes 0.9.
     assert record.half_width(0.9) == pytest.approx(0.95, abs=1e-5)
@@ -183,7 +190,17 @@ def test_mistaken_options(lists, models, tmp_path, capsys):
     assert made(lists, models["onnx"]) == 1
     assert "--output is needed" in capsys.readouterr().err
     assert made(lists, models["torch"], "--output", tmp_path / "x.onnx") == 1
-    assert "x.onnx: not written" in capsys.readouterr().err
+    assert "x.onnx: is for exported models (.onnx) alone" in capsys.readouterr().err
+    assert made(lists, "nope.pth") == 1
+    assert "error: nope.pth: no such file" in capsys.readouterr().err
+    assert made(lists, models["onnx"], "--output", tmp_path / "x.txt") == 1
+    assert "x.txt: a name that ends with .onnx" in capsys.readouterr().err
+    assert made({**lists, "hyp": lists["ref"]}, models["torch"]) == 1
+    assert "has the very values of" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli(["coverage", "--interval", "2", "--ref_utt2mos", "a", "--hyp_utt2mos", "b"])
+    told = capsys.readouterr().err
+    assert "a share from 0.5 to 0.99" in told and "scored" not in told
     assert made(lists, models["onnx"], "--output", models["onnx"]) == 1
     few = {
         **lists,
@@ -198,6 +215,17 @@ def test_mistaken_options(lists, models, tmp_path, capsys):
     (other / "labels.yaml").write_text(yaml.safe_dump({"labels": [labels]}))
     assert made({**lists, "ref": str(other / "utt2mos")}, models["torch"]) == 1
     assert "labels from 0 to 100, another scale" in capsys.readouterr().err
+    (other / "labels.yaml").unlink()
+    assert made({**lists, "ref": str(other / "utt2mos")}, models["torch"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "u000 has the label 0, and the model's scores lie on a scale of 1 to" in line
+
+
+def test_the_default_model_is_named_by_its_name(lists, tmp_path, capsys):
+    assert made(lists, "default") == 1
+    assert "mos.onnx: --output is needed" in capsys.readouterr().err
+    assert made(lists, "default", "--output", tmp_path / "m.onnx") == 0
+    assert read_record(tmp_path / "m.onnx").intervals.n_utt == 100
 
 
 def test_a_checkpoint_that_was_trained_again_has_none(

@@ -72,7 +72,8 @@ prepare_folds() {
 run_fold() {
     log "Fold $1 of ${folds}: ${dumpdir}/${cv}/fold$1, ${expdir}/${cv}/fold$1"
     # In the group of processes of this script: it ends with it.
-    DISTILMOS_IN_GROUP=1 "$0" "${given[@]}" --folds 0 --stage "$((stage > 2 ? stage : 2))" \
+    DISTILMOS_IN_GROUP=1 "$0" "${given[@]}" --folds 0 --fold_train_set "" \
+        --stage "$((stage > 2 ? stage : 2))" \
         --train_set train --valid_set valid --test_sets test --level_sets none \
         --dumpdir "${dumpdir}/${cv}/fold$1" --expdir "${expdir}/${cv}/fold$1" \
         --set_notes "${dumpdir}/${cv}/fold$1/set_notes.yaml" --shipped_rows ""

@@ -35,10 +35,36 @@ has no intervals."
 
 log "$0 $*"
 . utils/parse_options.sh # before path.sh: --help needs no environment
-. ./path.sh
 
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
 [ -n "${model_file}" ] || fail "--model_file is needed"
+needs_file() { [ -z "$2" ] || [ -f "$2" ] || fail "--$1 $2: no such file"; }
+needs_file model_file "${model_file}"
+needs_file model_file "$(dirname "${model_file}")/config.yaml"
+if [ -n "${calibration_set}" ]; then
+    [ -z "${ref_utt2mos}${hyp_utt2mos}" ] ||
+        fail "--calibration_set has labels and is predicted: it does not go with --ref_utt2mos and --hyp_utt2mos"
+    for name in wav.scp utt2mos; do
+        [ -f "${calibration_set}/${name}" ] ||
+            fail "--calibration_set ${calibration_set}: has no ${name}; a formatted set is needed"
+    done
+elif [ -n "${ref_utt2mos}${hyp_utt2mos}" ]; then
+    [ -n "${ref_utt2mos}" ] || fail "--hyp_utt2mos needs the labels, too: --ref_utt2mos"
+    [ -n "${hyp_utt2mos}" ] || fail "--ref_utt2mos needs what was predicted, too: --hyp_utt2mos"
+else
+    for name in utt2sys calibration_data; do
+        [ -z "${!name}" ] ||
+            fail "--${name} is about clips with labels: --calibration_set, or --ref_utt2mos and --hyp_utt2mos"
+    done
+fi
+for name in ref_utt2mos hyp_utt2mos utt2sys; do needs_file "${name}" "${!name}"; done
+[ -z "${clips}" ] || [ -e "${clips}" ] || fail "--clips ${clips}: no such file or folder"
+if [ -n "${output}" ]; then
+    [[ ${output} == *.onnx ]] || fail "--output ${output}: a name that ends with .onnx is needed"
+    [ -d "$(dirname "${output}")" ] || fail "--output ${output}: there is no folder $(dirname "${output}")"
+fi
+
+. ./path.sh
 if [ -z "${output}" ]; then
     output=$(python -c "from espnet2_distilmos.packs.embedded import FOLDER; print(FOLDER / 'mos.onnx')")
 fi
