@@ -38,6 +38,13 @@ def get_parser() -> argparse.ArgumentParser:
         "--data_dir", type=takes.path, required=True, help="Formatted set of ratings"
     )
     parser.add_argument(
+        "--train_dirs",
+        nargs="*",
+        default=[],
+        type=takes.path,
+        help="Further formatted sets that every probe is fitted to",
+    )
+    parser.add_argument(
         "--features_dir",
         type=takes.path,
         required=True,
@@ -73,6 +80,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         args.features_dir,
         args.output_dir,
         args.weight,
+        args.train_dirs,
         args.folds,
         args.seed,
         args.nj,

@@ -1,7 +1,7 @@
 """Make the corpus tiny_mos: data directories for the model in the wheel."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -30,7 +30,7 @@ _CLEAN = {
     "train": "clean",
     **{s: f"clean_{s}" for s in ("valid", "test_speaker", "test_system")},
 }
-_SETS = ("train", "valid", "test_speaker", "order_noise", "order_voices", "replay")
+_SETS = ("train", "valid", "test_speaker", "order_noise", "order_voices", "voices")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ class TinySizes:
         test_speaker: degraded ones of other speakers.
         clean: undegraded human recordings.
         ladder: human recordings in the noise ladder.
-        replay: clips of the training set that train again beside human ratings.
         systems: systems of degradations.
     """
 
@@ -55,7 +54,6 @@ class TinySizes:
     test_speaker: int = 200
     clean: int = 150
     ladder: int = 40
-    replay: int = 600
     systems: int = 120
 
 
@@ -77,9 +75,8 @@ def prepare_tiny_mos(
         <data_dir>/test_speaker     degraded speech of other speakers
         <data_dir>/order_noise      clean, 20, 10, 0 dB: ranks instead of labels
         <data_dir>/order_voices     human, neural, concatenative, formant: likewise
-        <data_dir>/replay           a part of train, to train beside human ratings
+        <data_dir>/voices           of train: what is undegraded, human or synthetic
         <data_dir>/human            human ratings on a scale of 1 to 5, where there are
-        <data_dir>/replay_human     both
 
     Args:
         data_dir: parent of the data directories.
@@ -137,9 +134,6 @@ def prepare_tiny_mos(
     if human:
         found, labels = read_human(human, human_labels or {}, audio_dir / "human")
         _save(found, labels, data_dir / "human")
-        replay = DataDir.load(data_dir / "replay")
-        both = Labels.join([PREDICTED, labels])
-        _save(joined([replay, found]), both, data_dir / "replay_human")
 
 
 def _write_sets(
@@ -172,7 +166,8 @@ def _write_sets(
     for part in parts.values():
         systems.update(part.systems or dict.fromkeys(part.wavs, "clean"))
         speakers.update(part.speakers or {})
-    train = [*parts["train"].wavs, *parts["test_system"].wavs, *undegraded]
+    degraded_ones = {*parts["train"].wavs, *parts["test_system"].wavs}
+    train = [*degraded_ones, *undegraded]
     valid = list(parts["valid"].wavs)
     for system in sorted(trains):
         said = sorted(made[system])
@@ -190,8 +185,8 @@ def _write_sets(
         PREDICTED,
         data_dir / "test_speaker",
     )
-    replay = _pick(train, sizes.replay, seed, "replay")
-    _save(everything.subset(_sorted(replay)), PREDICTED, data_dir / "replay")
+    undegraded = [u for u in train if u not in degraded_ones]
+    _save(everything.subset(_sorted(undegraded)), PREDICTED, data_dir / "voices")
     write_yaml(
         audio_dir / "labels_of_clips.yaml",
         {u: {"teacher": teacher[u], "pesq": pesq.get(u)} for u in _sorted(teacher)},
@@ -222,13 +217,6 @@ def _write_orders(
     tests = {one.system: one.voice.kind for one in SPOKEN if one.share == "test"}
     voices = voices_in_order(clean, {s: dict(made[s]) for s in tests}, tests)
     _save(voices, ORDER, data_dir / "order_voices")
-
-
-def joined(parts: Sequence[DataDir]) -> DataDir:
-    """Return the clips of sets that have labels, systems and speakers."""
-    names = ("wavs", "mos", "systems", "speakers")
-    values = [{u: v for p in parts for u, v in getattr(p, n).items()} for n in names]
-    return DataDir(*values).subset(_sorted(values[0]))
 
 
 def _pick(items: List[str], count: int, seed: int, what: str) -> List[str]:

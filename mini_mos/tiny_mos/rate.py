@@ -7,14 +7,13 @@ has rated, and a share of the score is the probe's.
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from espnet2_distilmos.corpora.folds.deal import Clip, deal_folds
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.model.readout import StatisticsReadout
 from espnet2_distilmos.packs.load import load_network, read_states
 from espnet2_distilmos.scoring.ridge import Ridge, fit_ridge
 from espnet2_distilmos.tokens.layer_statistics import statistics_file
@@ -40,6 +39,7 @@ def rate_model(
     features_dir: PathLike,
     output_dir: PathLike,
     weight: float,
+    train_dirs: Sequence[PathLike] = (),
     n_folds: int = 6,
     seed: int = 0,
     n_jobs: int = 1,
@@ -64,6 +64,8 @@ def rate_model(
         features_dir: where the statistics of the frozen upstream are kept.
         output_dir: folder to write.
         weight: share of the probe in the score.
+        train_dirs: further formatted sets, whose clips every probe is fitted to as
+            well, with labels on the same scale: kinds of speech that nobody has rated.
         n_folds: folds of whole systems.
         seed: of the folds.
         n_jobs: processes of the upstream; changes no result.
@@ -72,14 +74,19 @@ def rate_model(
         UserError: a model without readout, or a set without labels or systems.
     """
     folder, output = Path(data_dir), Path(output_dir)
-    data = DataDir.load(folder)
-    if data.mos is None or data.systems is None:
-        raise UserError(f"{folder}: utt2mos and utt2sys are needed")
+    sets = {path.name: path for path in (folder, *map(Path, train_dirs))}
+    data = _load(folder)
+    others = [_load(path) for path in sets.values() if path != folder]
     request = {
         "format": 1,
         "model": [sha256_file(train_config), sha256_file(model_file)],
-        "labels": [sha256_file(folder / n) for n in ("utt2mos", "utt2sys")],
-        **audio_request(folder),
+        "sets": {
+            name: [
+                *(sha256_file(path / file) for file in ("utt2mos", "utt2sys")),
+                audio_request(path),
+            ]
+            for name, path in sets.items()
+        },
         "weight": weight,
         "folds": [n_folds, seed],
     }
@@ -92,70 +99,76 @@ def rate_model(
     layers = list(network.predictor.readout_layers)
     if not layers:
         raise UserError(f"{model_file}: the model has no readout (predictor_conf)")
-    keep_statistics(
-        {folder.name: folder},
-        network.upstream.conf,
-        features_dir,
-        lambda: "cpu",
-        None,
-        n_jobs,
-    )
-    made = Path(features_dir) / folder.name
-    known = read_yaml(made / "statistics.yaml")["layers"]
-    features = np.asarray(features_of(statistics_file(made), known, layers))
-    at = {utt: i for i, utt in enumerate(data.wavs)}
+    conf = network.upstream.conf
+    keep_statistics(sets, conf, features_dir, lambda: "cpu", None, n_jobs)
+    features = {
+        utt: row
+        for (name, path), known in zip(sets.items(), (data, *others))
+        for utt, row in zip(known.wavs, _features(Path(features_dir) / name, layers))
+    }
+    always = {u: (x, m, s) for d in others for u, (x, m, s) in _rows(d, features)}
+    rated = dict(_rows(data, features))
 
-    def fit(utts: Sequence[str]) -> Ridge:
-        rows = [at[utt] for utt in utts]
-        mos = [(data.mos or {})[utt] for utt in utts]
-        systems = [(data.systems or {})[utt] for utt in utts]
-        return fit_ridge(features[rows], mos, systems, seed)
+    def fit(utts: Sequence[str]) -> Tuple[Ridge, float]:
+        rows = [*(rated[u] for u in utts), *always.values()]
+        x, mos, systems = zip(*rows)
+        return fit_ridge(np.stack(x), mos, systems, seed), float(np.std(mos))
 
     config["predictor_conf"]["readout_weight"] = weight
-    both = [Labels.of_model(config, train_config), Labels.beside(folder)]
+    both = [Labels.beside(folder), Labels.of_model(config, train_config)]
     config["label_conf"] = Labels.join(both).as_list()
-    clips = [Clip(u, data.mos[u], data.systems[u]) for u in data.wavs]
+    clips = [Clip(u, mos, system) for u, (_, mos, system) in rated.items()]
     predicted: Dict[str, float] = {}
     by_probe: Dict[str, float] = {}
     for i, fold in enumerate(deal_folds(clips, n_folds, "system", seed), 1):
         tested = [clip.utt for clip in fold.test]
-        ridge = fit([clip.utt for clip in (*fold.train, *fold.valid)])
+        ridge, deviation = fit([clip.utt for clip in (*fold.train, *fold.valid)])
         place = output / f"fold{i}"
-        _write(place, config, states, ridge, len(layers), _deviation(data, tested))
+        _write(place, config, states, readout_states(ridge, len(layers), deviation))
         engine = DistilMOSInference(place / "config.yaml", place / "model.pth")
         results = engine.score_files([data.wavs[utt] for utt in tested])
         predicted.update(zip(tested, (result["mos"] for result in results)))
-        rows = [at[utt] for utt in tested]
-        by_probe.update(zip(tested, map(float, ridge.predict(features[rows]))))
+        found = ridge.predict(np.stack([features[utt] for utt in tested]))
+        by_probe.update(zip(tested, map(float, found)))
         logging.info(f"fold {i} of {n_folds}: {len(tested)} clips predicted")
     for place, scores in ((scored, predicted), (scored / "probe", by_probe)):
         write_lines(place / "utt2mos", {u: f"{scores[u]:.6f}" for u in data.wavs})
-    _write(output, config, states, fit(list(data.wavs)), len(layers), _deviation(data))
-    write_stamp(
-        stamp, request, n_clips=len(clips), systems=sorted(set(data.systems.values()))
-    )
+    ridge, deviation = fit(list(rated))
+    _write(output, config, states, readout_states(ridge, len(layers), deviation))
+    systems = sorted({system for _, _, system in rated.values()})
+    write_stamp(stamp, request, n_clips=len(rated), systems=systems)
 
 
-def _deviation(data: DataDir, without: Sequence[str] = ()) -> float:
-    left_out = set(without)
-    return float(np.std([m for u, m in (data.mos or {}).items() if u not in left_out]))
+def _load(folder: Path) -> DataDir:
+    data = DataDir.load(folder)
+    if data.mos is None or data.systems is None:
+        raise UserError(f"{folder}: utt2mos and utt2sys are needed")
+    return data
+
+
+def _features(folder: Path, layers: Sequence[int]) -> np.ndarray:
+    known = read_yaml(folder / "statistics.yaml")["layers"]
+    return np.asarray(features_of(statistics_file(folder), known, layers))
+
+
+def _rows(
+    data: DataDir, features: Mapping[str, np.ndarray]
+) -> Iterator[Tuple[str, Tuple[np.ndarray, float, str]]]:
+    """Yield each clip with what a probe is fitted to: features, label, system."""
+    for utt in data.wavs:
+        yield utt, (features[utt], (data.mos or {})[utt], (data.systems or {})[utt])
 
 
 def _write(
     folder: Path,
-    config: dict,
-    states: Dict[str, torch.Tensor],
-    ridge: Ridge,
-    n_layers: int,
-    deviation: float,
+    config: Dict[str, Any],
+    states: Mapping[str, torch.Tensor],
+    readout: Mapping[str, torch.Tensor],
 ) -> None:
     """Write a model with this probe in the place of its readout."""
-    own = readout_states(ridge, n_layers, deviation)
-    names: List[str] = [
-        f"{PREFIX}{name}" for name in StatisticsReadout(1, 1).state_dict()
-    ]
-    if not set(own) == set(names) <= set(states):
+    own = {name for name in states if name.startswith(PREFIX)}
+    if own != set(readout):
         raise UserError(f"{folder}: the model's readout is not the linear probe")
     write_yaml(folder / "config.yaml", config)
     with atomic_path(folder / "model.pth") as tmp, open(tmp, "wb") as file:
-        torch.save({**states, **own}, file)
+        torch.save({**states, **readout}, file)
