@@ -49,11 +49,12 @@ def main(cmd=None) -> None:
 
     if args.output == STDOUT:
         args.output = None
-    if args.output is not None:
-        require_output(args.output, *args.paths)
-    if args.report is not None:
-        require_output(args.report, args.output, *args.paths)
     folders = load_decoded(args.paths)
+    read = [*args.paths, *(file for folder in folders for file in folder.files)]
+    if args.output is not None:
+        require_output(args.output, *read)
+    if args.report is not None:
+        require_output(args.report, *read, outputs=[args.output])
     text = table(folders, args.format)
     if args.report is not None:
         from espnet2_distilmos.tts.page import write_decoded_page

@@ -16,7 +16,7 @@ from espnet2_distilmos.inference.report import (
     table,
     write_frames,
 )
-from espnet2_distilmos.packs.locate import model_name
+from espnet2_distilmos.packs.locate import model_files, model_name
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     STDOUT,
@@ -67,11 +67,12 @@ def score_paths(
     output = None if output == STDOUT else output
     clips = collect_clips(paths)
     require_format(form, clips)
+    read = [*paths, *(clip.path for clip in clips), *model_files(model)]
     if output is not None:
-        require_output(output, *paths, *(clip.path for clip in clips))
+        require_output(output, *read)
     page = None
     if report is not None:
-        require_output(report, output, *paths, *(clip.path for clip in clips))
+        require_output(report, *read, outputs=[output])
         page = ListeningPage(report, embed_audio)
     for folder in (frame_mos, plot):
         if folder is not None:

@@ -10,7 +10,13 @@ import numpy as np
 
 from espnet2_distilmos.scoring.significance import holm, paired_difference
 from espnet2_distilmos.scoring.student import student_interval
-from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_stamp
+from espnet2_distilmos.tts.evaluate import (
+    AVERAGE,
+    MODEL_KEYS,
+    PROVENANCE,
+    SCORES,
+    read_stamp,
+)
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -74,6 +80,7 @@ class Decoded:
         judge_name: how it was called.
         judge_labels: what it was trained to predict.
         failed: clips that have no score.
+        files: what it was read from, and what lies beside the scores.
     """
 
     folder: Path
@@ -82,6 +89,7 @@ class Decoded:
     judge_name: str = "unknown"
     failed: int = 0
     judge_labels: Labels = Labels()
+    files: Tuple[Path, ...] = ()
 
     @classmethod
     def load(cls, file: PathLike) -> "Decoded":
@@ -93,12 +101,18 @@ class Decoded:
         file = Path(file)
         mos = read_floats(file, strict=False)
         stamp = file.parent / PROVENANCE
+        files = (file, stamp, file.parent / AVERAGE, file.parent / "wav.scp")
         if not stamp.exists():  # of another tool
-            return cls(file.parent, mos)
+            return cls(file.parent, mos, files=files)
         made = read_stamp(stamp)
-        judge = tuple(made["request"][key] for key in MODEL_KEYS)
         return cls(
-            file.parent, mos, judge, made["model"], len(made["failed"]), made["labels"]
+            file.parent,
+            mos,
+            judge=tuple(made["request"][key] for key in MODEL_KEYS),
+            judge_name=made["model"],
+            failed=len(made["failed"]),
+            judge_labels=made["labels"],
+            files=files,
         )
 
     @property

@@ -12,7 +12,12 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.packs.about import labels_of
-from espnet2_distilmos.packs.locate import locate_model, model_name, model_of
+from espnet2_distilmos.packs.locate import (
+    locate_model,
+    model_files,
+    model_name,
+    model_of,
+)
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
@@ -20,6 +25,7 @@ from espnet2_distilmos.utils.files import (
     PathLike,
     folder_lock,
     read_yaml,
+    require_output,
     sha256_file,
     write_text,
 )
@@ -137,10 +143,12 @@ class Evaluator:
             if train_config is not None:
                 raise UserError("train_config needs model_file")
             self.model = locate_model(model_tag)
+            self._read = model_files(model_tag)
         elif model_tag is not None:
             raise UserError("model_tag and model_file: only one of them, please")
         else:
             self.model = model_of(train_config, model_file)
+            self._read = list(self.model)
         for file in self.model:
             if not file.is_file():
                 raise UserError(f"{file}: no such file")
@@ -180,6 +188,7 @@ class Evaluator:
         """
         outdir = default_outdir(path) if outdir is None else Path(outdir)
         files = utterances(path) if files is None else files
+        self.require_outputs(outdir, jsonl, path, *files.values())
         request = {**self.identity, "audio": fingerprint(files)}
         with folder_lock(outdir):
             made = [outdir / SCORES, outdir / AVERAGE, *([jsonl] if jsonl else [])]
@@ -190,6 +199,25 @@ class Evaluator:
             scores = self.score(files)
             finish(outdir, scores, request, self.name, self.labels, jsonl)
         return outdir
+
+    def require_outputs(
+        self, outdir: PathLike, jsonl: Optional[PathLike], *inputs: PathLike
+    ) -> None:
+        """Refuse results that would replace the model, other inputs or each other.
+
+        Args:
+            outdir: folder for the results.
+            jsonl: file for VERSA's JSON lines, or None.
+            inputs: what else is read.
+
+        Raises:
+            UserError: one of the results would.
+        """
+        made = [Path(outdir) / name for name in (SCORES, AVERAGE, PROVENANCE)]
+        for file in made:
+            require_output(file, *inputs, *self._read)
+        if jsonl is not None:
+            require_output(jsonl, *inputs, *self._read, outputs=made)
 
     def score(self, files: Mapping[str, str]) -> Scores:
         """Score audio files by ID; odd clips and bad ones are logged."""

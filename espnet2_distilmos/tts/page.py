@@ -12,7 +12,7 @@ from espnet2_distilmos.page.write import write_page
 from espnet2_distilmos.tts.compare import Decoded
 from espnet2_distilmos.tts.evaluate import PROVENANCE, read_stamp, utterances
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.files import PathLike, require_output
 from espnet2_distilmos.utils.progress import progress
 
 
@@ -28,7 +28,7 @@ def write_decoded_page(
         embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
-        UserError: a `wav.scp` that cannot be read.
+        UserError: a `wav.scp` that cannot be read, or the page would replace audio.
     """
     labels = Counter(folder.label for folder in folders)
     clips: List[PageClip] = []
@@ -36,6 +36,7 @@ def write_decoded_page(
         # A name that two have would make one group of both.
         group = folder.label if labels[folder.label] == 1 else str(folder.folder)
         files = _audio_of(folder.folder)
+        require_output(path, *files.values())
         for utt, mos in progress(list(folder.mos.items()), f"page, {group}"):
             if utt in files:
                 picture, seconds, warnings = picture_of_file(files[utt])

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -302,3 +303,43 @@ sys.exit(cli(sys.argv[1:]))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 3
+
+
+@pytest.mark.parametrize("option", ["--output", "--report"])
+@pytest.mark.parametrize(
+    "model, file",
+    [
+        ("m/model.pth", "m/model.pth"),
+        ("m/model.pth", "m/config.yaml"),
+        ("m", "m/model.pth"),
+        ("m", "m/../m/config.yaml"),
+        ("m.onnx", "m.onnx"),
+        ("m.onnx", "link"),
+        ("m.zip", "m.zip"),
+    ],
+)
+def test_the_model_is_not_written_over(
+    wavs, tiny_model, tmp_path, capsys, monkeypatch, option, model, file
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tiny_model, "m")
+    shutil.make_archive("m", "zip", "m")
+    (tmp_path / "m.onnx").write_bytes(b"weights")
+    (tmp_path / "link").symlink_to("m.onnx")
+    before = (tmp_path / file).read_bytes()
+    assert score(wavs / "a", "--model", model, option, file) == 1
+    assert f"error: {file}: is read here and would be lost" in capsys.readouterr().err
+    assert (tmp_path / file).read_bytes() == before
+    # Beside the model is a place as good as any.
+    if model == "m":
+        assert score(wavs / "a", "--model", model, option, "m/new") == 0
+
+
+def test_two_outputs_do_not_share_a_file(wavs, tiny_model, tmp_path, capsys):
+    out = tmp_path / "o.csv"
+    options = ("--model", tiny_model, "--output", out, "--report", out)
+    assert score(wavs / "a", *options) == 1
+    shown = capsys.readouterr().err
+    assert f"{out}: two outputs would be written to this one file" in shown
+    assert not out.exists()

@@ -215,3 +215,16 @@ def test_a_page_of_decode_folders(exp, tmp_path, tools, capsys):
     assert "src" not in unknown
     assert data["clips"][-1]["error"] == "too short"
     assert cli(["compare-tts", str(report), "--report", str(report)]) == 1
+
+
+@pytest.mark.parametrize("option", ["--output", "--report"])
+def test_scores_and_audio_are_not_written_over(tmp_path, tools, capsys, option):
+    folder = write_scores(tmp_path / "e3", [3.0, 4.0])
+    tools.wav(folder / "utt000.wav", 0.3)
+    names = ["utt2pmos", "pmos_provenance.yaml"]
+    names += ["utt000.wav"] if option == "--report" else []
+    for name in names:
+        before = (folder / name).read_bytes()
+        assert cli(["compare-tts", str(folder), option, str(folder / name)]) == 1
+        assert f"{name}: is read here and would be lost" in capsys.readouterr().err
+        assert (folder / name).read_bytes() == before
