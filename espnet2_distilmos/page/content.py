@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from espnet2_distilmos.scoring.significance import holm, paired_difference
+from espnet2_distilmos.scoring.significance import FEW, holm, paired_difference
 from espnet2_distilmos.scoring.student import student_interval
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
@@ -183,8 +183,8 @@ def _pairs(
 ) -> List[Dict[str, Any]]:
     """Return the paired test of every two groups that share two clips or more.
 
-    Differences are second minus first, with a bootstrap interval over clips; p-values
-    are corrected for the number of pairs (Holm).
+    Differences are second minus first, with their interval over clips; p-values are
+    corrected for the number of pairs (Holm).
     """
     scores: Dict[str, Dict[str, float]] = {name: {} for name in names}
     for i, clip in enumerate(clips):
@@ -209,6 +209,7 @@ def _pairs(
             "b": j,
             "n": len(shared),
             "difference": _rounded(difference),
+            "method": "Student's t" if len(shared) < FEW else "paired bootstrap",
         }
         rows.append({**row, "interval": [_rounded(low), _rounded(high)], "p": p})
     for row, p_holm in zip(rows, holm([row["p"] for row in rows])):

@@ -154,7 +154,8 @@ def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
 def _require_name(path: PathLike) -> None:
     if Path(path).parts[:1] == (STDOUT,):
         raise UserError(
-            "'-' cannot be written to: this does not go to stdout; name a file or folder"
+            "'-' cannot be written to: this does not go to stdout; name a file or "
+            "folder"
         )
 
 

@@ -64,7 +64,7 @@ function showPair(pair, named) {
     make('strong', { class: 'name', text: `${named(pair)}: ${signed(pair.difference)}` }),
     ` ${between(pair.interval)}, p ${p}${corrected}; ${pair.n} shared clips` +
       (alone ? `, ${plural(alone, 'clip')} without a partner left out.` : '.') +
-      ' 95 % interval: paired bootstrap over clips.',
+      ` 95 % interval: ${pair.method} over clips.`,
   );
   const [low, high] = axisOf(rows.map((row) => row.difference), [0, 0]);
   $('pair-chart').replaceChildren(
