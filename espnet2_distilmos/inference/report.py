@@ -12,7 +12,7 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.scoring.student import student_interval
-from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, is_silent
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.labels import Labels
@@ -137,15 +137,16 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
     """Return lines on the model, and mean and interval of all clips and each folder.
 
     The interval says how well the mean of such clips is known, not how far the model
-    is from listeners.
+    is from listeners. Silent clips, whose scores mean nothing, are in no mean.
     """
     lines = [f"model: {one_line(model)}; {labels.sentence}"]
     scored = [(c, r) for c, r in zip(clips, results) if r["mos"] is not None]
-    if scored:
+    heard = [(c, r) for c, r in scored if not is_silent(r["warnings"])]
+    if heard:
         groups: Dict[str, List[float]] = {}
-        for clip, result in scored:
+        for clip, result in heard:
             groups.setdefault(one_line(clip.folder), []).append(result["mos"])
-        rows = {"all": [r["mos"] for _, r in scored]}
+        rows = {"all": [r["mos"] for _, r in heard]}
         if len(groups) > 1:
             rows.update(sorted(groups.items())[:_MOST_FOLDERS])
         width = max(map(len, rows))
@@ -157,11 +158,13 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
                 f"{name:{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
             )
         for scale in scales_of(results):
-            values = [r["scores"][scale] for _, r in scored]
+            values = [r["scores"][scale] for _, r in heard]
             text = f"{'all':{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
             lines.append(f"{text}  {scale}")
         if len(groups) > _MOST_FOLDERS:
             lines.append(f"... and {len(groups) - _MOST_FOLDERS} more folders")
+    if n_silent := len(scored) - len(heard):
+        lines.append(f"left out of the means: {counted(n_silent, 'silent file')}")
     rates = Counter(r["rate"] for _, r in scored if r["rate"] != SAMPLE_RATE)
     if rates:
         which = ", ".join(f"{n} of {rate} Hz" for rate, n in sorted(rates.items()))
@@ -179,6 +182,11 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
         if result["mos"] is None:
             lines.append(f"not scored: {one_line(result['error'])}")
     return "".join(line + "\n" for line in lines)
+
+
+def counted(n: int, what: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def frames_path(folder: PathLike, clip: Clip, suffix: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 
 from espnet2_distilmos.scoring.significance import FEW, holm, paired_difference
 from espnet2_distilmos.scoring.student import student_interval
+from espnet2_distilmos.utils.audio import is_silent
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import one_line
@@ -54,6 +55,11 @@ class PageClip:
     error: Optional[str] = None
     numbers: Mapping[str, Optional[float]] = field(default_factory=dict)
     picture: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Whether means and tests have it in them: it has a score and is not silent."""
+        return self.mos is not None and not is_silent(self.warnings)
 
 
 @dataclass
@@ -144,6 +150,8 @@ def _clip(
         data["seconds"] = round(clip.seconds, 3)
     if clip.warnings:
         data["warnings"] = [one_line(text) for text in clip.warnings]
+    if clip.mos is not None and not clip.counts:
+        data["silent"] = True
     if clip.error is not None:
         data["error"] = one_line(clip.error)
     if columns:
@@ -159,16 +167,18 @@ def _rounded(value: Optional[float]) -> Optional[float]:
 
 
 def _mean(name: str, clips: Sequence[PageClip]) -> float:
-    scores = [c.mos for c in clips if c.group == name and c.mos is not None]
+    own = [c for c in clips if c.group == name and c.counts]
+    scores = [c.mos for c in own if c.mos is not None]
     return float(np.mean(scores)) if scores else -np.inf
 
 
 def _group(name: str, clips: Sequence[PageClip]) -> Dict[str, Any]:
     """Return mean, deviation and the mean's 95 % interval (Student's t) of a group."""
     own = [clip for clip in clips if clip.group == name]
-    scores = [clip.mos for clip in own if clip.mos is not None]
+    scores = [clip.mos for clip in own if clip.mos is not None and clip.counts]
     data: Dict[str, Any] = {"name": one_line(name), "n": len(scores)}
-    data["failed"] = len(own) - len(scores)
+    data["failed"] = sum(clip.mos is None for clip in own)
+    data["silent"] = len(own) - len(scores) - data["failed"]
     if scores:
         data["mean"] = _rounded(float(np.mean(scores)))
     if len(scores) > 1:
@@ -189,7 +199,7 @@ def _pairs(
     scores: Dict[str, Dict[str, float]] = {name: {} for name in names}
     for i, clip in enumerate(clips):
         key = keys[i]
-        if clip.mos is not None and key is not None:
+        if clip.mos is not None and clip.counts and key is not None:
             scores[clip.group][key] = clip.mos
     n_first = len(names) if len(names) <= _ALL_PAIRS else 1
     found = []

@@ -19,6 +19,7 @@ from espnet2_distilmos.packs.locate import (
     model_of,
 )
 from espnet2_distilmos.packs.onnx_scan import is_onnx
+from espnet2_distilmos.utils.audio import is_silent
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -221,7 +222,7 @@ class Evaluator:
 
     def score(self, files: Mapping[str, str]) -> Scores:
         """Score audio files by ID; odd clips and bad ones are logged."""
-        scores = Scores()
+        scores, n_silent = Scores(), 0
         results = self.engine().score_files(files.values(), self.num_workers)
         for utt, result in zip(files, results):
             if result["mos"] is None:
@@ -232,6 +233,12 @@ class Evaluator:
             logging.debug(f"{utt} {result['mos']:.4f}")
             for text in result["warnings"]:
                 logging.warning(f"{utt}: {text}")
+            n_silent += is_silent(result["warnings"])
+        if n_silent:
+            logging.warning(
+                f"{n_silent} silent, whose scores mean nothing: all the same in the "
+                "average, which is of all utterances"
+            )
         return scores
 
     def engine(self) -> "DistilMOSInference":
