@@ -6,7 +6,7 @@ import sys
 
 from espnet2_distilmos.bin.page_options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
-from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
 
 
@@ -44,6 +44,7 @@ def main(cmd=None) -> None:
     parser = get_parser()
     args = parser.parse_args(cmd)
     check_page_options(parser, args)
+    set_up_logging()
     from espnet2_distilmos.tts.compare import load_decoded, table
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 

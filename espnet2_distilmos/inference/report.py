@@ -16,7 +16,7 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE, is_silent
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.labels import Labels
-from espnet2_distilmos.utils.terminal import json_line, one_line
+from espnet2_distilmos.utils.terminal import counted, json_line, one_line
 from espnet2_distilmos.utils.values import FIRST_SCALE
 
 FORMATS = ("csv", "jsonl", "kaldi")
@@ -25,10 +25,23 @@ _MOST_FOLDERS = 50
 Results = Sequence[Dict[str, Any]]
 
 
-def require_format(form: str, clips: Sequence[Clip]) -> None:
-    """Refuse names that Kaldi's format cannot hold, before anything is scored."""
+def require_format(form: str, clips: Sequence[Clip], intervals: bool = False) -> None:
+    """Refuse what Kaldi's format cannot hold, before anything is scored.
+
+    Args:
+        form: of the table.
+        clips: of which the names go into it.
+        intervals: whether each score has an interval.
+
+    Raises:
+        UserError: intervals, a name with blanks, or one that two clips have.
+    """
     if form != "kaldi":
         return
+    if intervals:
+        raise UserError(
+            "the format kaldi has no place for intervals; use --format csv or jsonl"
+        )
     names = Counter(clip.name for clip in clips)
     for name, n in names.items():
         if len(name.split()) != 1:
@@ -170,9 +183,9 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
         which = ", ".join(f"{n} of {rate} Hz" for rate, n in sorted(rates.items()))
         lines.append(f"resampled to {SAMPLE_RATE} Hz: {which}")
     if slow := sum(n for rate, n in rates.items() if rate < SAMPLE_RATE):
-        lines.append(f"{slow} files have less than {SAMPLE_RATE} Hz: no upper band")
+        lines.append(f"below {SAMPLE_RATE} Hz, no upper band: {counted(slow, 'file')}")
     if several := sum(r["channels"] > 1 for _, r in scored):
-        lines.append(f"several channels, averaged: {several} files")
+        lines.append(f"several channels, averaged: {counted(several, 'file')}")
     odd = [(c, r["warnings"]) for c, r in scored if r["warnings"]]
     for clip, texts in odd[:5]:
         lines.append(one_line(f"warning: {clip.name}: {'; '.join(texts)}"))
@@ -182,11 +195,6 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
         if result["mos"] is None:
             lines.append(f"not scored: {one_line(result['error'])}")
     return "".join(line + "\n" for line in lines)
-
-
-def counted(n: int, what: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def frames_path(folder: PathLike, clip: Clip, suffix: str) -> Path:

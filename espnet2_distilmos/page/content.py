@@ -1,5 +1,6 @@
 """What a page shows: clips in groups, and the pairs of two groups."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,14 @@ class Page:
             i: clip.key if seen[clip.group, clip.key] == 1 else None
             for i, clip in enumerate(self.clips)
         }
+        pairs = _pairs(names, self.clips, keys)
+        notes = [*self.notes]
+        if len(names) > 1 and any(keys.values()) and not pairs:
+            notes.append(
+                f"Nothing is side by side: no two {self.grouped_by}s share the names "
+                "of two clips or more."
+            )
+            logging.info(notes[-1])
         return {
             "title": one_line(self.title),
             "model": one_line(self.model),
@@ -102,10 +111,10 @@ class Page:
             "axis": one_line(self.labels.axis),
             "scale": list(self.labels.scale),
             "grouped_by": self.grouped_by,
-            "notes": [one_line(note) for note in self.notes],
+            "notes": [one_line(note) for note in notes],
             "columns": [one_line(name) for name in columns],
             "groups": [_group(name, self.clips) for name in names],
-            "pairs": _pairs(names, self.clips, keys),
+            "pairs": pairs,
             "clips": [
                 _clip(clip, places[clip.group], keys[i], columns, folder)
                 for i, clip in enumerate(self.clips)

@@ -22,7 +22,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.search import Search, walk
-from espnet2_distilmos.utils.terminal import one_line
+from espnet2_distilmos.utils.terminal import counted, one_line
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -186,8 +186,8 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
         text = "".join("  ".join(line).rstrip() + "\n" for line in lines)
     for folder in folders:
         if folder.failed:
-            text += f"{one_line(folder.label)}: {folder.failed} utterances have no "
-            text += "score\n"
+            text += f"{one_line(folder.label)}: without a score: "
+            text += f"{counted(folder.failed, 'utterance')}\n"
     judge = folders[0]
     return (
         f"{text}\nScores of: {one_line(judge.judge_name)}; "
@@ -257,7 +257,7 @@ class Choice:
         else:
             lines.append(f"better than every other (p < 0.05, Holm) {judged_by}")
         lines += [
-            f"{label}: {n} utterances left out, others lack them"
+            f"{label}: {counted(n, 'utterance')} left out, others lack them"
             for label, n in self.left_out.items()
         ]
         return "".join(f"{one_line(line)}\n" for line in lines)
@@ -286,7 +286,7 @@ def choose(
     ]
     if len(shared) < 2:
         raise UserError(
-            f"{labels[0]} and the others share {len(shared)} utterance IDs; "
+            f"{labels[0]} and the others share {counted(len(shared), 'utterance ID')}; "
             "checkpoints are compared on the same utterances"
         )
     scores = {f.label: [f.mos[utt] for utt in shared] for f in folders}

@@ -32,6 +32,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 if TYPE_CHECKING:
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -306,7 +307,9 @@ def finish(
         failed=scores.failed,
     )
     if scores.mos:
-        logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
+        logging.info(
+            f"{outdir}: {counted(len(scores.mos), 'utterance')}. {scores.average}"
+        )
         logging.info(f"model: {model}; {labels.sentence}")
     if scores.failed:
         utt, error = next(iter(scores.failed.items()))

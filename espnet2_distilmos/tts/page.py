@@ -14,6 +14,7 @@ from espnet2_distilmos.tts.evaluate import PROVENANCE, read_stamp, utterances
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, require_output
 from espnet2_distilmos.utils.progress import progress
+from espnet2_distilmos.utils.terminal import counted
 
 
 def write_decoded_page(
@@ -65,7 +66,7 @@ def write_decoded_page(
         "Decoded speech", judge.judge_name, judge.judge_labels, clips, "decode folder"
     )
     write_page(path, page, embed_audio)
-    logging.info(f"{path}: {len(clips)} utterances to look at and listen to")
+    logging.info(f"{path}: {counted(len(clips), 'utterance')} to look at and listen to")
 
 
 def _audio_of(folder: Path) -> Dict[str, str]:

@@ -105,7 +105,7 @@ def test_folder_to_csv(wavs, tiny_model, engine, tmp_path, capsys):
     assert re.search(rf"^{wavs / 'a'} +2 ", text, re.M)
     assert re.search(rf"^{wavs / 'b'} +1 ", text, re.M)
     assert "resampled to 16000 Hz: 1 of 24000 Hz" in text
-    assert "several channels, averaged: 1 files" in text
+    assert "several channels, averaged: 1 file\n" in text
 
 
 def test_stdout_is_the_table(wavs, tiny_model, capsys):
@@ -343,3 +343,21 @@ def test_two_outputs_do_not_share_a_file(wavs, tiny_model, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert f"{out}: two outputs would be written to this one file" in shown
     assert not out.exists()
+
+
+def test_what_was_written_and_how_many(wavs, tiny_model, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("--model", tiny_model, "--output", "mos.csv", "--frame_mos", "frames")
+    assert score(wavs / "a/2.flac", *options) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("\nwritten: mos.csv, frames\n")
+    assert "several channels, averaged: 1 file\n" in told
+    (tmp_path / "bad.wav").write_text("no audio")
+    assert score("bad.wav", *options) == 1
+    assert "error: 1 of 1 file could not be scored" in capsys.readouterr().err
+
+
+def test_kaldi_format_refuses_intervals(wavs, tiny_model, capsys):
+    options = ("--model", tiny_model, "--format", "kaldi", "--interval", "0.9")
+    assert score(wavs / "a", *options) == 1
+    assert "kaldi has no place for intervals" in capsys.readouterr().err

@@ -169,3 +169,29 @@ def test_silent_clips_are_in_no_mean(wavs, pesq_model, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "left out of the means: 1 silent file\n" in told and "95 %" not in told
     assert "mean" not in data_of(alone)["groups"][0]
+
+
+def test_why_nothing_is_side_by_side(wavs, tiny_model, tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    report = tmp_path / "report.html"
+    options = ("--model", tiny_model, "--report", report)
+    (wavs / "b/bad.wav").unlink()
+    for i in "12":
+        (wavs / f"b/x/{i}.flac").rename(wavs / f"b/x/other{i}.flac")
+    assert score(wavs / "a", wavs / "b", *options) == 0
+    reason = "Nothing is side by side: no two folders share the names of two clips"
+    (note,) = data_of(report)["notes"]
+    assert note.startswith(reason) and reason in caplog.text
+    assert f"written: {report}\n" in capsys.readouterr().err
+    assert score(wavs / "a", wavs / "b/../a", *options) == 0
+    note = data_of(report)["notes"][0]
+    assert note == f"{wavs}/b/../a: is the same as {wavs}/a, its clips count once"
+    assert note in caplog.text
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1", "x"])
+def test_a_size_of_audio_is_a_number(wavs, size, tmp_path, capsys):
+    with pytest.raises(SystemExit) as e:
+        score(wavs, "--report", tmp_path / "r.html", "--embed_audio", size)
+    assert e.value.code == 2
+    assert f"argument --embed_audio: {size!r}: " in capsys.readouterr().err
