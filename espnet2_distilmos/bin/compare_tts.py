@@ -6,7 +6,7 @@ import sys
 
 from espnet2_distilmos.page.options import add_page_options, check_page_options
 from espnet2_distilmos.utils import option_types as takes
-from espnet2_distilmos.utils.command import run
+from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
 
 
@@ -44,16 +44,18 @@ def main(cmd=None) -> None:
     parser = get_parser()
     args = parser.parse_args(cmd)
     check_page_options(parser, args)
+    set_up_logging()
     from espnet2_distilmos.tts.compare import load_decoded, table
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
     if args.output == STDOUT:
         args.output = None
-    if args.output is not None:
-        require_output(args.output, *args.paths)
-    if args.report is not None:
-        require_output(args.report, args.output, *args.paths)
     folders = load_decoded(args.paths)
+    read = [*args.paths, *(file for folder in folders for file in folder.files)]
+    if args.output is not None:
+        require_output(args.output, *read)
+    if args.report is not None:
+        require_output(args.report, *read, outputs=[args.output])
     text = table(folders, args.format)
     if args.report is not None:
         from espnet2_distilmos.tts.page import write_decoded_page

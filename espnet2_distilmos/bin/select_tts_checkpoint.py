@@ -52,11 +52,12 @@ def main(cmd=None) -> None:
     """Score what is not scored yet, compare, and name the best."""
     args = get_parser().parse_args(cmd)
     set_up_logging(args.log_level)
+    from espnet2_distilmos.packs.locate import model_files
     from espnet2_distilmos.tts.select import select
     from espnet2_distilmos.utils.files import require_output, write_json
 
     if args.output is not None:
-        require_output(args.output, *args.paths)
+        require_output(args.output, *args.paths, *model_files(args.model))
     table, choice = select(
         args.paths,
         dset=args.set,

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from espnet2_distilmos.inference.inputs import collect_clips, require_distinct_outputs
+from espnet2_distilmos.inference.inputs import (
+    collect_clips,
+    named_twice,
+    require_distinct_outputs,
+)
 from espnet2_distilmos.inference.listening_page import ListeningPage
 from espnet2_distilmos.inference.report import (
     frames_path,
@@ -16,7 +20,7 @@ from espnet2_distilmos.inference.report import (
     table,
     write_frames,
 )
-from espnet2_distilmos.packs.locate import model_name
+from espnet2_distilmos.packs.locate import model_files, model_name
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     STDOUT,
@@ -26,7 +30,7 @@ from espnet2_distilmos.utils.files import (
     write_text,
 )
 from espnet2_distilmos.utils.progress import progress
-from espnet2_distilmos.utils.terminal import one_line, show
+from espnet2_distilmos.utils.terminal import counted, one_line, show
 
 
 def score_paths(
@@ -66,13 +70,17 @@ def score_paths(
     """
     output = None if output == STDOUT else output
     clips = collect_clips(paths)
-    require_format(form, clips)
+    twice = named_twice(paths)
+    for note in twice:
+        logging.warning(note)
+    require_format(form, clips, interval is not None)
+    read = [*paths, *(clip.path for clip in clips), *model_files(model)]
     if output is not None:
-        require_output(output, *paths, *(clip.path for clip in clips))
+        require_output(output, *read)
     page = None
     if report is not None:
-        require_output(report, output, *paths, *(clip.path for clip in clips))
-        page = ListeningPage(report, embed_audio)
+        require_output(report, *read, outputs=[output])
+        page = ListeningPage(report, embed_audio, twice)
     for folder in (frame_mos, plot):
         if folder is not None:
             require_folder(folder)
@@ -110,7 +118,7 @@ def score_paths(
         results.append(result)
     seconds = sum(result.get("seconds", 0.0) for result in results)
     logging.info(
-        f"{len(results)} files, {seconds:.1f} s of audio, scored in "
+        f"{counted(len(results), 'file')}, {seconds:.1f} s of audio, scored in "
         f"{time.monotonic() - started:.1f} s"
     )
     name = model_name(model)
@@ -129,7 +137,12 @@ def score_paths(
         told += f"model {one_line(engine.calibration)}\n"
     if interval is not None and engine.backend.interval is not None:
         told += one_line(engine.backend.interval.sentence(interval)) + "\n"
+    written = [str(path) for path in (output, report, frame_mos, plot) if path]
+    if written:
+        told += f"written: {one_line(', '.join(written))}\n"
     show(told, sys.stderr if output is None else sys.stdout, "")
     failed = sum(result["mos"] is None for result in results)
     if failed:
-        raise UserError(f"{failed} of {len(results)} files could not be scored")
+        raise UserError(
+            f"{failed} of {counted(len(results), 'file')} could not be scored"
+        )

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional
 
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, file_name
+from espnet2_distilmos.utils.files import PathLike, file_name, same_place
 from espnet2_distilmos.utils.search import AUDIO_SUFFIXES, find_audio
 
 
@@ -55,6 +55,15 @@ def collect_clips(paths: Sequence[PathLike]) -> List[Clip]:
         for clip in _clips_of(path):
             clips.setdefault((clip.utt, os.path.abspath(clip.path)), clip)
     return list(clips.values())
+
+
+def named_twice(paths: Sequence[PathLike]) -> List[str]:
+    """Return a sentence on each path that leads where an earlier one does."""
+    return [
+        f"{path}: is the same as {first}, its clips count once"
+        for i, path in enumerate(paths)
+        if (first := next((p for p in paths[:i] if same_place(p, path)), None))
+    ]
 
 
 def require_distinct_outputs(clips: Sequence[Clip]) -> None:

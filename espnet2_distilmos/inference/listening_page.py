@@ -27,10 +27,16 @@ class ListeningPage:
     Args:
         path: the HTML file.
         embed_audio: megabytes of audio that go into it; None = all is linked.
+        notes: lines under its heading.
     """
 
-    def __init__(self, path: PathLike, embed_audio: Optional[float] = None):
-        self.path, self.embed_audio = path, embed_audio
+    def __init__(
+        self,
+        path: PathLike,
+        embed_audio: Optional[float] = None,
+        notes: Sequence[str] = (),
+    ):
+        self.path, self.embed_audio, self.notes = path, embed_audio, notes
         self.scored: List[Tuple[Clip, Dict[str, Any], Dict[str, Any]]] = []
 
     def add(
@@ -79,7 +85,7 @@ class ListeningPage:
         ]
         names = list(dict.fromkeys(group for group, _ in places))
         title = f"Scores of {', '.join(names[:3])}" + (", ..." if names[3:] else "")
-        page = Page(title, model, labels, clips)
+        page = Page(title, model, labels, clips, notes=self.notes)
         write_page(self.path, page, self.embed_audio)
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import Clip
 from espnet2_distilmos.scoring.student import student_interval
-from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.audio import SAMPLE_RATE, is_silent
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.labels import Labels
-from espnet2_distilmos.utils.terminal import json_line, one_line
+from espnet2_distilmos.utils.terminal import counted, json_line, one_line
 from espnet2_distilmos.utils.values import FIRST_SCALE
 
 FORMATS = ("csv", "jsonl", "kaldi")
@@ -25,10 +25,23 @@ _MOST_FOLDERS = 50
 Results = Sequence[Dict[str, Any]]
 
 
-def require_format(form: str, clips: Sequence[Clip]) -> None:
-    """Refuse names that Kaldi's format cannot hold, before anything is scored."""
+def require_format(form: str, clips: Sequence[Clip], intervals: bool = False) -> None:
+    """Refuse what Kaldi's format cannot hold, before anything is scored.
+
+    Args:
+        form: of the table.
+        clips: of which the names go into it.
+        intervals: whether each score has an interval.
+
+    Raises:
+        UserError: intervals, a name with blanks, or one that two clips have.
+    """
     if form != "kaldi":
         return
+    if intervals:
+        raise UserError(
+            "the format kaldi has no place for intervals; use --format csv or jsonl"
+        )
     names = Counter(clip.name for clip in clips)
     for name, n in names.items():
         if len(name.split()) != 1:
@@ -137,15 +150,16 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
     """Return lines on the model, and mean and interval of all clips and each folder.
 
     The interval says how well the mean of such clips is known, not how far the model
-    is from listeners.
+    is from listeners. Silent clips, whose scores mean nothing, are in no mean.
     """
     lines = [f"model: {one_line(model)}; {labels.sentence}"]
     scored = [(c, r) for c, r in zip(clips, results) if r["mos"] is not None]
-    if scored:
+    heard = [(c, r) for c, r in scored if not is_silent(r["warnings"])]
+    if heard:
         groups: Dict[str, List[float]] = {}
-        for clip, result in scored:
+        for clip, result in heard:
             groups.setdefault(one_line(clip.folder), []).append(result["mos"])
-        rows = {"all": [r["mos"] for _, r in scored]}
+        rows = {"all": [r["mos"] for _, r in heard]}
         if len(groups) > 1:
             rows.update(sorted(groups.items())[:_MOST_FOLDERS])
         width = max(map(len, rows))
@@ -157,19 +171,21 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
                 f"{name:{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
             )
         for scale in scales_of(results):
-            values = [r["scores"][scale] for _, r in scored]
+            values = [r["scores"][scale] for _, r in heard]
             text = f"{'all':{width}}  {len(values):6}  {mean_interval(values)}".rstrip()
             lines.append(f"{text}  {scale}")
         if len(groups) > _MOST_FOLDERS:
             lines.append(f"... and {len(groups) - _MOST_FOLDERS} more folders")
+    if n_silent := len(scored) - len(heard):
+        lines.append(f"left out of the means: {counted(n_silent, 'silent file')}")
     rates = Counter(r["rate"] for _, r in scored if r["rate"] != SAMPLE_RATE)
     if rates:
         which = ", ".join(f"{n} of {rate} Hz" for rate, n in sorted(rates.items()))
         lines.append(f"resampled to {SAMPLE_RATE} Hz: {which}")
     if slow := sum(n for rate, n in rates.items() if rate < SAMPLE_RATE):
-        lines.append(f"{slow} files have less than {SAMPLE_RATE} Hz: no upper band")
+        lines.append(f"below {SAMPLE_RATE} Hz, no upper band: {counted(slow, 'file')}")
     if several := sum(r["channels"] > 1 for _, r in scored):
-        lines.append(f"several channels, averaged: {several} files")
+        lines.append(f"several channels, averaged: {counted(several, 'file')}")
     odd = [(c, r["warnings"]) for c, r in scored if r["warnings"]]
     for clip, texts in odd[:5]:
         lines.append(one_line(f"warning: {clip.name}: {'; '.join(texts)}"))

@@ -4,7 +4,7 @@ import re
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from espnet2_distilmos.packs.embedded import DEFAULT, embedded_model, embedded_name
 from espnet2_distilmos.packs.folder import (
@@ -91,6 +91,27 @@ def locate_model(tag: Optional[str] = None) -> Model:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or path.suffix in _OF_FILES:
         raise UserError(f"{tag}: no such model file, folder or tag")
     return model_in(_download(name) / inner)
+
+
+def model_files(tag: Optional[PathLike] = None) -> List[Path]:
+    """Return files of a model that no output may replace.
+
+    Those are the file that was named (a zip, too), config and checkpoint, and what says
+    which these are. Names of models that have to be downloaded give none.
+
+    Args:
+        tag: see :func:`locate_model`.
+
+    Raises:
+        UserError: see :func:`locate_model`.
+    """
+    if is_default(tag):
+        return list(embedded_model())
+    path = Path(str(tag))
+    if tag in _OF_AUTHORS or not path.exists():
+        return []
+    model = locate_model(str(tag))
+    return [path, *model, *(file.parent / "meta.yaml" for file in model[:1])]
 
 
 def model_of(train_config: Optional[PathLike], model_file: PathLike) -> Model:

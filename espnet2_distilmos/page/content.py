@@ -1,5 +1,6 @@
 """What a page shows: clips in groups, and the pairs of two groups."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from espnet2_distilmos.scoring.significance import holm, paired_difference
+from espnet2_distilmos.scoring.significance import FEW, holm, paired_difference
 from espnet2_distilmos.scoring.student import student_interval
+from espnet2_distilmos.utils.audio import is_silent
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import one_line
@@ -55,6 +57,11 @@ class PageClip:
     numbers: Mapping[str, Optional[float]] = field(default_factory=dict)
     picture: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        """Whether means and tests have it in them: it has a score and is not silent."""
+        return self.mos is not None and not is_silent(self.warnings)
+
 
 @dataclass
 class Page:
@@ -89,6 +96,14 @@ class Page:
             i: clip.key if seen[clip.group, clip.key] == 1 else None
             for i, clip in enumerate(self.clips)
         }
+        pairs = _pairs(names, self.clips, keys)
+        notes = [*self.notes]
+        if len(names) > 1 and any(keys.values()) and not pairs:
+            notes.append(
+                f"Nothing is side by side: no two {self.grouped_by}s share the names "
+                "of two clips or more."
+            )
+            logging.info(notes[-1])
         return {
             "title": one_line(self.title),
             "model": one_line(self.model),
@@ -96,10 +111,10 @@ class Page:
             "axis": one_line(self.labels.axis),
             "scale": list(self.labels.scale),
             "grouped_by": self.grouped_by,
-            "notes": [one_line(note) for note in self.notes],
+            "notes": [one_line(note) for note in notes],
             "columns": [one_line(name) for name in columns],
             "groups": [_group(name, self.clips) for name in names],
-            "pairs": _pairs(names, self.clips, keys),
+            "pairs": pairs,
             "clips": [
                 _clip(clip, places[clip.group], keys[i], columns, folder)
                 for i, clip in enumerate(self.clips)
@@ -144,6 +159,8 @@ def _clip(
         data["seconds"] = round(clip.seconds, 3)
     if clip.warnings:
         data["warnings"] = [one_line(text) for text in clip.warnings]
+    if clip.mos is not None and not clip.counts:
+        data["silent"] = True
     if clip.error is not None:
         data["error"] = one_line(clip.error)
     if columns:
@@ -159,16 +176,18 @@ def _rounded(value: Optional[float]) -> Optional[float]:
 
 
 def _mean(name: str, clips: Sequence[PageClip]) -> float:
-    scores = [c.mos for c in clips if c.group == name and c.mos is not None]
+    own = [c for c in clips if c.group == name and c.counts]
+    scores = [c.mos for c in own if c.mos is not None]
     return float(np.mean(scores)) if scores else -np.inf
 
 
 def _group(name: str, clips: Sequence[PageClip]) -> Dict[str, Any]:
     """Return mean, deviation and the mean's 95 % interval (Student's t) of a group."""
     own = [clip for clip in clips if clip.group == name]
-    scores = [clip.mos for clip in own if clip.mos is not None]
+    scores = [clip.mos for clip in own if clip.mos is not None and clip.counts]
     data: Dict[str, Any] = {"name": one_line(name), "n": len(scores)}
-    data["failed"] = len(own) - len(scores)
+    data["failed"] = sum(clip.mos is None for clip in own)
+    data["silent"] = len(own) - len(scores) - data["failed"]
     if scores:
         data["mean"] = _rounded(float(np.mean(scores)))
     if len(scores) > 1:
@@ -183,13 +202,13 @@ def _pairs(
 ) -> List[Dict[str, Any]]:
     """Return the paired test of every two groups that share two clips or more.
 
-    Differences are second minus first, with a bootstrap interval over clips; p-values
-    are corrected for the number of pairs (Holm).
+    Differences are second minus first, with their interval over clips; p-values are
+    corrected for the number of pairs (Holm).
     """
     scores: Dict[str, Dict[str, float]] = {name: {} for name in names}
     for i, clip in enumerate(clips):
         key = keys[i]
-        if clip.mos is not None and key is not None:
+        if clip.mos is not None and clip.counts and key is not None:
             scores[clip.group][key] = clip.mos
     n_first = len(names) if len(names) <= _ALL_PAIRS else 1
     found = []
@@ -209,6 +228,7 @@ def _pairs(
             "b": j,
             "n": len(shared),
             "difference": _rounded(difference),
+            "method": "Student's t" if len(shared) < FEW else "paired bootstrap",
         }
         rows.append({**row, "interval": [_rounded(low), _rounded(high)], "p": p})
     for row, p_holm in zip(rows, holm([row["p"] for row in rows])):

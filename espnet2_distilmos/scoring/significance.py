@@ -6,6 +6,7 @@ where the two intervals overlap widely. Sources: Efron & Tibshirani 1993, ch. 13
 Holm 1979, Scandinavian Journal of Statistics 6(2).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
@@ -19,6 +20,11 @@ from espnet2_distilmos.scoring.bootstrap import (
     percentile_interval,
     whole_groups,
 )
+from espnet2_distilmos.scoring.student import student_interval, student_p
+
+# Pairs from which on a mean of differences is resampled: then noise seems to differ at
+# the 5 % level in less than 6 % of cases.
+FEW = 50
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,10 @@ def paired_difference(
 ) -> Tuple[float, float, float, float]:
     """Test the mean of `a - b` over the same utterances.
 
-    Utterances are resampled, each with both its scores, so that what makes an
-    utterance easy or hard for both does not widen the interval.
+    Each utterance counts with both its scores, so that what makes it easy or hard for
+    both does not widen the interval. From FEW units on, these are resampled. Of fewer
+    the percentiles of a bootstrap are too narrow (two pairs of noise would differ at
+    the 5 % level every other time), and interval and p are Student's t.
 
     Args:
         a: (N,) scores of one system.
@@ -102,7 +110,8 @@ def paired_difference(
 
     Returns:
         Mean difference, both ends of its 95 % interval, and the two-sided p-value
-        (:func:`two_sided_p`).
+        (:func:`two_sided_p`, or of Student's t; where all differences of a few are
+        equal and not 0, t has no value, and p is that of the sign test).
 
     Raises:
         ValueError: different lengths, or fewer than two utterances or units.
@@ -115,6 +124,8 @@ def paired_difference(
         return {"mean": float(differences[drawn].mean()) if len(drawn) else None}
 
     n_units = len(differences)
+    if units is None and n_units < FEW:
+        return _student(differences)
     statistic: Statistic = mean
     if units is not None:
         # Here: it needs scipy, which the scorer without torch has not.
@@ -129,6 +140,16 @@ def paired_difference(
     assert interval is not None  # every mean is defined
     low, high = interval
     return float(differences.mean()), low, high, two_sided_p(means)
+
+
+def _student(differences: np.ndarray) -> Tuple[float, float, float, float]:
+    """Return what :func:`paired_difference` does, by Student's t."""
+    n, difference = len(differences), float(differences.mean())
+    if np.ptp(differences) == 0:
+        return difference, difference, difference, 2.0 ** (1 - n) if difference else 1.0
+    deviation, low, high = student_interval(differences)
+    p = student_p(difference / deviation * math.sqrt(n), n - 1)
+    return difference, low, high, p
 
 
 def two_sided_p(differences: Sequence[Optional[float]]) -> float:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Tuple
+from typing import Tuple, Union
 
 import numpy as np
 
 
-def student_interval(values: Sequence[float]) -> Tuple[float, float, float]:
+def student_interval(
+    values: Union[Sequence[float], np.ndarray],
+) -> Tuple[float, float, float]:
     """Return the standard deviation and both ends of the mean's 95 % interval.
 
     Args:
@@ -37,13 +39,25 @@ def student_quantile(p: float, n: int) -> float:
         low, high = (middle, high) if above else (low, middle)
 
 
+def student_p(t: float, n: int) -> float:
+    """Return the probability of a value as far from 0 as `t`, on either side.
+
+    Args:
+        t: any finite number.
+        n: degrees of freedom, at least 1.
+    """
+    return 2 * _upper_tail(abs(t), n)
+
+
 def _upper_tail(t: float, n: int) -> float:
-    """Return the probability of a value above `t` > 0."""
+    """Return the probability of a value above `t`, which is 0 or more."""
     return _incomplete_beta(n / (n + t * t), n / 2, 0.5) / 2
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """Regularised incomplete beta function (DLMF 8.17), for 0 < x < 1."""
+    """Regularised incomplete beta function (DLMF 8.17), for 0 <= x <= 1."""
+    if x == 0:
+        return 0.0
     if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly
         return 1 - _incomplete_beta(1 - x, b, a)
     logarithm = a * math.log(x) + b * math.log1p(-x) - math.log(a)

@@ -10,13 +10,19 @@ import numpy as np
 
 from espnet2_distilmos.scoring.significance import holm, paired_difference
 from espnet2_distilmos.scoring.student import student_interval
-from espnet2_distilmos.tts.evaluate import MODEL_KEYS, PROVENANCE, SCORES, read_stamp
+from espnet2_distilmos.tts.evaluate import (
+    AVERAGE,
+    MODEL_KEYS,
+    PROVENANCE,
+    SCORES,
+    read_stamp,
+)
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.search import Search, walk
-from espnet2_distilmos.utils.terminal import one_line
+from espnet2_distilmos.utils.terminal import counted, one_line
 
 FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
@@ -74,6 +80,7 @@ class Decoded:
         judge_name: how it was called.
         judge_labels: what it was trained to predict.
         failed: clips that have no score.
+        files: what it was read from, and what lies beside the scores.
     """
 
     folder: Path
@@ -82,6 +89,7 @@ class Decoded:
     judge_name: str = "unknown"
     failed: int = 0
     judge_labels: Labels = Labels()
+    files: Tuple[Path, ...] = ()
 
     @classmethod
     def load(cls, file: PathLike) -> "Decoded":
@@ -93,12 +101,18 @@ class Decoded:
         file = Path(file)
         mos = read_floats(file, strict=False)
         stamp = file.parent / PROVENANCE
+        files = (file, stamp, file.parent / AVERAGE, file.parent / "wav.scp")
         if not stamp.exists():  # of another tool
-            return cls(file.parent, mos)
+            return cls(file.parent, mos, files=files)
         made = read_stamp(stamp)
-        judge = tuple(made["request"][key] for key in MODEL_KEYS)
         return cls(
-            file.parent, mos, judge, made["model"], len(made["failed"]), made["labels"]
+            file.parent,
+            mos,
+            judge=tuple(made["request"][key] for key in MODEL_KEYS),
+            judge_name=made["model"],
+            failed=len(made["failed"]),
+            judge_labels=made["labels"],
+            files=files,
         )
 
     @property
@@ -172,8 +186,8 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
         text = "".join("  ".join(line).rstrip() + "\n" for line in lines)
     for folder in folders:
         if folder.failed:
-            text += f"{one_line(folder.label)}: {folder.failed} utterances have no "
-            text += "score\n"
+            text += f"{one_line(folder.label)}: without a score: "
+            text += f"{counted(folder.failed, 'utterance')}\n"
     judge = folders[0]
     return (
         f"{text}\nScores of: {one_line(judge.judge_name)}; "
@@ -243,7 +257,7 @@ class Choice:
         else:
             lines.append(f"better than every other (p < 0.05, Holm) {judged_by}")
         lines += [
-            f"{label}: {n} utterances left out, others lack them"
+            f"{label}: {counted(n, 'utterance')} left out, others lack them"
             for label, n in self.left_out.items()
         ]
         return "".join(f"{one_line(line)}\n" for line in lines)
@@ -272,7 +286,7 @@ def choose(
     ]
     if len(shared) < 2:
         raise UserError(
-            f"{labels[0]} and the others share {len(shared)} utterance IDs; "
+            f"{labels[0]} and the others share {counted(len(shared), 'utterance ID')}; "
             "checkpoints are compared on the same utterances"
         )
     scores = {f.label: [f.mos[utt] for utt in shared] for f in folders}

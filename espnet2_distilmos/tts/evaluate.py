@@ -12,19 +12,27 @@ import numpy as np
 
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.packs.about import labels_of
-from espnet2_distilmos.packs.locate import locate_model, model_name, model_of
+from espnet2_distilmos.packs.locate import (
+    locate_model,
+    model_files,
+    model_name,
+    model_of,
+)
 from espnet2_distilmos.packs.onnx_scan import is_onnx
+from espnet2_distilmos.utils.audio import is_silent
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     folder_lock,
     read_yaml,
+    require_output,
     sha256_file,
     write_text,
 )
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 if TYPE_CHECKING:
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -137,10 +145,12 @@ class Evaluator:
             if train_config is not None:
                 raise UserError("train_config needs model_file")
             self.model = locate_model(model_tag)
+            self._read = model_files(model_tag)
         elif model_tag is not None:
             raise UserError("model_tag and model_file: only one of them, please")
         else:
             self.model = model_of(train_config, model_file)
+            self._read = list(self.model)
         for file in self.model:
             if not file.is_file():
                 raise UserError(f"{file}: no such file")
@@ -180,6 +190,7 @@ class Evaluator:
         """
         outdir = default_outdir(path) if outdir is None else Path(outdir)
         files = utterances(path) if files is None else files
+        self.require_outputs(outdir, jsonl, path, *files.values())
         request = {**self.identity, "audio": fingerprint(files)}
         with folder_lock(outdir):
             made = [outdir / SCORES, outdir / AVERAGE, *([jsonl] if jsonl else [])]
@@ -191,9 +202,28 @@ class Evaluator:
             finish(outdir, scores, request, self.name, self.labels, jsonl)
         return outdir
 
+    def require_outputs(
+        self, outdir: PathLike, jsonl: Optional[PathLike], *inputs: PathLike
+    ) -> None:
+        """Refuse results that would replace the model, other inputs or each other.
+
+        Args:
+            outdir: folder for the results.
+            jsonl: file for VERSA's JSON lines, or None.
+            inputs: what else is read.
+
+        Raises:
+            UserError: one of the results would.
+        """
+        made = [Path(outdir) / name for name in (SCORES, AVERAGE, PROVENANCE)]
+        for file in made:
+            require_output(file, *inputs, *self._read)
+        if jsonl is not None:
+            require_output(jsonl, *inputs, *self._read, outputs=made)
+
     def score(self, files: Mapping[str, str]) -> Scores:
         """Score audio files by ID; odd clips and bad ones are logged."""
-        scores = Scores()
+        scores, n_silent = Scores(), 0
         results = self.engine().score_files(files.values(), self.num_workers)
         for utt, result in zip(files, results):
             if result["mos"] is None:
@@ -204,6 +234,12 @@ class Evaluator:
             logging.debug(f"{utt} {result['mos']:.4f}")
             for text in result["warnings"]:
                 logging.warning(f"{utt}: {text}")
+            n_silent += is_silent(result["warnings"])
+        if n_silent:
+            logging.warning(
+                f"{n_silent} silent, whose scores mean nothing: all the same in the "
+                "average, which is of all utterances"
+            )
         return scores
 
     def engine(self) -> "DistilMOSInference":
@@ -271,7 +307,9 @@ def finish(
         failed=scores.failed,
     )
     if scores.mos:
-        logging.info(f"{outdir}: {len(scores.mos)} utterances. {scores.average}")
+        logging.info(
+            f"{outdir}: {counted(len(scores.mos), 'utterance')}. {scores.average}"
+        )
         logging.info(f"model: {model}; {labels.sentence}")
     if scores.failed:
         utt, error = next(iter(scores.failed.items()))

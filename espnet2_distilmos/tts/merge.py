@@ -76,7 +76,10 @@ class FolderJobs:
             UserError: see :func:`merge`; a part that is missing, or of another model.
         """
         parts = [self._part(job) for job in range(1, self.nj + 1)]
-        identity = Evaluator(**self.model).identity
+        evaluator = Evaluator(**self.model)
+        inputs = [self.path, *self.files.values(), *parts]
+        evaluator.require_outputs(self.outdir, self.jsonl, *inputs)
+        identity = evaluator.identity
         for job, part in enumerate(parts, 1):
             again = f"run --job {job} --nj {self.nj} again, with the same model"
             if not part.is_file():

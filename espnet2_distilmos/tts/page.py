@@ -12,8 +12,9 @@ from espnet2_distilmos.page.write import write_page
 from espnet2_distilmos.tts.compare import Decoded
 from espnet2_distilmos.tts.evaluate import PROVENANCE, read_stamp, utterances
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.files import PathLike, require_output
 from espnet2_distilmos.utils.progress import progress
+from espnet2_distilmos.utils.terminal import counted
 
 
 def write_decoded_page(
@@ -28,7 +29,7 @@ def write_decoded_page(
         embed_audio: megabytes of audio that go into the page; None = all is linked.
 
     Raises:
-        UserError: a `wav.scp` that cannot be read.
+        UserError: a `wav.scp` that cannot be read, or the page would replace audio.
     """
     labels = Counter(folder.label for folder in folders)
     clips: List[PageClip] = []
@@ -36,6 +37,7 @@ def write_decoded_page(
         # A name that two have would make one group of both.
         group = folder.label if labels[folder.label] == 1 else str(folder.folder)
         files = _audio_of(folder.folder)
+        require_output(path, *files.values())
         for utt, mos in progress(list(folder.mos.items()), f"page, {group}"):
             if utt in files:
                 picture, seconds, warnings = picture_of_file(files[utt])
@@ -64,7 +66,7 @@ def write_decoded_page(
         "Decoded speech", judge.judge_name, judge.judge_labels, clips, "decode folder"
     )
     write_page(path, page, embed_audio)
-    logging.info(f"{path}: {len(clips)} utterances to look at and listen to")
+    logging.info(f"{path}: {counted(len(clips), 'utterance')} to look at and listen to")
 
 
 def _audio_of(folder: Path) -> Dict[str, str]:

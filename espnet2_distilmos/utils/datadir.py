@@ -23,6 +23,7 @@ from typing import (
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.terminal import counted
 from espnet2_distilmos.utils.values import (
     Rating,
     from_ratings,
@@ -162,7 +163,8 @@ def require_same_ids(files: Mapping[str, Mapping[str, object]]) -> None:
     """
     (first, reference), *others = files.items()
     problems = [
-        f"{len(missing)} IDs of {a} are missing in {b}: {_show(missing)}"
+        f"{counted(len(missing), 'ID')} of {a} {'is' if len(missing) == 1 else 'are'} "
+        f"missing in {b}: {_show(missing)}"
         for name, content in others
         for a, b, missing in (
             (first, name, [u for u in reference if u not in content]),

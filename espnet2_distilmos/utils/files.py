@@ -8,6 +8,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Union
 
@@ -88,7 +89,11 @@ def make_folder(folder: PathLike) -> None:
         ) from e
 
 
-def require_output(path: PathLike, *inputs: Optional[PathLike]) -> None:
+def require_output(
+    path: PathLike,
+    *inputs: Optional[PathLike],
+    outputs: Sequence[Optional[PathLike]] = (),
+) -> None:
     """Refuse a file's name that nothing can, or should, be written to.
 
     Called before work begins whose result goes there; :func:`atomic_path` calls it too.
@@ -96,9 +101,10 @@ def require_output(path: PathLike, *inputs: Optional[PathLike]) -> None:
     Args:
         path: of the file.
         inputs: what the work reads, and what must not be written over.
+        outputs: other files that the work writes.
 
     Raises:
-        UserError: a folder, a device, a pipe, an input.
+        UserError: a folder, a device, a pipe, an input, another output.
     """
     absolute = Path(os.path.abspath(path))
     _require_name(path)
@@ -114,6 +120,12 @@ def require_output(path: PathLike, *inputs: Optional[PathLike]) -> None:
         if name is not None and same_place(path, name):
             raise UserError(
                 f"{path}: is read here and would be lost; choose another output"
+            )
+    for name in outputs:
+        if name is not None and same_place(path, name):
+            raise UserError(
+                f"{path}: two outputs would be written to this one file; choose "
+                "another name for one of them"
             )
 
 
@@ -141,7 +153,10 @@ def require_folder(folder: PathLike, *inputs: Optional[PathLike]) -> None:
 
 def _require_name(path: PathLike) -> None:
     if Path(path).parts[:1] == (STDOUT,):
-        raise UserError("'-' is neither stdout nor a name here; name a file or folder")
+        raise UserError(
+            "'-' cannot be written to: this does not go to stdout; name a file or "
+            "folder"
+        )
 
 
 def same_place(a: PathLike, b: PathLike) -> bool:

@@ -46,6 +46,11 @@ def json_line(text: str, encoding: str = "utf-8") -> str:
         return "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in shown)
 
 
+def counted(n: int, what: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def show(text: object = "", file: Optional[TextIO] = None, end: str = "\n") -> None:
     """Print text that may hold names from outside.
 

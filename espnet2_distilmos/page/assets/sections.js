@@ -19,15 +19,16 @@ function showGroups() {
   const scores = SCORED.map((i) => CLIPS[i].score);
   const [low, high] = axisOf(scores, DATA.scale);
   const lines = GROUPS.map((group, g) => {
-    const own = SCORED.filter((i) => CLIPS[i].group === g).map((i) => CLIPS[i].score);
+    const own = SCORED.filter((i) => CLIPS[i].group === g && !CLIPS[i].silent).map((i) => CLIPS[i].score);
     const name = make('button', { type: 'button', title: 'Show its clips', click: () => filterBy(g) },
       make('span', { class: 'swatch' }), make('span', { class: 'name', text: group.name }));
     name.firstChild.style.background = colour(g);
     const figures = make('div', { class: 'figures number', text: fixed(group.mean) });
     if (group.interval) figures.append(` ${between(group.interval)}`);
     const failed = group.failed ? `, ${group.failed} not scored` : '';
+    const silent = group.silent ? `, ${group.silent} silent left out` : '';
     const spread = group.deviation === undefined ? '' : `, deviation ${fixed(group.deviation)}`;
-    figures.append(make('small', { text: `${plural(group.n, 'clip')}${spread}${failed}` }));
+    figures.append(make('small', { text: `${plural(group.n, 'clip')}${spread}${failed}${silent}` }));
     const label = `${group.name}: mean ${fixed(group.mean)}`;
     return make('div', { class: 'group' }, name, figures,
       histogram(own, low, high, colour(g), group.mean, group.interval, label));
@@ -55,7 +56,7 @@ function showPairs() {
 function showPair(pair, named) {
   const rows = [...TWINS.values()]
     .map((twins) => [pair.a, pair.b].map((g) => twins.find((i) => CLIPS[i].group === g)))
-    .filter((both) => both.every((i) => i !== undefined && CLIPS[i].score !== null))
+    .filter((both) => both.every((i) => i !== undefined && CLIPS[i].score !== null && !CLIPS[i].silent))
     .map(([a, b]) => ({ a, b, key: CLIPS[a].key, difference: CLIPS[b].score - CLIPS[a].score }));
   const p = pair.p_holm < 0.0015 ? '≤ 0.001' : `= ${pair.p_holm.toFixed(3)}`;
   const corrected = DATA.pairs.length > 1 ? `, corrected for ${DATA.pairs.length} pairs (Holm)` : '';
@@ -64,7 +65,7 @@ function showPair(pair, named) {
     make('strong', { class: 'name', text: `${named(pair)}: ${signed(pair.difference)}` }),
     ` ${between(pair.interval)}, p ${p}${corrected}; ${pair.n} shared clips` +
       (alone ? `, ${plural(alone, 'clip')} without a partner left out.` : '.') +
-      ' 95 % interval: paired bootstrap over clips.',
+      ` 95 % interval: ${pair.method} over clips.`,
   );
   const [low, high] = axisOf(rows.map((row) => row.difference), [0, 0]);
   $('pair-chart').replaceChildren(

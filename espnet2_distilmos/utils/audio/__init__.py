@@ -1,6 +1,6 @@
 """Audio files of any format, read to their end, or refused."""
 
-from espnet2_distilmos.utils.audio.checks import SAMPLE_RATE, Checks, average
+from espnet2_distilmos.utils.audio.checks import SAMPLE_RATE, Checks, average, is_silent
 from espnet2_distilmos.utils.audio.reader import AudioReader, open_audio, require_rate
 from espnet2_distilmos.utils.audio.recording import (
     Recording,
@@ -15,6 +15,7 @@ __all__ = [
     "Checks",
     "Recording",
     "average",
+    "is_silent",
     "open_audio",
     "read_16k",
     "read_audio",

@@ -1,6 +1,7 @@
 """What is odd about a clip, and what of it does not reach the model."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import List, Optional
 
@@ -10,6 +11,7 @@ SAMPLE_RATE = 16000  # Hz: what the upstreams take, and wideband PESQ
 # Samples of full scale: a peak below counts as silence (-60 dB), runs above as clipped.
 _SILENT = 0.001
 _FULL = 0.999
+_SILENCE = "silence"  # so begin all warnings that nothing is to be heard
 # Averaging n channels that have nothing to do with each other leaves 1/n of their mean
 # energy; less than a fifth of that, and they cancel each other.
 _CANCELS = 0.2
@@ -107,15 +109,15 @@ class Checks:
     def _not_heard(self) -> List[str]:
         """Return what of the file does not reach the model."""
         if self._channels is None or self.peak < _SILENT:
-            return ["silence (peak below -60 dB)"]
+            return [f"{_SILENCE} (peak below -60 dB)"]
         if _silent(self._channels).all():
-            return ["silence (a constant value)"]
+            return [f"{_SILENCE} (a constant value)"]
         found = []
         all_channels, average, scored = self._energy
         if self.channels > 1 and self._mono is not None:
             dead = int(_silent(self._channels).sum())
             if _silent(self._mono):
-                return ["silence: the channels cancel each other when averaged"]
+                return [f"{_SILENCE}: the channels cancel each other when averaged"]
             if average < _CANCELS / self.channels * all_channels:
                 lost = 10 * math.log10(all_channels / average)
                 found.append(
@@ -127,10 +129,18 @@ class Checks:
             share = scored * self.rate / SAMPLE_RATE / average if average else 1.0
             # Not by the peak alone: a sudden start has all frequencies.
             if np.abs(self._heard).max() < _SILENT or share < _HEARD / 100:
-                found.append("silence at 16 kHz: all of its sound is above 8 kHz")
+                found.append(f"{_SILENCE} at 16 kHz: all of its sound is above 8 kHz")
             elif share < _HEARD:
                 found.append("most of its sound is above 8 kHz, which is not heard")
         return found
+
+
+def is_silent(warnings: Iterable[str]) -> bool:
+    """Tell by its warnings whether what is scored of a clip is silent.
+
+    The score of such a clip means nothing, and means of scores leave it out.
+    """
+    return any(text.startswith(_SILENCE) for text in warnings)
 
 
 def average(block: np.ndarray) -> np.ndarray:

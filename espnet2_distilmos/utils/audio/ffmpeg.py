@@ -17,7 +17,7 @@ _FORMATS = (
 # Of these the length that the header tells is one, and no guess from the bit rate.
 _SURE_OF_LENGTH = ("mov", "matroska", "asf", "caf", "wv", "tta", "ape")
 MISSING = (
-    "libsndfile does not read it to its end; FFmpeg does: pip install av, and try again"
+    "libsndfile does not read it to its end; FFmpeg may: pip install av, and try again"
 )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -104,7 +105,7 @@ def test_folder_to_csv(wavs, tiny_model, engine, tmp_path, capsys):
     assert re.search(rf"^{wavs / 'a'} +2 ", text, re.M)
     assert re.search(rf"^{wavs / 'b'} +1 ", text, re.M)
     assert "resampled to 16000 Hz: 1 of 24000 Hz" in text
-    assert "several channels, averaged: 1 files" in text
+    assert "several channels, averaged: 1 file\n" in text
 
 
 def test_stdout_is_the_table(wavs, tiny_model, capsys):
@@ -302,3 +303,61 @@ sys.exit(cli(sys.argv[1:]))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 3
+
+
+@pytest.mark.parametrize("option", ["--output", "--report"])
+@pytest.mark.parametrize(
+    "model, file",
+    [
+        ("m/model.pth", "m/model.pth"),
+        ("m/model.pth", "m/config.yaml"),
+        ("m", "m/model.pth"),
+        ("m", "m/../m/config.yaml"),
+        ("m.onnx", "m.onnx"),
+        ("m.onnx", "link"),
+        ("m.zip", "m.zip"),
+    ],
+)
+def test_the_model_is_not_written_over(
+    wavs, tiny_model, tmp_path, capsys, monkeypatch, option, model, file
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tiny_model, "m")
+    shutil.make_archive("m", "zip", "m")
+    (tmp_path / "m.onnx").write_bytes(b"weights")
+    (tmp_path / "link").symlink_to("m.onnx")
+    before = (tmp_path / file).read_bytes()
+    assert score(wavs / "a", "--model", model, option, file) == 1
+    assert f"error: {file}: is read here and would be lost" in capsys.readouterr().err
+    assert (tmp_path / file).read_bytes() == before
+    # Beside the model is a place as good as any.
+    if model == "m":
+        assert score(wavs / "a", "--model", model, option, "m/new") == 0
+
+
+def test_two_outputs_do_not_share_a_file(wavs, tiny_model, tmp_path, capsys):
+    out = tmp_path / "o.csv"
+    options = ("--model", tiny_model, "--output", out, "--report", out)
+    assert score(wavs / "a", *options) == 1
+    shown = capsys.readouterr().err
+    assert f"{out}: two outputs would be written to this one file" in shown
+    assert not out.exists()
+
+
+def test_what_was_written_and_how_many(wavs, tiny_model, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("--model", tiny_model, "--output", "mos.csv", "--frame_mos", "frames")
+    assert score(wavs / "a/2.flac", *options) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("\nwritten: mos.csv, frames\n")
+    assert "several channels, averaged: 1 file\n" in told
+    (tmp_path / "bad.wav").write_text("no audio")
+    assert score("bad.wav", *options) == 1
+    assert "error: 1 of 1 file could not be scored" in capsys.readouterr().err
+
+
+def test_kaldi_format_refuses_intervals(wavs, tiny_model, capsys):
+    options = ("--model", tiny_model, "--format", "kaldi", "--interval", "0.9")
+    assert score(wavs / "a", *options) == 1
+    assert "kaldi has no place for intervals" in capsys.readouterr().err

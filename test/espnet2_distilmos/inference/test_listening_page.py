@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import soundfile
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.inputs import collect_clips
@@ -72,7 +73,7 @@ def test_a_page_takes_the_place_of_nothing(wavs, tiny_model, tmp_path, report, c
     before = (wavs / "a/x/1.wav").read_bytes()
     options = ("--model", tiny_model, "--output", tmp_path / "mos.csv")
     assert score(wavs, *options, "--report", tmp_path / report) == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path / report}: is ")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / report}: ")
     assert (wavs / "a/x/1.wav").read_bytes() == before
 
 
@@ -136,3 +137,61 @@ def test_audio_of_no_page_is_refused(wavs, tiny_model, capsys, monkeypatch):
     options = ("--report", wavs / "x.html", "--embed_audio", "5")
     assert score(wavs, "--model", tiny_model, *options) == 1
     assert "writes no Opus" in capsys.readouterr().err
+
+
+def test_silent_clips_are_in_no_mean(wavs, pesq_model, tmp_path, capsys):
+    """They stay in the table; the summary and the page say that they are out."""
+    (wavs / "b/bad.wav").unlink()
+    soundfile.write(wavs / "a/x/0.wav", np.zeros(16000), 16000)
+    soundfile.write(wavs / "b/x/0.wav", np.full(16000, 0.5), 16000)
+    soundfile.write(wavs / "b/x/9.wav", np.zeros(16000), 16000)
+    out, report = tmp_path / "mos.csv", tmp_path / "report.html"
+    options = ("--model", pesq_model, "--output", out, "--report", report)
+    assert score(wavs / "a", wavs / "b", *options) == 0
+    told = capsys.readouterr().out
+    assert "left out of the means: 3 silent files\n" in told
+    rows = list(csv.DictReader(out.open()))
+    heard = [float(r["mos"]) for r in rows if "silence" not in r["warnings"]]
+    assert len(rows) == 10 and len(heard) == 7 and all(r["mos"] for r in rows)
+    (line,) = [x for x in told.splitlines() if x.startswith("all")]
+    assert line.split()[1:3] == ["7", f"{np.mean(heard):.3f}"]
+    data = data_of(report)
+    assert [(g["n"], g["silent"], g["failed"]) for g in data["groups"]] == [
+        (3, 1, 0),
+        (4, 2, 0),
+    ]
+    assert data["groups"][0]["mean"] == pytest.approx(np.mean(heard[:3]), abs=1e-3)
+    assert data["pairs"][0]["n"] == 3
+    assert sum("silent" in clip for clip in data["clips"]) == 3
+
+    alone = tmp_path / "alone.html"
+    assert score(wavs / "a/x/0.wav", "--model", pesq_model, "--report", alone) == 0
+    told = capsys.readouterr().err
+    assert "left out of the means: 1 silent file\n" in told and "95 %" not in told
+    assert "mean" not in data_of(alone)["groups"][0]
+
+
+def test_why_nothing_is_side_by_side(wavs, tiny_model, tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    report = tmp_path / "report.html"
+    options = ("--model", tiny_model, "--report", report)
+    (wavs / "b/bad.wav").unlink()
+    for i in "12":
+        (wavs / f"b/x/{i}.flac").rename(wavs / f"b/x/other{i}.flac")
+    assert score(wavs / "a", wavs / "b", *options) == 0
+    reason = "Nothing is side by side: no two folders share the names of two clips"
+    (note,) = data_of(report)["notes"]
+    assert note.startswith(reason) and reason in caplog.text
+    assert f"written: {report}\n" in capsys.readouterr().err
+    assert score(wavs / "a", wavs / "b/../a", *options) == 0
+    note = data_of(report)["notes"][0]
+    assert note == f"{wavs}/b/../a: is the same as {wavs}/a, its clips count once"
+    assert note in caplog.text
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1", "x"])
+def test_a_size_of_audio_is_a_number(wavs, size, tmp_path, capsys):
+    with pytest.raises(SystemExit) as e:
+        score(wavs, "--report", tmp_path / "r.html", "--embed_audio", size)
+    assert e.value.code == 2
+    assert f"argument --embed_audio: {size!r}: " in capsys.readouterr().err

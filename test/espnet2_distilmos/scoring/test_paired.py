@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from espnet2_distilmos.scoring.significance import holm, paired_difference
+from espnet2_distilmos.scoring.significance import FEW, holm, paired_difference
 
 
 def test_agrees_with_the_t_test_where_that_holds():
@@ -36,11 +36,35 @@ def test_noise_is_covered_as_often_as_it_says():
     assert 8 <= wrong <= 36  # 5 % of 400 is 20
 
 
+@pytest.mark.parametrize("n", [2, 4, 12, 30, FEW - 1, FEW])
+def test_noise_of_a_few_pairs_seldom_seems_to_differ(n):
+    rng = np.random.default_rng(n)
+    n_times, wrong = 1000, 0
+    for seed in range(n_times):
+        _, low, high, p = paired_difference(rng.normal(0, 1, n), [0] * n, 400, seed)
+        wrong += p < 0.05
+        assert n == FEW or (p < 0.05) == (not low <= 0 <= high)
+    # 5 %, and 5.8 % where the bootstrap begins, plus and minus three deviations.
+    assert 0.03 < wrong / n_times < (0.08 if n == FEW else 0.07)
+
+
+def test_a_few_pairs_are_the_t_test():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(3, 1, (2, 7))
+    expected = stats.ttest_rel(a, b)
+    interval = expected.confidence_interval()
+    whole = paired_difference(a, b)
+    assert whole[1:] == pytest.approx((interval.low, interval.high, expected.pvalue))
+    assert paired_difference([1, 2], [2, 1]) == pytest.approx(
+        (0, -12.706, 12.706, 1), abs=1e-3
+    )
+
+
 def test_equal_and_clear():
     assert paired_difference([1, 2, 3], [1, 2, 3]) == (0, 0, 0, 1)
     difference, low, high, p = paired_difference([2, 3, 4], [1, 2, 3], 999)
     assert (difference, low, high) == (1, 1, 1)
-    assert p == 2 / 1000
+    assert p == 0.25  # three of one sign, of eight ways
 
 
 def test_seeded_and_the_plain_bootstrap():
@@ -70,10 +94,10 @@ def test_holm():
 
 def test_whole_systems_are_drawn_where_clips_of_one_are_alike():
     rng = np.random.default_rng(2)
-    gains = rng.normal(0.1, 0.3, 20)
-    a, units = np.repeat(gains, 5), [f"s{i // 5:02d}" for i in range(100)]
-    _, low, high, p = paired_difference(a, np.zeros(100), 500, units=units)
-    expected = paired_difference(gains, np.zeros(20), 500)
+    gains = rng.normal(0.1, 0.3, 60)
+    a, units = np.repeat(gains, 5), [f"s{i // 5:02d}" for i in range(300)]
+    _, low, high, p = paired_difference(a, np.zeros(300), 500, units=units)
+    expected = paired_difference(gains, np.zeros(60), 500)
     assert [low, high, p] == pytest.approx(expected[1:])
     with pytest.raises(ValueError, match="two units or more are needed, not 1"):
-        paired_difference(a, np.zeros(100), units=["s"] * 100)
+        paired_difference(a, np.zeros(300), units=["s"] * 300)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,7 +103,7 @@ def test_markdown_of_plain_folders(tmp_path):
         "| ----- | --: | ----: | --------------- | ----: |",
         "| b     |   2 | 2.500 | [-3.853, 8.853] | 0.707 |",
         "| a     |   1 | 4.000 | -               |     - |",
-        "b: 1 utterances have no score",
+        "b: without a score: 1 utterance",
         "",
         "Scores of: model a; labels: not recorded",
     ]
@@ -144,7 +146,7 @@ def test_only_shared_utterances_count(tmp_path):
     choice = choose(load_decoded([b, a]))
     assert choice.means == pytest.approx({"a": 3.1, "b": 2.1})
     assert choice.left_out == {"a": 1}
-    assert "a: 1 utterances left out, others lack them" in choice.text()
+    assert "a: 1 utterance left out, others lack them" in choice.text()
     (tmp_path / "c").mkdir()
     (tmp_path / "c/utt2pmos").write_text("other 3\n")
     with pytest.raises(UserError, match="share 0 utterance IDs"):
@@ -215,3 +217,27 @@ def test_a_page_of_decode_folders(exp, tmp_path, tools, capsys):
     assert "src" not in unknown
     assert data["clips"][-1]["error"] == "too short"
     assert cli(["compare-tts", str(report), "--report", str(report)]) == 1
+
+
+@pytest.mark.parametrize("option", ["--output", "--report"])
+def test_scores_and_audio_are_not_written_over(tmp_path, tools, capsys, option):
+    folder = write_scores(tmp_path / "e3", [3.0, 4.0])
+    tools.wav(folder / "utt000.wav", 0.3)
+    names = ["utt2pmos", "pmos_provenance.yaml"]
+    names += ["utt000.wav"] if option == "--report" else []
+    for name in names:
+        before = (folder / name).read_bytes()
+        assert cli(["compare-tts", str(folder), option, str(folder / name)]) == 1
+        assert f"{name}: is read here and would be lost" in capsys.readouterr().err
+        assert (folder / name).read_bytes() == before
+
+
+def test_its_log_has_the_form_of_all_others(tmp_path):
+    folder = write_scores(tmp_path / "e3", [3.0, 4.0])
+    command = ["compare-tts", str(folder), "--report", str(tmp_path / "r.html")]
+    program = f"from espnet2_distilmos.bin.main import cli; cli({command!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert re.search(r"^\d{4}-.* \(page:\d+\) WARNING: .*no audio", done.stderr, re.M)
+    assert "WARNING:root:" not in done.stderr

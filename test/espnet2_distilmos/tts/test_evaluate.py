@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -314,3 +315,27 @@ def test_a_bad_clip_does_not_stop_the_others_where_one_process_does_all_jobs(
     scored = (tmp_path / "utt2pmos").read_text().splitlines()
     n_clips = len((decoded / "wav.scp").read_text().splitlines())
     assert len(scored) == n_clips - 1 > 0
+
+
+@pytest.mark.parametrize("job", [(), ("--combine",)])
+def test_no_result_replaces_what_is_read(decoded, tiny_model, tmp_path, capsys, job):
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    audio = decoded / "gen_0.wav"
+    inputs = [model / "model.pth", model / "config.yaml", audio, decoded / "wav.scp"]
+    before = [file.read_bytes() for file in inputs]
+    for file in inputs:
+        options = (*model_options(model), "--jsonl", file, *job)
+        assert evaluate(decoded / "wav.scp", *options) == 1
+        assert f"{file}: is read here" in capsys.readouterr().err
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "utt2pmos").symlink_to(model / "model.pth")
+    options = (*model_options(model), "--outdir", out, *job)
+    assert evaluate(decoded / "wav.scp", *options) == 1
+    assert f"{out}/utt2pmos: is read here" in capsys.readouterr().err
+    assert [file.read_bytes() for file in inputs] == before
+    jsonl = decoded / "utt2pmos"
+    options = (*model_options(model), "--jsonl", jsonl, *job)
+    assert evaluate(decoded / "wav.scp", *options) == 1
+    assert f"{jsonl}: two outputs would be" in capsys.readouterr().err

@@ -115,7 +115,7 @@ def test_same_ids_in_both_directions():
     with pytest.raises(UserError) as caught:
         require_same_ids({"A": a, "B": b, "C": c})
     assert str(caught.value) == (
-        "1 IDs of A are missing in C: u2; 1 IDs of C are missing in A: u3"
+        "1 ID of A is missing in C: u2; 1 ID of C is missing in A: u3"
     )
     with pytest.raises(UserError, match="^9 IDs of A are missing in B: u0, .* 4 more$"):
         require_same_ids({"A": {f"u{i}": 0 for i in range(10)}, "B": {"u9": 0}})
@@ -152,7 +152,7 @@ def test_only_wav_scp_is_needed(tmp_path):
 def test_files_that_do_not_agree(tmp_path):
     data().save(tmp_path)
     (tmp_path / "utt2mos").write_text("a 1\nc 2\n")
-    with pytest.raises(UserError, match="wav.scp are missing in .*utt2mos: b$"):
+    with pytest.raises(UserError, match="wav.scp is missing in .*utt2mos: b$"):
         DataDir.load(tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_clips_that_are_not_rated_may_be_left_out_but_none_made_up(tmp_path):
     (tmp_path / "utt2ratings").write_text("b L1:3\n")
     assert DataDir.load(tmp_path).ratings == {"a": [], "b": [("L1", 3.0)]}
     (tmp_path / "utt2ratings").write_text("b L1:3\nc L1:3\n")
-    with pytest.raises(UserError, match="1 IDs of .*utt2ratings are missing in .*: c"):
+    with pytest.raises(UserError, match="1 ID of .*utt2ratings is missing in .*: c"):
         DataDir.load(tmp_path)
 
 
@@ -206,7 +206,7 @@ def test_labels_on_further_scales(file, tmp_path):
     (tmp_path / "utt2scores").write_text("b SIG:3\n")
     assert DataDir.load(tmp_path).scores == {"a": {}, "b": {"SIG": 3.0}}
     (tmp_path / "utt2scores").write_text("c SIG:3\n")
-    with pytest.raises(UserError, match="1 IDs of .*utt2scores are missing in .*: c"):
+    with pytest.raises(UserError, match="1 ID of .*utt2scores is missing in .*: c"):
         DataDir.load(tmp_path)
     # An earlier version's do not stay.
     DataDir(dict.fromkeys("ab", "x.wav")).save(tmp_path)
