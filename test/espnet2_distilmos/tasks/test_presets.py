@@ -62,11 +62,6 @@ BASES = {
         "standardize_labels best_model_criterion early_stopping_criterion "
         "keep_nbest_models predictor_conf.readout_weight",
     ),
-    "train_distilmos_whisper_tiny_human": (
-        "train_distilmos_whisper_tiny",
-        "loss_conf.token_weight optim_conf.lr upstream_lr scheduler_conf.max_steps "
-        "max_epoch num_iters_per_epoch best_model_criterion early_stopping_criterion",
-    ),
     "train_nodistil_mini": (
         "train_distilmos_mini",
         "loss_conf.token_weight optim_conf.lr",

@@ -37,7 +37,6 @@ FOR = {
     "train_distilmos_own_mini": ["own"],
     "train_distilmos_own_whisper_tiny": ["p835", "codec_mushra"],
     "train_distilmos_whisper_tiny": ["mini_mos", "tiny_mos"],
-    "train_distilmos_whisper_tiny_human": ["tiny_mos"],
 }
 
 

@@ -19,7 +19,7 @@ from mini_mos.tiny_mos.sentences import JAPANESE, english
 from mini_mos.tts_engines.prepare import sentence
 
 SIZES = TinySizes(
-    train=24, train_codecs=8, valid=8, test_speaker=8, clean=4, ladder=3, replay=10,
+    train=24, train_codecs=8, valid=8, test_speaker=8, clean=4, ladder=3,
     systems=8,
 )  # fmt: skip
 
@@ -106,9 +106,11 @@ def load(name):
 def test_the_sets(corpus):
     root, calls = corpus
     make()
-    train, valid, replay = map(load, ("train", "valid", "replay"))
+    train, valid, spoken = map(load, ("train", "valid", "voices"))
     assert not train.wavs.keys() & valid.wavs.keys()
-    assert replay.wavs.keys() < train.wavs.keys() and len(replay.wavs) == 10
+    assert spoken.wavs.keys() < train.wavs.keys()
+    assert not [s for s in spoken.systems.values() if s.startswith("sys")]
+    assert list(spoken.systems.values()).count("clean") == 4
     heard = {one.system for one in voices.SPOKEN if one.share == "train"}
     others = {one.system for one in voices.SPOKEN if one.share == "test"}
     for data in (train, valid):
@@ -127,10 +129,10 @@ def test_the_sets(corpus):
     before = len(calls)
     make()
     assert len(calls) == before
-    (root / "data/replay/wav.scp").unlink()
+    (root / "data/voices/wav.scp").unlink()
     make()
     assert len(calls) == before  # its scores are kept
-    assert load("replay").mos == replay.mos
+    assert load("voices").mos == spoken.mos
 
 
 def test_the_orders(corpus):
@@ -172,9 +174,6 @@ def test_human_ratings_come_on_one_scale(corpus):
     said = Labels.beside("data/human")
     assert said.corpora == "p835, codec_mushra"
     assert "mapped from 0..100 to 1..5" in said.infos[1].detail
-    both = load("replay_human")
-    assert both.mos == {**load("replay").mos, **human.mos}
-    assert Labels.beside("data/replay_human").corpora.startswith("tiny_mos, p835")
 
 
 TEACHER_VERSION = teacher.teacher_version  # as it is before any stand-in
