@@ -147,6 +147,12 @@ class LabelInfo:
         return replace(self, scale=scale, scales=tuple(scales))
 
     @property
+    def brief(self) -> str:
+        """What the labels are, without details."""
+        kind = f"{KIND_WORDS[self.kind]}{_WARNINGS[self.kind]}"
+        return f"{self.name or 'scores'} ({kind})"
+
+    @property
     def what(self) -> str:
         """E.g. `PESQ MOS-LQO (objective; scale 1 to 4.64), not human ratings`."""
         inner = ", ".join(filter(None, [KIND_WORDS[self.kind], self.detail]))

@@ -159,6 +159,9 @@ class Labels:
         """What a model of such labels predicts, and what it was trained on."""
         if not self:
             return f"labels: {NOT_RECORDED}"
+        if len(self.infos) > 2:  # all details would be a page: `info` has them
+            each = (f"{i.brief} [{i.corpus}]" for i in self.infos)
+            return f"predicts {'; '.join(each)}; more: distilmos info"
         return f"predicts {self.what}; trained on {self.corpora}"
 
     @property

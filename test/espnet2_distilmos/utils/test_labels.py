@@ -47,6 +47,16 @@ MOS = LabelInfo("bvcc", "human", "MOS", "8 ratings a clip", (1, 5), "CC BY", "th
             "by predicted scores, of which it is not stated whether listeners gave it",
             "scores, kind of labels not stated",
         ),
+        (
+            (MOS, PESQ, LabelInfo("x", "predicted", "MOS", "by UTMOS", (1, 5))),
+            "predicts MOS (human ratings) [bvcc]; PESQ MOS-LQO (objective, not human "
+            "ratings) [mini_mos]; MOS (predicted by a model, not human ratings) [x]; "
+            "more: distilmos info",
+            "by predicted MOS and predicted PESQ MOS-LQO, which does not measure "
+            "naturalness and predicted MOS, which imitates a model's scores and not "
+            "listeners",
+            "MOS / PESQ MOS-LQO, objective, predicted by a model",
+        ),
         ((), "labels: not recorded", "by a model whose labels are not recorded", "MOS"),
         (
             (MOS, PESQ),
