@@ -137,7 +137,7 @@ def test_predictions_of_other_clips_are_refused(place, protocol, runs):
     broken["predictions"]["dev_system"].popitem()
     path.write_text(json.dumps(broken))
     try:
-        with pytest.raises(UserError, match="1 IDs of data/dev_system are missing"):
+        with pytest.raises(UserError, match="1 ID of data/dev_system is missing"):
             collect(place[1], protocol, runs)
     finally:
         path.write_text(text)
