@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tiny_mos: the model in the package, from nothing. On the CPU, 25 minutes on 2 cores.
+# tiny_mos: the model in the package, from nothing. On the CPU, 25 to 40 minutes on 2 cores.
 #
 #   predicted  Whisper tiny.en is trained on degraded and synthetic speech, labelled with
 #              PESQ and Distill-MOS; of this training are the options given here
