@@ -49,16 +49,12 @@ def read_human(
         for utt, wav in own.wavs.items():
             new = f"{name}-{utt}"
             merged.wavs[new] = wav
-            merged.mos[new] = to_usual_scale(_of(own.mos, utt), scale)
-            merged.systems[new] = f"{name}-{_of(own.systems, utt)}"
-            merged.speakers[new] = f"{name}-{_of(own.speakers, utt)}"
+            merged.mos[new] = to_usual_scale((own.mos or {})[utt], scale)
+            merged.systems[new] = f"{name}-{(own.systems or {})[utt]}"
+            merged.speakers[new] = f"{name}-{(own.speakers or {})[utt]}"
         infos.append(_on_usual_scale(info))
     order = sorted(merged.wavs, key=str.encode)
     return merged.subset(order), Labels(tuple(infos))
-
-
-def _of(values, utt: str):
-    return values[utt]
 
 
 def _on_usual_scale(info: LabelInfo) -> LabelInfo:

@@ -166,8 +166,8 @@ def _write_sets(
     for part in parts.values():
         systems.update(part.systems or dict.fromkeys(part.wavs, "clean"))
         speakers.update(part.speakers or {})
-    degraded_ones = {*parts["train"].wavs, *parts["test_system"].wavs}
-    train = [*degraded_ones, *undegraded]
+    train = [*parts["train"].wavs, *parts["test_system"].wavs]
+    voices = list(undegraded)
     valid = list(parts["valid"].wavs)
     for system in sorted(trains):
         said = sorted(made[system])
@@ -175,9 +175,10 @@ def _write_sets(
         speakers.update(dict.fromkeys(said, system))
         # An eighth validates: the last sentences, which no training clip has.
         cut = len(said) - len(said) // 8
-        train += said[:cut]
+        voices += said[:cut]
         valid += said[cut:]
     everything = DataDir(wavs, labels, systems, speakers)
+    train += voices
     _save(everything.subset(_sorted(train)), PREDICTED, data_dir / "train")
     _save(everything.subset(_sorted(valid)), PREDICTED, data_dir / "valid")
     _save(
@@ -185,8 +186,7 @@ def _write_sets(
         PREDICTED,
         data_dir / "test_speaker",
     )
-    undegraded = [u for u in train if u not in degraded_ones]
-    _save(everything.subset(_sorted(undegraded)), PREDICTED, data_dir / "voices")
+    _save(everything.subset(_sorted(voices)), PREDICTED, data_dir / "voices")
     write_yaml(
         audio_dir / "labels_of_clips.yaml",
         {u: {"teacher": teacher[u], "pesq": pesq.get(u)} for u in _sorted(teacher)},

@@ -1,6 +1,6 @@
 """What is said of folds: in their record, in the log and under their tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Dict, List
 
 from espnet2_distilmos.corpora.folds.deal import Clip, Fold
@@ -45,13 +45,7 @@ def note(number: int, n_folds: int, fold: Fold, by: str) -> str:
     return f"Fold {number} of {n_folds}{heard}: {sizes(fold, by)}."
 
 
-def told_of(
-    folds: Folds,
-    sets: List[str],
-    dealt: List[Fold],
-    n_dropped: int,
-    always: Mapping[str, int],
-) -> str:
+def told_of(folds: Folds, sets: List[str], dealt: List[Fold], n_dropped: int) -> str:
     """Say how the table over all folds came about."""
     clips = [c for fold in dealt for c in fold.test]
     by = folds.by
@@ -69,8 +63,6 @@ def told_of(
     shared = "apart from" if apart else "in"
     if by != "clip":
         told += f" {which} {by}s of the validation parts are {shared} training."
-    for name, count in always.items():
-        told += f" {count} clips of {name} train in every fold."
     if n_dropped:
         told += f" {n_dropped} clips are tested, but too short or long to train."
     return told

@@ -109,6 +109,7 @@ def make_folds(
         except UserError as e:
             where = ", ".join(map(str, dealt_sets.values()))
             raise UserError(f"{where}: {e}") from e
+        always = [utt for utt in whole.always if utt not in dropped]
         whole.write(folds.whole, whole.dealt)
         write_text(
             folds.whole / "dropped.txt",
@@ -118,19 +119,16 @@ def make_folds(
             for part in PARTS:
                 utts = [c.utt for c in getattr(fold, part)]
                 if part == "train":
-                    utts += [utt for utt in whole.always if utt not in dropped]
+                    utts += always
                 whole.write(folds.part(i, part), utts)
             write_yaml(
                 output_dir / f"fold{i}" / NOTES, {"test": note(i, n_folds, fold, by)}
             )
-        n_always = len([utt for utt in whole.always if utt not in dropped])
-        told = told_of(
-            folds,
-            list(dealt_sets),
-            dealt,
-            len([utt for utt in dropped if utt in whole.dealt]),
-            {name: n_always for name in ["+".join(sets.keys() - dealt_sets)] if name},
-        )
+        n_dropped = len(dropped.keys() & set(whole.dealt))
+        told = told_of(folds, list(dealt_sets), dealt, n_dropped)
+        if train_dirs:
+            others = "+".join(name for name in sets if name not in dealt_sets)
+            told += f" {len(always)} clips of {others} train in every fold."
         write_yaml(output_dir / NOTES, {folds.name: told})
         write_stamp(
             output_dir / RECORD,
