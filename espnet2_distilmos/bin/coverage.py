@@ -7,7 +7,7 @@ import sys
 from espnet2_distilmos.bin.scoring_options import add_model_option
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
-from espnet2_distilmos.utils.terminal import show
+from espnet2_distilmos.utils.terminal import counted, show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -51,8 +51,8 @@ def main(cmd=None) -> None:
     mean = found.by_system
     show(
         f"intervals of {100 * args.interval:g} %, {2 * half:.3f} wide: "
-        f"{found.n_covered} of {found.n_utt} labels inside, {100 * found.share:.1f} % "
-        f"[{100 * low:.1f}, {100 * high:.1f}]"
+        f"{found.n_covered} of {counted(found.n_utt, 'label')} inside, "
+        f"{100 * found.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
         + ("" if mean is None else f"; mean over systems {100 * mean:.1f} %")
     )
 

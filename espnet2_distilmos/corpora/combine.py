@@ -14,6 +14,7 @@ from espnet2_distilmos.utils.files import PathLike, require_folder, sha256_file
 from espnet2_distilmos.utils.label_info import LabelInfo, scale_words
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def combine_sets(parts: Sequence[Part], output_dir: PathLike) -> None:
     counts = {part.name: len(data.wavs) for part, data in loaded}
     write_stamp(output_dir / "combined.yaml", request, n_clips=counts)
     listed = ", ".join(f"{n} of {name}" for name, n in counts.items())
-    logging.info(f"{output_dir}: {len(whole.wavs)} clips: {listed}")
+    logging.info(f"{output_dir}: {counted(len(whole.wavs), 'clip')}: {listed}")
 
 
 def _labels_of(part: Part) -> Labels:

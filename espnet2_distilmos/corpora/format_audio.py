@@ -44,6 +44,7 @@ from espnet2_distilmos.utils.stamp import (
     quick_look,
     write_stamp,
 )
+from espnet2_distilmos.utils.terminal import counted
 
 # Beyond are no levels, but mistakes; 10 ** (x / 20) would overflow in the end.
 MOST_DB = 200.0
@@ -149,8 +150,8 @@ def format_audio(
     )
     hours = sum(n_samples[u] for u in kept) / SAMPLE_RATE / 3600
     logging.info(
-        f"{output_dir}: {len(kept)} clips, {hours:.2f} h; {len(dropped)} dropped"
-        + (f" (listed in {output_dir / 'dropped.txt'})" if dropped else "")
+        f"{output_dir}: {counted(len(kept), 'clip')}, {hours:.2f} h; {len(dropped)} "
+        "dropped" + (f" (listed in {output_dir / 'dropped.txt'})" if dropped else "")
     )
 
 
@@ -208,8 +209,8 @@ def _tell_odd_audio(output_dir: Path, odd: Dict[str, str]) -> None:
     if odd:
         utt, text = next(iter(odd.items()))
         logging.warning(
-            f"{output_dir}: {len(odd)} clips are kept that are odd, e.g. {utt}: {text} "
-            f"(all are listed in {output_dir / 'odd_audio.txt'})"
+            f"{output_dir}: {counted(len(odd), 'odd clip', 'is')} kept, e.g. {utt}: "
+            f"{text} (all are listed in {output_dir / 'odd_audio.txt'})"
         )
 
 

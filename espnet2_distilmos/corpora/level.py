@@ -8,6 +8,7 @@ from typing import Dict, List, Optional
 import numpy as np
 
 from espnet2_distilmos.utils.datadir import write_lines
+from espnet2_distilmos.utils.terminal import counted
 
 
 def level_gain(samples: np.ndarray, level_db: float) -> Optional[float]:
@@ -61,6 +62,6 @@ class Levelling:
         ):
             if ids:
                 logging.warning(
-                    f"{output_dir}: {len(ids)} clips {what}: {' '.join(ids[:10])}"
-                    + (" ..." if len(ids) > 10 else "")
+                    f"{output_dir}: {counted(len(ids), 'clip')} {what}: "
+                    f"{' '.join(ids[:10])}" + (" ..." if len(ids) > 10 else "")
                 )

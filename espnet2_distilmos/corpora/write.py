@@ -25,6 +25,7 @@ from espnet2_distilmos.utils.files import (
     write_text,
     write_yaml,
 )
+from espnet2_distilmos.utils.terminal import counted
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def write_corpus(
     for dset, clips in sets.items():
         kinds = count_kinds(f for f in findings if f.dset == dset)
         logging.info(
-            f"{data_dir / dset}: {len(clips)} clips of {_n_systems(clips)} systems"
+            f"{data_dir / dset}: {counted(len(clips), 'clip')} of "
+            f"{counted(_n_systems(clips), 'system')}"
             + (f"; {_text(kinds)}" if kinds else "")
         )
     if findings:
@@ -195,11 +197,14 @@ def _differences(
         known = sum(f.known for f in findings if f.dset == dset)
         n = len(clips) + known
         if n != published.clips.get(dset, n):
-            found.append(f"{dset}: {n} clips, {published.clips[dset]} are published")
+            found.append(
+                f"{dset}: {counted(n, 'clip')}, {published.clips[dset]} are published"
+            )
         n = _n_systems(clips)
         if n != published.systems.get(dset, n):
             found.append(
-                f"{dset}: {n} systems, {published.systems[dset]} are published"
+                f"{dset}: {counted(n, 'system')}, {published.systems[dset]} are "
+                "published"
             )
     return found
 

@@ -35,6 +35,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 COMMAND = "distilmos benchmark"
 
@@ -209,7 +210,7 @@ def _predict(
                 values[utt] = result["mos"]
             write_lines(target / "utt2mos", values)
             write_stamp(target / "inference.yaml", request)
-            logging.info(f"{target}: {len(values)} clips scored")
+            logging.info(f"{target}: {counted(len(values), 'clip')} scored")
         # As written, so that a second run gives the same figures to the last digit.
         made[name] = read_floats(target / "utt2mos")
     return made

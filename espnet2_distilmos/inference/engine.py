@@ -27,6 +27,7 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.extras import told_what_to_install
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.label_info import scale_words
+from espnet2_distilmos.utils.terminal import counted
 from espnet2_distilmos.utils.values import FIRST_SCALE
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ class DistilMOSInference:
         """
         rates = list(fs) if isinstance(fs, Sequence) else [fs] * len(speeches)
         if len(rates) != len(speeches):
-            raise UserError(f"{len(rates)} sampling rates for {len(speeches)} clips")
+            raise UserError(
+                f"{len(rates)} sampling rates for {counted(len(speeches), 'clip')}"
+            )
         checks = [Checks() for _ in speeches]
         clips = [from_array(*args) for args in zip(speeches, rates, checks)]
         scores = self.score_clips(clips)

@@ -23,6 +23,7 @@ from espnet2_distilmos.utils.datadir import (
 from espnet2_distilmos.utils.files import PathLike, folder_lock, require_folder
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from espnet2_distilmos.utils.values import from_scores
 
 if TYPE_CHECKING:  # the engine needs torch, and joining does not
@@ -145,7 +146,7 @@ class _Set(ShardedSet):
         write_lines(self.folder / "utt2mos", scores)
         write_stamp(self.stamp, self.request, **({SCALES: True} if further else {}))
         shutil.rmtree(self.folder / "shards")
-        logging.info(f"{self.folder}: {len(scores)} clips scored")
+        logging.info(f"{self.folder}: {counted(len(scores), 'clip')} scored")
 
 
 def _ark_of(shard: Shard) -> Path:

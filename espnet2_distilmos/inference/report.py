@@ -190,7 +190,9 @@ def summary(clips: Sequence[Clip], results: Results, model: str, labels: Labels)
     for clip, texts in odd[:5]:
         lines.append(one_line(f"warning: {clip.name}: {'; '.join(texts)}"))
     if len(odd) > 5:
-        lines.append(f"warning: ... and {len(odd) - 5} more files (see the table)")
+        lines.append(
+            f"warning: ... and {counted(len(odd) - 5, 'more file')} (see the table)"
+        )
     for result in results:
         if result["mos"] is None:
             lines.append(f"not scored: {one_line(result['error'])}")

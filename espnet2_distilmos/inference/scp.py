@@ -18,6 +18,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from espnet2_distilmos.utils.values import from_scores
 
 
@@ -111,4 +112,4 @@ def score_scp(
         write_lines(output_dir / "utt2mos", scores)
         more = {SCALES: True} if model.scales else {}
         write_stamp(output_dir / "inference.yaml", request, **more)
-    logging.info(f"{output_dir}: {len(scores)} clips scored")
+    logging.info(f"{output_dir}: {counted(len(scores), 'clip')} scored")

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Protocol
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
+from espnet2_distilmos.utils.terminal import counted
 
 # Key of the record beside a checkpoint, and of a packed model's configuration.
 INTERVAL = "interval"
@@ -66,9 +67,9 @@ class IntervalRecord:
 
     def meaning(self, coverage: float) -> str:
         """Return what the intervals are and what is promised of them, for people."""
-        clips = f"{self.n_utt} clips"
+        clips = counted(self.n_utt, "clip")
         if self.n_systems:
-            clips += f" of {self.n_systems} systems"
+            clips += f" of {counted(self.n_systems, 'system')}"
         ends = f"mos_low to mos_high, +-{self.half_width(coverage):.3f}"
         if self.out_of_fold:
             return (

@@ -14,6 +14,7 @@ from espnet2_distilmos.page.content import PageClip
 from espnet2_distilmos.utils.audio import average, open_audio
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import counted
 
 # Sampling rates (Hz) that Opus takes (RFC 6716); others become the highest.
 _RATES = (8000, 12000, 16000, 24000, 48000)
@@ -61,7 +62,7 @@ def embedded(clips: Sequence[PageClip], megabytes: float) -> Dict[int, str]:
             continue
         found[i] = base64.b64encode(sound).decode()
         left -= len(found[i])
-    told = f"audio of {len(found)} of {len(scored)} clips is in the page"
+    told = f"audio of {len(found)} of {counted(len(scored), 'clip')} is in the page"
     if len(found) < len(scored):
         told += f" ({megabytes:g} MB, the lowest scores first); the others are linked"
     logging.info(told)

@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 PAGE = "report.html"
 _STAMP = "report.yaml"
@@ -103,7 +104,7 @@ def write_set_page(
     grouped_by = "folder" if systems is None else "system"
     write_page(page, Page(title, model, predicted, clips, grouped_by), embed_audio)
     write_stamp(folder / _STAMP, request)
-    logging.info(f"{page}: {len(clips)} clips to look at and listen to")
+    logging.info(f"{page}: {counted(len(clips), 'clip')} to look at and listen to")
 
 
 def picture_of_file(

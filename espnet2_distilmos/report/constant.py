@@ -19,6 +19,7 @@ from espnet2_distilmos.utils.datadir import (
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import counted
 
 CONSTANT = "constant"
 BETTER, UNDECIDED, NOT_BETTER = "better", "undecided", "not better"
@@ -60,7 +61,8 @@ class Comparison:
 
     def sentence(self, model: str) -> str:
         """Say for people whether the model beats the constant."""
-        mse = f"MSE {self.mse:.3f} against {self.constant_mse:.3f}, {self.n_utt} clips"
+        clips = counted(self.n_utt, "clip")
+        mse = f"MSE {self.mse:.3f} against {self.constant_mse:.3f}, {clips}"
         by = f"{abs(self.gain):.3f}"
         if self.interval is not None:
             low, high = self.interval

@@ -24,6 +24,7 @@ from espnet2_distilmos.scoring.metrics import (
 from espnet2_distilmos.utils.datadir import require_same_ids
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import counted
 
 
 def plot_scatter(
@@ -231,7 +232,7 @@ def plot_label_histogram(
             )
             mean = float(values.mean())
             ax.axvline(mean, color=RED, linestyle="--", label=f"mean {mean:.2f}")
-            ax.set_title(f"{name} ({len(values)} clips)", fontsize=11)
+            ax.set_title(f"{name} ({counted(len(values), 'clip')})", fontsize=11)
             ax.set(xlabel=f"label ({label_name})", ylabel="clips (%)")
             ax.legend(fontsize=9)
         top = max(ax.get_ylim()[1] for ax in axes)

@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_array, read_yaml, write_text
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 LINEAR_PROBE = "linear_probe"
 STAMP = "row.yaml"
@@ -114,8 +115,8 @@ def _read(path: PathLike, n: int):
     array = read_array(path, mapped=True)
     if len(array) != n:
         raise UserError(
-            f"{path}: {len(array)} clips, but the set has {n}; delete its folder and "
-            "run stage 6 again"
+            f"{path}: {counted(len(array), 'clip')}, but the set has {n}; delete its "
+            "folder and run stage 6 again"
         )
     return array
 

@@ -14,6 +14,7 @@ from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.files import PathLike, read_array, sha256_file
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from espnet2_distilmos.utils.values import from_scores
 
 STAMP = "scales.yaml"
@@ -101,7 +102,7 @@ def _write(
         for name, of_clips in values.items():
             for utt, value in zip(found[name], of_clips, strict=True):
                 found[name][utt][scale] = float(value)
-        logging.info(f"{folder}: {scale}, learnt from {len(clips)} clips")
+        logging.info(f"{folder}: {scale}, learnt from {counted(len(clips), 'clip')}")
     for name, of_set in found.items():
         texts = {utt: from_scores(scores) for utt, scores in of_set.items()}
         write_lines(folder / name / SCORES, texts)

@@ -14,6 +14,7 @@ import numpy as np
 
 from espnet2_distilmos.scoring.metrics import is_constant
 from espnet2_distilmos.utils.datadir import require_same_ids
+from espnet2_distilmos.utils.terminal import counted
 
 # Below it, a line through the points says nothing.
 MIN_CLIPS = 5
@@ -93,7 +94,9 @@ def fit_calibration(
         return Calibration(1.0, 0.0, n, why)
 
     if n < MIN_CLIPS:
-        return refuse(f"{n} validation clips are too few ({MIN_CLIPS} are needed)")
+        return refuse(
+            f"{counted(n, 'validation clip', 'is')} too few ({MIN_CLIPS} are needed)"
+        )
     if is_constant(x):
         return refuse("all predictions of the validation set are the same")
     centre = float(x.mean())

@@ -18,6 +18,7 @@ from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.train.scales import read_scales
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.terminal import counted
 
 AUTO = "auto"
 
@@ -72,7 +73,9 @@ def take_label_scale(args: argparse.Namespace) -> None:
         units["scale_units"] = scale["scale_stds"]
     args.predictor_conf = {**args.predictor_conf, **scale}
     args.loss_conf = {**units, **args.loss_conf}
-    logging.info(f"standardize_labels: {scale} of {len(labels)} labels in {utt2mos}")
+    logging.info(
+        f"standardize_labels: {scale} of {counted(len(labels), 'label')} in {utt2mos}"
+    )
 
 
 def _scale_of(labels: np.ndarray) -> Tuple[float, float]:
@@ -128,6 +131,6 @@ def fit_steps(args: argparse.Namespace) -> None:
     if auto:
         args.scheduler_conf = {**args.scheduler_conf, "max_steps": steps}
     logging.info(
-        f"{found} batches in the training set; {args.max_epoch} epochs of {batches} "
-        f"batches make {steps} steps"
+        f"{found} batches in the training set; {counted(args.max_epoch, 'epoch')} of "
+        f"{batches} batches make {counted(steps, 'step')}"
     )

@@ -38,6 +38,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, matches, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 
 def choose_frames(utt: str, n_frames: int, share: float, seed: int) -> np.ndarray:
@@ -220,8 +221,9 @@ class FrameDump:
             )
             shutil.rmtree(self.output_dir / "shards")
             logging.info(
-                f"{self.output_dir}: {n_frames} frames of {len(first['layers'])} "
-                f"layers kept, {100 * first['share']:.1f} % of {len(self.wavs)} clips"
+                f"{self.output_dir}: {counted(n_frames, 'frame')} of "
+                f"{len(first['layers'])} layers kept, {100 * first['share']:.1f} % of "
+                f"{counted(len(self.wavs), 'clip')}"
             )
             if len(sets) > 1:
                 parts = (

@@ -38,6 +38,7 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock, read_array
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 # Longer clips go through the upstream in equal parts, as scoring has windows: the
 # memory of attention grows with the square, and Whisper takes 30 s at most.
@@ -221,7 +222,7 @@ class _Set(ShardedSet):
         )
         shutil.rmtree(self.folder / "shards")
         logging.info(
-            f"{self.folder}: {len(self.wavs)} clips, {size} figures each, "
+            f"{self.folder}: {counted(len(self.wavs), 'clip')}, {size} figures each, "
             f"{4e-6 * len(self.wavs) * size:.0f} MB"
         )
 

@@ -30,6 +30,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.scales import labels_on
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 # Of the readout's weights in a training's checkpoint, so that ESPnet's --init_param
 # takes the file as it is.
@@ -124,7 +125,7 @@ def write_probe_start(
     )
     logging.info(
         f"{output}: linear probe of layers {', '.join(map(str, layers))}, "
-        f"{len(mos)} clips, strength {ridge.strength:g}"
+        f"{counted(len(mos), 'clip')}, strength {ridge.strength:g}"
         + (f", held-out error {min(ridge.errors):.3f}" if ridge.errors else "")
     )
 

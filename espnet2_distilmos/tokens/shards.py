@@ -20,6 +20,7 @@ from espnet2_distilmos.utils.datadir import (
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import folder_lock, read_yaml
 from espnet2_distilmos.utils.stamp import matches, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 SHARD_SECONDS = 600.0  # of audio: what a killed job loses at most
 
@@ -122,7 +123,7 @@ def pending(shards: Sequence[Shard], job: int, nj: int) -> List[Shard]:
     mine = shards[job - 1 :: nj]
     left = [shard for shard in mine if not shard.is_whole()]
     logging.info(
-        f"job {job} of {nj}: {len(mine)} of {len(shards)} shards, "
+        f"job {job} of {nj}: {len(mine)} of {counted(len(shards), 'shard')}, "
         f"{len(mine) - len(left)} whole already"
     )
     return left
@@ -137,6 +138,7 @@ def require_whole(shards: Sequence[Shard]) -> None:
     missing = [shard.folder for shard in shards if not shard.is_whole()]
     if missing:
         raise UserError(
-            f"{missing[0]}: not whole, with {len(missing)} of {len(shards)} shards; "
-            "run the jobs of this stage again (whole shards are kept)"
+            f"{missing[0]}: not whole, with {len(missing)} of "
+            f"{counted(len(shards), 'shard')}; run the jobs of this stage again (whole "
+            "shards are kept)"
         )

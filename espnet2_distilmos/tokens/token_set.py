@@ -19,6 +19,7 @@ from espnet2_distilmos.utils.datadir import read_lines, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.stamp import audio_request, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 STAMP = "tokens.yaml"
 FRAMES = "utt2num_frames"
@@ -82,8 +83,9 @@ class TokenSet(ShardedSet):
         )
         shutil.rmtree(self.folder / "shards")
         logging.info(
-            f"{self.folder}: {len(places)} clips, {n_frames} frames labelled; "
-            f"{n_alone} clips again alone"
+            f"{self.folder}: {counted(len(places), 'clip')}, "
+            f"{counted(n_frames, 'frame')} labelled; {counted(n_alone, 'clip')} again "
+            "alone"
         )
 
     def note_frames(self) -> None:

@@ -15,6 +15,7 @@ from espnet2_distilmos.train.identity import request_differences
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml, sha256_file, write_yaml
 from espnet2_distilmos.utils.stamp import write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 RECORD = "training.yaml"
 SHOWN = 6  # differences in a message
@@ -103,7 +104,7 @@ def whole(
     if max_epoch > epochs and not (ended_early and impatient):
         return None
     asked_for = f", {max_epoch} asked for" if max_epoch < epochs else ""
-    return f"already trained, nothing to do ({epochs} epochs{asked_for})"
+    return f"already trained, nothing to do ({counted(epochs, 'epoch')}{asked_for})"
 
 
 def are_there(folder: PathLike, record: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from espnet2_distilmos.utils.datadir import (
     write_lines,
 )
 from espnet2_distilmos.utils.files import PathLike, write_yaml
+from espnet2_distilmos.utils.terminal import counted
 
 
 def collect_stats(
@@ -62,8 +63,8 @@ def collect_stats(
     if (data_dir / "utt2scores").exists():
         scores = read_scores(data_dir / "utt2scores")
         files[str(data_dir / "utt2scores")] = scores
-        counted = Counter(scale for labels in scores.values() for scale in labels)
-        more["n_labels_of"] = dict(sorted(counted.items()))
+        of_scales = Counter(scale for labels in scores.values() for scale in labels)
+        more["n_labels_of"] = dict(sorted(of_scales.items()))
     if tokens_scp is not None:
         files[str(tokens_scp)] = read_lines(tokens_scp, str)
     require_same_ids(files)
@@ -89,6 +90,6 @@ def collect_stats(
     }
     write_yaml(output_dir / "stats.yaml", summary)
     logging.info(
-        f"{data_dir}: {summary['n_clips']} clips, {summary['hours']:.2f} h, MOS "
-        f"{summary['mos']['mean']:.2f} +- {summary['mos']['std']:.2f}"
+        f"{data_dir}: {counted(summary['n_clips'], 'clip')}, {summary['hours']:.2f} h, "
+        f"MOS {summary['mos']['mean']:.2f} +- {summary['mos']['std']:.2f}"
     )

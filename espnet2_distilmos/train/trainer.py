@@ -24,6 +24,7 @@ from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
 from espnet2_distilmos.train.selection import settle_ties
 from espnet2_distilmos.train.steps import WatchedBatches
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.terminal import counted
 
 # ID -> (prediction, label, system number or None)
 Scores = Dict[str, Tuple[float, float, Optional[int]]]
@@ -185,7 +186,9 @@ def correlations(scores: Scores) -> Dict[str, float]:
     ref = np.array([scores[u][1] for u in ids])
     if not np.isfinite(hyp).all():
         bad = [u for u, h in zip(ids, hyp) if not np.isfinite(h)]
-        logging.warning(f"{len(bad)} non-finite predictions: {' '.join(bad[:10])}")
+        logging.warning(
+            f"{counted(len(bad), 'non-finite prediction')}: {' '.join(bad[:10])}"
+        )
         result: Dict[str, Optional[float]] = {"srcc": None, "lcc": None}
     else:
         result = {"srcc": srcc(ref, hyp), "lcc": lcc(ref, hyp)}

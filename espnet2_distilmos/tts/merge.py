@@ -22,6 +22,7 @@ from espnet2_distilmos.tts.evaluate import (
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, folder_lock
 from espnet2_distilmos.utils.stamp import fingerprint
+from espnet2_distilmos.utils.terminal import counted
 
 
 class FolderJobs:
@@ -135,7 +136,8 @@ def merge(
     if wrong:
         which = "in no part" if wrong[0] in files else f"not in {path}"
         raise UserError(
-            f"{len(wrong)} utterances do not match, e.g. {wrong[0]}: {which}"
+            f"{counted(len(wrong), 'utterance', 'does')} not match, e.g. {wrong[0]}: "
+            f"{which}"
         )
     scores = Scores()
     for utt in files:

@@ -13,6 +13,7 @@ from espnet2_distilmos.tts.compare import (
 from espnet2_distilmos.tts.evaluate import Evaluator
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import counted
 
 
 def select(
@@ -48,7 +49,8 @@ def select(
     if len(lists) < 2:
         which = "" if dset is None else f" of {dset}"
         raise UserError(
-            f"{len(lists)} decode folders{which} found; two or more are needed"
+            f"{counted(len(lists), 'decode folder')}{which} found; two or more are "
+            "needed"
         )
     evaluator = Evaluator(**model)
     folders = load_decoded([evaluator(file) for file in lists])

@@ -13,6 +13,7 @@ import unicodedata
 from typing import Optional, TextIO
 
 _PACKAGE = "espnet2_distilmos"
+_OF_SEVERAL = {"": "", "is": "are", "was": "were", "has": "have", "does": "do"}
 
 
 def one_line(text: str) -> str:
@@ -46,9 +47,11 @@ def json_line(text: str, encoding: str = "utf-8") -> str:
         return "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in shown)
 
 
-def counted(n: int, what: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def counted(n: int, what: str, verb: str = "") -> str:
+    """Return `1 file`, `2 files`; with the verb `is`: `1 file is`, `2 files are`."""
+    if n == 1:
+        return f"{n} {what} {verb}".rstrip()
+    return f"{n} {what}s {_OF_SEVERAL[verb]}".rstrip()
 
 
 def show(text: object = "", file: Optional[TextIO] = None, end: str = "\n") -> None:

@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import (
     sha256_file,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.speech import find_speech, read_clean
 
 CLEAN = "clean"
@@ -102,4 +103,6 @@ def write_clean_set(
         speakers = {utt: speaker for utt, (speaker, _) in sorted(clips.items())}
         DataDir(wavs, speakers=speakers).save(data_dir / name)
         write_stamp(folder / "clean.yaml", request)
-    logging.info(f"{data_dir / name}: {len(wavs)} undegraded recordings of {source}")
+    logging.info(
+        f"{data_dir / name}: {counted(len(wavs), 'undegraded recording')} of {source}"
+    )

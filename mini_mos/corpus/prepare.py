@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.files import (
     read_yaml,
     write_yaml,
 )
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.debian import LICENCE, debian_speech
 from mini_mos.corpus.label import LABEL_NAME, LABEL_NOTE
 from mini_mos.corpus.outputs import (
@@ -168,8 +169,9 @@ def _prepare(
     }
     write_yaml(audio_dir / "provenance.yaml", provenance)
     logging.info(
-        f"{sum(map(len, labels.values()))} clips in {data_dir}; {len(failed)} without "
-        f"label and {len(skipped)} recordings left out: {audio_dir / 'skipped.txt'}"
+        f"{counted(sum(map(len, labels.values())), 'clip')} in {data_dir}; "
+        f"{len(failed)} without label and {counted(len(skipped), 'recording')} left "
+        f"out: {audio_dir / 'skipped.txt'}"
     )
 
 
@@ -220,8 +222,9 @@ def _plan(
         own = [n for n in names if held_out[n] == (s == "test_system")]
         clips[s] = plan_set(s, pools[s], own, getattr(sizes, s), seed)
         logging.info(
-            f"{s}: {len(clips[s])} clips, {len(own)} systems, {len(pools[s])} prompts, "
-            f"speakers {' '.join(sorted({p.speaker for p in pools[s]}))}"
+            f"{s}: {counted(len(clips[s]), 'clip')}, {counted(len(own), 'system')}, "
+            f"{counted(len(pools[s]), 'prompt')}, speakers "
+            f"{' '.join(sorted({p.speaker for p in pools[s]}))}"
         )
     return clips, held_out
 

@@ -12,6 +12,7 @@ from espnet2_distilmos.utils.files import (
     write_text,
     write_yaml,
 )
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment.collect import choose, collect
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.plan import (
@@ -47,7 +48,7 @@ def tell_time(
     known = estimate(place, protocol, runs)
     guessed = f" (guessed for {', '.join(known['guessed'])})" * bool(known["guessed"])
     logging.info(
-        f"{known['runs_done']} of {known['runs']} runs done in "
+        f"{known['runs_done']} of {counted(known['runs'], 'run')} done in "
         f"{known['hours_done']:.1f} h of runs; left: {known['hours_left']:.1f} h of "
         f"runs, {known['hours_left'] / jobs:.1f} h with --nj {jobs}{guessed}"
     )
@@ -82,7 +83,7 @@ def conduct(
                 raise UserError(f"--phases {phase}: do the phase {TUNE} first")
             if phase == MAIN:
                 freeze(place, protocol, runs)
-            logging.info(f"Phase {phase}: {len(own)} runs")
+            logging.info(f"Phase {phase}: {counted(len(own), 'run')}")
             tell_time(place, protocol, own, jobs)
             do_runs(place, protocol, own, jobs)
             if phase == TUNE:

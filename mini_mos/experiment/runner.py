@@ -17,6 +17,7 @@ from espnet2_distilmos.utils.stamp import (
     matches,
     write_stamp,
 )
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment import network, universa
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.plan import MAIN, Run
@@ -210,7 +211,10 @@ def do_runs(
                 for future in ended:
                     future.result()
                 if ended:
-                    logging.info(f"{len(left) - len(pending)} of {len(left)} runs done")
+                    logging.info(
+                        f"{len(left) - len(pending)} of {counted(len(left), 'run')} "
+                        "done"
+                    )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -7,6 +7,7 @@ from typing import Dict, Set
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment.plan import (
     DEV_SETS,
     TUNE_TRAIN,
@@ -114,5 +115,5 @@ def make_sets(
         raise UserError(f"{empty[0]}: no clip; see development in the protocol")
     for name, data in made.items():
         data.save(data_dir / name)
-        logging.info(f"{data_dir / name}: {len(data.wavs)} clips")
+        logging.info(f"{data_dir / name}: {counted(len(data.wavs), 'clip')}")
     return {name: len(data.wavs) for name, data in made.items()}

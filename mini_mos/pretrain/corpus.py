@@ -22,6 +22,7 @@ from espnet2_distilmos.utils.files import (
     write_yaml,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.outputs import fingerprint_of
 from mini_mos.corpus.signal import Unusable, generator, set_level
 from mini_mos.corpus.speech import Prompt, read_clean
@@ -174,8 +175,9 @@ def prepare_corpus(
             recordings_skipped=len(speech.skipped) + len(skipped),
         )
         logging.info(
-            f"{output_dir}: {len(rows)} clips, {hours['train']:.2f} h to train and "
-            f"{hours['valid']:.2f} h to validate; {len(skipped)} clips left out"
+            f"{output_dir}: {counted(len(rows), 'clip')}, {hours['train']:.2f} h to "
+            f"train and {hours['valid']:.2f} h to validate; "
+            f"{counted(len(skipped), 'clip')} left out"
         )
 
 

@@ -15,6 +15,7 @@ from espnet2_distilmos.report.canvas import (
 )
 from espnet2_distilmos.report.tables import NONE, markdown_table
 from espnet2_distilmos.utils.files import write_json, write_text
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.pretrain.frame_classes import CLASSES
 from mini_mos.pretrain.probes import FOLDS, PROBES, PURITY, TOKENS
 
@@ -54,7 +55,8 @@ def write_report(folder: Path, results: Mapping) -> None:
     write_text(
         folder / "probes.md",
         f"# Probes\n\n{NOTE}\n{what}\n{probe_table(results)}\n"
-        f"{results['clips']} clips of {results['prompts']} prompts, seed "
+        f"{counted(results['clips'], 'clip')} of "
+        f"{counted(results['prompts'], 'prompt')}, seed "
         f"{results['seed']}.\n",
     )
     names = [*PROBES, PURITY]

@@ -16,6 +16,7 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, atomic_path, sha256_file
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.config import SSLConfig
 from mini_mos.pretrain.corpus import SSLCorpus
@@ -176,7 +177,9 @@ def learn_targets(
     keep = rng.permutation(sum(map(len, seen[0])))[: options.max_frames]
     spectrum, *states = [np.concatenate(store)[keep] for store in seen]
     bands = np.split(spectrum, options.bands, axis=1)
-    logging.info(f"{len(keep)} frames of {len(clips)} clips to cluster")
+    logging.info(
+        f"{counted(len(keep), 'frame')} of {counted(len(clips), 'clip')} to cluster"
+    )
     band_centroids = [_cluster(b, options.band_clusters, config.seed) for b in bands]
     layer_centroids = [_cluster(s, options.layer_clusters, config.seed) for s in states]
     with atomic_path(path) as tmp:

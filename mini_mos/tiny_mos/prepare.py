@@ -10,6 +10,7 @@ from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.files import PathLike, folder_lock, sha256_file, write_yaml
 from espnet2_distilmos.utils.labels import LABELS, Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.clean import write_clean_set
 from mini_mos.corpus.prepare import Sizes, prepare_mini_mos
 from mini_mos.corpus.signal import generator
@@ -233,4 +234,4 @@ def _save(data: DataDir, labels: Labels, folder: Path) -> None:
     # Before wav.scp, which says that the set is whole.
     labels.write(folder / LABELS)
     data.save(folder)
-    logging.info(f"{folder}: {len(data.wavs)} clips")
+    logging.info(f"{folder}: {counted(len(data.wavs), 'clip')}")

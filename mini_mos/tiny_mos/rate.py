@@ -30,6 +30,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import audio_request, is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 
 def rate_model(
@@ -130,7 +131,7 @@ def rate_model(
         predicted.update(zip(tested, (result["mos"] for result in results)))
         found = ridge.predict(np.stack([features[utt] for utt in tested]))
         by_probe.update(zip(tested, map(float, found)))
-        logging.info(f"fold {i} of {n_folds}: {len(tested)} clips predicted")
+        logging.info(f"fold {i} of {n_folds}: {counted(len(tested), 'clip')} predicted")
     for place, scores in ((scored, predicted), (scored / "probe", by_probe)):
         write_lines(place / "utt2mos", {u: f"{scores[u]:.6f}" for u in data.wavs})
     ridge, deviation = fit(list(rated))

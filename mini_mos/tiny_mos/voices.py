@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 from espnet2_distilmos.utils.files import folder_lock
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.tiny_mos.neural import speak_hibari, speak_kokoro
 from mini_mos.tiny_mos.sentences import JAPANESE, english
 from mini_mos.tts_engines.voices import Voice, synthesize
@@ -86,7 +87,7 @@ def speak_all(
         with folder_lock(wavs):
             paths = list(files.values())
             if not is_whole(wavs.parent / "voice.yaml", what, partial(_given, paths)):
-                logging.info(f"{wavs}: {len(files)} sentences")
+                logging.info(f"{wavs}: {counted(len(files), 'sentence')}")
                 _speak(one.voice, texts, files, root)
                 write_stamp(wavs.parent / "voice.yaml", what, kind=one.voice.kind)
         made[one.system] = {path.stem: str(path) for path in files.values()}

@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import (
     write_yaml,
 )
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.debian import package
 from mini_mos.corpus.families.codec import decode
 from mini_mos.corpus.speech import find_speech, have_programs
@@ -77,7 +78,7 @@ def prepare_tts_engines(
             synthesize(voice, absolute, root)
             write_lines(wavs / "wav.scp", files)
             write_stamp(wavs / "engine.yaml", what, kind=voice.kind)
-            logging.info(f"{wavs}: {len(files)} sentences")
+            logging.info(f"{wavs}: {counted(len(files), 'sentence')}")
     _prompts(
         exp_dir / "human/asterisk_en/prompts/wav", root, len(texts), seed, packages
     )
@@ -102,7 +103,7 @@ def _prompts(wavs: Path, root: Path, count: int, seed: int, packages: dict) -> N
             soundfile.write(files[long[i].name], samples, SAMPLE_RATE)
         write_lines(wavs / "wav.scp", files)
         write_stamp(wavs / "engine.yaml", request, kind="human voice")
-        logging.info(f"{wavs}: {count} prompts")
+        logging.info(f"{wavs}: {counted(count, 'prompt')}")
 
 
 def fetch_packages(folder: Path) -> Tuple[Path, Dict[str, str]]:

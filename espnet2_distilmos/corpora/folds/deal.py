@@ -14,6 +14,7 @@ from espnet2_distilmos.corpora.own_csv.split import (
     held_out_clips,
 )
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.terminal import counted
 
 VALID_FRACTION = 0.1
 # Validation parts drawn, of which the one most like the rest is taken.
@@ -86,7 +87,9 @@ def deal_folds(
     if n_folds < 2:
         raise UserError(f"{n_folds} folds: 2 are the least; each is tested once")
     if len(clips) < MIN_CLIPS:
-        raise UserError(f"{len(clips)} clips are too few; {MIN_CLIPS} are the least")
+        raise UserError(
+            f"{counted(len(clips), 'clip', 'is')} too few; {MIN_CLIPS} are the least"
+        )
     members: Dict[str, List[Clip]] = {}
     for clip in clips:
         unit = clip.utt if by == "clip" else clip.system or ""
@@ -164,8 +167,8 @@ def _parts(
     target = min(held_out_clips(VALID_FRACTION, len(clips)), len(rest) // 4)
     if target == 0:
         raise UserError(
-            f"fold {number}: {len(rest)} clips of usable length are left to train and "
-            "validate; 4 are the least"
+            f"fold {number}: {counted(len(rest), 'clip')} of usable length left to "
+            "train and validate; 4 are the least"
         )
     draw = draw_systems if apart else draw_clips
     draws = [draw(rest, target, rng) for _ in range(_DRAWS)]

@@ -5,6 +5,7 @@ from typing import Any, Dict, List
 
 from espnet2_distilmos.corpora.folds.deal import Clip, Fold
 from espnet2_distilmos.utils.folds import PARTS, Folds
+from espnet2_distilmos.utils.terminal import counted
 
 
 def counts(fold: Fold) -> Dict[str, Any]:
@@ -36,7 +37,7 @@ def _size(clips: Sequence[Clip], by: str) -> str:
     """Return `48 clips of 8 systems`, or the clips alone."""
     groups = _systems(clips)
     of = f" of {len(groups)} {by}s" if groups and by != "clip" else ""
-    return f"{len(clips)} clips{of}"
+    return f"{counted(len(clips), 'clip')}{of}"
 
 
 def note(number: int, n_folds: int, fold: Fold, by: str) -> str:
@@ -64,5 +65,6 @@ def told_of(folds: Folds, sets: List[str], dealt: List[Fold], n_dropped: int) ->
     if by != "clip":
         told += f" {which} {by}s of the validation parts are {shared} training."
     if n_dropped:
-        told += f" {n_dropped} clips are tested, but too short or long to train."
+        tested = counted(n_dropped, "clip", "is")
+        told += f" {tested} tested, but too short or long to train."
     return told

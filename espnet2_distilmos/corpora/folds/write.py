@@ -38,6 +38,7 @@ from espnet2_distilmos.utils.stamp import (
     is_whole,
     write_stamp,
 )
+from espnet2_distilmos.utils.terminal import counted
 
 
 def make_folds(
@@ -128,7 +129,7 @@ def make_folds(
         told = told_of(folds, list(dealt_sets), dealt, n_dropped)
         if train_dirs:
             others = "+".join(name for name in sets if name not in dealt_sets)
-            told += f" {len(always)} clips of {others} train in every fold."
+            told += f" {counted(len(always), 'clip')} of {others} train in every fold."
         write_yaml(output_dir / NOTES, {folds.name: told})
         write_stamp(
             output_dir / RECORD,

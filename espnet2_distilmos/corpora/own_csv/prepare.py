@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.files import (
 from espnet2_distilmos.utils.label_info import KINDS, NOT_STATED, LabelInfo
 from espnet2_distilmos.utils.labels import LABELS, Labels
 from espnet2_distilmos.utils.stamp import is_whole, quick_look, write_stamp
+from espnet2_distilmos.utils.terminal import counted
 
 # Fewer validation clips choose the best epoch by little more than chance.
 FEW_CLIPS = 30
@@ -113,7 +114,9 @@ def prepare_csv(
         told = _told(csv_file, table, seconds, scale, split)
         for name in scales:
             n = sum(name in dict(row.scores) for row in table.rows)
-            told.append(f"{name}: a further scale, {n} clips have a label.")
+            told.append(
+                f"{name}: a further scale, {counted(n, 'clip', 'has')} a label."
+            )
         told.insert(1, _told_labels(labels))
         write_yaml(data_dir / "set_notes.yaml", {"test": split.note})
         write_text(report, "".join(f"{line}\n" for line in told))
@@ -167,8 +170,8 @@ def _require_good(table: Table, csv_file: Path, data_dir: Path, skip_bad: bool) 
         shown += f"; and {len(problems) - SHOWN} more"
     remedy = "" if skip_bad else "; mend them or leave them out with --skip_bad true"
     raise UserError(
-        f"{csv_file}: {len(problems)} bad lines, {len(table.rows)} good ones: {shown} "
-        f"(all in {listed}){remedy}"
+        f"{csv_file}: {counted(len(problems), 'bad line')}, {len(table.rows)} good "
+        f"ones: {shown} (all in {listed}){remedy}"
     )
 
 
@@ -217,17 +220,20 @@ def _told(
     """Return what was done, a sentence a line."""
     scores = [r.mos for r in table.rows]
     told = [
-        f"{csv_file}: {len(table.rows)} clips, {sum(seconds.values()) / 60:.1f} min, "
-        f"scores {min(scores):g} to {max(scores):g} on a scale of {scale[0]:g} to "
-        f"{scale[1]:g}"
+        f"{csv_file}: {counted(len(table.rows), 'clip')}, "
+        f"{sum(seconds.values()) / 60:.1f} min, scores {min(scores):g} to "
+        f"{max(scores):g} on a scale of {scale[0]:g} to {scale[1]:g}"
     ]
     if table.problems:
-        told.append(f"{len(table.problems)} lines were left out (csv_problems.txt).")
+        told.append(
+            f"{counted(len(table.problems), 'line', 'was')} left out "
+            "(csv_problems.txt)."
+        )
     if table.odd:
         line, text = table.odd[0]
         told.append(
-            f"{len(table.odd)} clips are kept that are odd, e.g. line {line}: {text}; "
-            "stage 1 lists them all."
+            f"{counted(len(table.odd), 'odd clip', 'is')} kept, e.g. line {line}: "
+            f"{text}; stage 1 lists them all."
         )
     if table.unused:
         told.append(f"Columns that were not used: {', '.join(table.unused)}.")
@@ -235,19 +241,19 @@ def _told(
     for name, rows in split.sets.items():
         systems = {r.system for r in rows} - {None}
         told.append(
-            f"{name}: {len(rows)} clips"
-            + (f" of {len(systems)} systems" if systems else "")
+            f"{name}: {counted(len(rows), 'clip')}"
+            + (f" of {counted(len(systems), 'system')}" if systems else "")
             + f", mean score {sum(r.mos for r in rows) / len(rows):.2f}"
         )
     if len(split.sets["valid"]) < FEW_CLIPS:
         told.append(
-            f"valid has only {len(split.sets['valid'])} clips: which epoch is best is "
-            "decided by little more than chance."
+            f"valid has only {counted(len(split.sets['valid']), 'clip')}: which epoch "
+            "is best is decided by little more than chance."
         )
     if len(split.sets["test"]) < FEW_CLIPS:
         told.append(
-            f"test has only {len(split.sets['test'])} clips: read the figures with "
-            "their intervals."
+            f"test has only {counted(len(split.sets['test']), 'clip')}: read the "
+            "figures with their intervals."
         )
     if len(split.sets["test"]) < FEW_TESTS:
         told.append(_told_folds(table))

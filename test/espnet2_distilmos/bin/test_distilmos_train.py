@@ -48,7 +48,7 @@ def trained(corpus, tmp_path_factory):
 def test_what_is_whole_is_left_alone(trained, corpus, capsys):
     before = state(trained)
     train(corpus, trained, max_epoch=1)
-    line = "already trained, nothing to do (1 epochs)\n"
+    line = "already trained, nothing to do (1 epoch)\n"
     assert capsys.readouterr().out.endswith(f"{trained}: {line}")
     assert state(trained) == before
     assert told(corpus, trained, capsys, max_epoch=1) == line

@@ -93,7 +93,7 @@ def test_clips_that_cannot_train_are_tested():
         (clips_of([4] * 3), 5, "system", "5 folds by system need as many systems"),
         (clips_of([4] * 3), 1, "system", "1 folds: 2 are the least"),
         (clips_of([2] * 3), 2, "system", "6 clips are too few; 8 are the least"),
-        (clips_of([7, 1]), 2, "system", "fold 1: 1 clips of usable length are left"),
+        (clips_of([7, 1]), 2, "system", "fold 1: 1 clip of usable length left"),
     ],
 )  # fmt: skip
 def test_folds_that_cannot_be_made_are_refused(clips, n_folds, by, message):
@@ -165,7 +165,7 @@ def test_folds_are_formatted_sets(raw):
     assert tested == whole.mos
     note = read_yaml("cv/set_notes.yaml")["cv"]
     assert note.startswith("Out of fold: 36 clips of 10 systems (a + b) in 3 folds by")
-    assert "1 clips are tested, but too short or long to train" in note
+    assert "1 clip is tested, but too short or long to train" in note
     # Again: nothing is made; anew: the same bytes.
     before, record = content(raw / "cv"), raw / "cv/folds.yaml"
     written = record.stat().st_mtime_ns

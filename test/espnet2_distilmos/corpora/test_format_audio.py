@@ -214,6 +214,6 @@ def test_odd_clips_are_kept_listed_and_counted(raw, caplog):
         "c": "1 of 2 channels are silent",
         "e": "silence at 16 kHz: all of its sound is above 8 kHz",
     }
-    assert "4 clips are kept that are odd, e.g. a: cut off" in caplog.text
+    assert "4 odd clips are kept, e.g. a: cut off" in caplog.text
     format_audio(raw / "data", raw / "other", 1.5, None)  # b, c and e are dropped
     assert list(read_lines(raw / "other/odd_audio.txt", str)) == ["a"]

@@ -67,8 +67,8 @@ def test_sets_of_another_recipe_and_levelled(other, caplog):
     assert gains["quiet"] == pytest.approx(-26 + 3.01 + 60, abs=0.02)
     assert gains["silent"] == 0
     assert not soundfile.read(data.wavs["silent"])[0].any()
-    assert "1 clips silent, left as they are: silent" in caplog.text
-    assert "1 clips clipped" in caplog.text and "full scale: spike" in caplog.text
+    assert "1 clip silent, left as they are: silent" in caplog.text
+    assert "1 clip clipped" in caplog.text and "full scale: spike" in caplog.text
     # The stamp knows the level.
     main([*level, "--level_db", "-20", "--suffix", "@-26dB"])
     assert read_floats("raw/somos/test@-26dB/utt2gain_db")["loud"] > gains["loud"] + 5

@@ -323,7 +323,7 @@ def test_from_csv_to_data_dirs(folder, tmp_path, caplog):
     main(["--csv", str(path), "--data_dir", str(data)])
     assert DataDir.load(data / "train").systems is None
     (folder / "wavs/3.wav").write_text("no audio")
-    with pytest.raises(UserError, match="1 bad lines, 29 good ones: line 5"):
+    with pytest.raises(UserError, match="1 bad line, 29 good ones: line 5"):
         main(["--csv", str(path), "--data_dir", str(data)])
 
 

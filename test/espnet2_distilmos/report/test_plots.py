@@ -167,7 +167,7 @@ def test_label_histogram(tmp_path, axes_of):
     size_of_png(path)
     assert [ax.get_title() for ax in axes_of][:2] == [
         "train (3 clips)",
-        "test (1 clips)",
+        "test (1 clip)",
     ]
     for ax in axes_of:
         assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(100)

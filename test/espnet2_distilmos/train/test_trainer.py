@@ -63,7 +63,7 @@ def test_undefined_counts_as_the_worst(predicted):
 
 def test_non_finite_predictions_are_named(caplog):
     correlations(scores([PREDICTED[0], math.nan, *PREDICTED[2:]]))
-    assert "1 non-finite predictions: u01" in caplog.text
+    assert "1 non-finite prediction: u01" in caplog.text
 
 
 def test_layer_weights_have_the_layers_numbers():
