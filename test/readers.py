@@ -84,7 +84,7 @@ def _audio(path) -> None:
 
 
 def _array(path) -> None:
-    from espnet2_distilmos.utils.files import read_array
+    from espnet2_distilmos.utils.arrays import read_array
 
     assert np.isfinite(read_array(path)).all()
 
@@ -116,8 +116,8 @@ def targets() -> dict:
     from espnet2_distilmos.model.upstream.ctranslate2 import read_ctranslate2
     from espnet2_distilmos.packs.folder import model_in
     from espnet2_distilmos.tokens.provenance import read_provenance
-    from espnet2_distilmos.tts.evaluate import read_stamp
     from espnet2_distilmos.tts.merge import _read_rows
+    from espnet2_distilmos.tts.results import read_stamp
     from espnet2_distilmos.utils import datadir
     from espnet2_distilmos.utils.files import read_yaml
 

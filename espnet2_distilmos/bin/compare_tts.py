@@ -45,7 +45,8 @@ def main(cmd=None) -> None:
     args = parser.parse_args(cmd)
     check_page_options(parser, args)
     set_up_logging()
-    from espnet2_distilmos.tts.compare import load_decoded, table
+    from espnet2_distilmos.tts.compare import table
+    from espnet2_distilmos.tts.decoded import load_decoded
     from espnet2_distilmos.utils.files import STDOUT, require_output, write_text
 
     if args.output == STDOUT:

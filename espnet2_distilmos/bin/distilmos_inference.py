@@ -145,7 +145,7 @@ def _load_model(args: argparse.Namespace):
 
 def _score_sets(args: argparse.Namespace) -> None:
     from espnet2_distilmos.inference.predictions import Predictions
-    from espnet2_distilmos.utils.datadir import named_sets
+    from espnet2_distilmos.utils.set_names import named_sets
 
     model = _digests(args.model_file, args.train_config)
     # By what they are: an experiment may be moved.

@@ -120,9 +120,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     from espnet2_distilmos.report.further_scales import score_scales
     from espnet2_distilmos.report.scales import differing
     from espnet2_distilmos.report.scored import draw_scatter, score_folder
-    from espnet2_distilmos.utils.datadir import named_sets
     from espnet2_distilmos.utils.files import read_yaml, require_folder
     from espnet2_distilmos.utils.labels import Labels
+    from espnet2_distilmos.utils.set_names import named_sets
 
     sets = named_sets(args.data_dirs, args.root)
     model = Labels()
@@ -162,7 +162,7 @@ def _write_rows(args: argparse.Namespace) -> None:
     from espnet2_distilmos.report.scored import score_rows
     from espnet2_distilmos.report.sets import LabelledSets
     from espnet2_distilmos.report.shipped import add_shipped_rows
-    from espnet2_distilmos.utils.datadir import set_name
+    from espnet2_distilmos.utils.set_names import set_name
 
     # A levelled set holds the clips of another one: the rows of that one stand for it.
     plain = [d for d in args.data_dirs if "@" not in set_name(d, args.root)]

@@ -6,6 +6,9 @@ import numpy as np
 
 from espnet2_distilmos.inference.files import Score
 from espnet2_distilmos.packs.interval_record import IntervalRecord
+from espnet2_distilmos.packs.onnx_scan import is_onnx
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import Labels
 
 
@@ -36,3 +39,22 @@ class Backend(Protocol):
 
     def score(self, clips: Sequence[np.ndarray]) -> List[Score]:
         """Score a batch of (n,) float32 clips at 16 kHz, none longer than a window."""
+
+
+def load_backend(
+    train_config: Optional[PathLike],
+    model_file: PathLike,
+    device: str,
+    corpus: Optional[str],
+    num_threads: Optional[int],
+) -> Backend:
+    """Load a model; each kind imports what it needs, and nothing else."""
+    if is_onnx(model_file):
+        if train_config not in (None, model_file):
+            raise UserError(f"{train_config}: {model_file} is whole without it")
+        from espnet2_distilmos.inference.onnx_backend import OnnxBackend
+
+        return OnnxBackend(model_file, device, corpus, num_threads)
+    from espnet2_distilmos.inference.torch_backend import TorchBackend
+
+    return TorchBackend(train_config, model_file, device, corpus)

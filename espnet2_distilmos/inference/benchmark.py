@@ -19,12 +19,7 @@ from espnet2_distilmos.report.rows import Row
 from espnet2_distilmos.report.scales import differing, without_errors
 from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.scoring.score import score
-from espnet2_distilmos.utils.datadir import (
-    DataDir,
-    read_floats,
-    set_name,
-    write_lines,
-)
+from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -34,6 +29,7 @@ from espnet2_distilmos.utils.files import (
     write_text,
 )
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.set_names import set_name
 from espnet2_distilmos.utils.stamp import fingerprint, is_whole, write_stamp
 from espnet2_distilmos.utils.terminal import counted
 

@@ -17,11 +17,10 @@ from typing import (
 import numpy as np
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.backend import Backend
+from espnet2_distilmos.inference.backend import load_backend
 from espnet2_distilmos.inference.files import Score, score_files
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, joined
 from espnet2_distilmos.packs.interval_record import bounds, half_width
-from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.extras import told_what_to_install
@@ -89,7 +88,9 @@ class DistilMOSInference:
             train_config, model_file = locate_model()
         self.model_file = str(model_file)
         with told_what_to_install():
-            self.backend = _load(train_config, model_file, device, corpus, num_threads)
+            self.backend = load_backend(
+                train_config, model_file, device, corpus, num_threads
+            )
         self.device = self.backend.device
         self.labels = self.backend.labels
         self.scales = tuple(self.backend.scales)
@@ -294,22 +295,3 @@ class DistilMOSInference:
     def _forward(self, clips: List[np.ndarray]) -> List[Score]:
         """Score a batch of windows."""
         return self.backend.score(clips)
-
-
-def _load(
-    train_config: Optional[PathLike],
-    model_file: PathLike,
-    device: str,
-    corpus: Optional[str],
-    num_threads: Optional[int],
-) -> Backend:
-    """Load a model; each kind imports what it needs, and nothing else."""
-    if is_onnx(model_file):
-        if train_config not in (None, model_file):
-            raise UserError(f"{train_config}: {model_file} is whole without it")
-        from espnet2_distilmos.inference.onnx_backend import OnnxBackend
-
-        return OnnxBackend(model_file, device, corpus, num_threads)
-    from espnet2_distilmos.inference.torch_backend import TorchBackend
-
-    return TorchBackend(train_config, model_file, device, corpus)

@@ -4,21 +4,24 @@ import dataclasses
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional
 
-import numpy as np
 import onnx
 import torch
 
 import espnet2_distilmos
-from espnet2_distilmos.inference.audio import AudioFile
 from espnet2_distilmos.inference.device import fewest_samples
-from espnet2_distilmos.inference.files import Score
-from espnet2_distilmos.inference.inputs import collect_clips
+from espnet2_distilmos.inference.export_check import (
+    TOLERANCE,
+    difference,
+    made_up_clips,
+    read_clips,
+    runner,
+    score_by_torch,
+)
 from espnet2_distilmos.inference.quantize import quantize, store_in_8_bits
-from espnet2_distilmos.inference.windows import WINDOW
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.one_clip import OneClipNetwork
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
@@ -36,12 +39,11 @@ from espnet2_distilmos.packs.onnx_record import (
     INT8,
     KEY,
     WEIGHTS8,
-    Difference,
     OnnxRecord,
     read_record,
 )
 from espnet2_distilmos.packs.onnx_scan import MOST_BYTES, SUFFIX, is_onnx
-from espnet2_distilmos.packs.onnx_session import FURTHER, INPUT, OUTPUTS, OnnxSession
+from espnet2_distilmos.packs.onnx_session import FURTHER, INPUT, OUTPUTS
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
@@ -56,14 +58,10 @@ FAMILIES = (
     *(WhisperAdapter, WavLMAdapter, HuBERTAdapter, Wav2Vec2Adapter),
     HuggingFaceAdapter,  # of transformers, with WavLM's
 )
-# What a float32 graph may differ from PyTorch, MOS units.
-TOLERANCE = 1e-4
 # Of a graph with floats, a smaller one.
 _SMALLER = {WEIGHTS8: store_in_8_bits, INT8: quantize}
 # The newest operators that ONNX Runtime of early 2023 knows, as all later do.
 _OPSET = 17
-# Seconds; with the shortest clip that the upstream takes, and a whole window.
-_CHECKED = (0.1, 1.0, 3.33, WINDOW)
 
 
 def export_model(
@@ -105,17 +103,17 @@ def export_model(
     _require_family(network.upstream)
     _require_size(network, model_file)
     skip_unused_layers(network)
-    made_up = _made_up(fewest_samples(network.upstream))
-    given = _read(clips, len(made_up[0]))
+    made_up = made_up_clips(fewest_samples(network.upstream))
+    given = read_clips(clips, len(made_up[0]))
     record = _record(model, config, train_config, model_file, network)
-    by_torch = [_score(network, clip) for clip in made_up]
+    by_torch = [score_by_torch(network, clip) for clip in made_up]
     traced = OneClipNetwork(network)
     with tempfile.TemporaryDirectory() as tmp:
         plain = Path(tmp) / "float32.onnx"
         _trace(traced, plain)
         n_scales = len(network.predictor.scales)
-        by_plain = _runner(plain, n_scales)
-        found = _difference(by_torch, map(by_plain, made_up), "made-up clips")
+        by_plain = runner(plain, n_scales)
+        found = difference(by_torch, map(by_plain, made_up), "made-up clips")
         if not max(found.mos, found.frame_mos) <= TOLERANCE:
             raise UserError(
                 f"{model}: nothing written, the graph does not score as PyTorch does "
@@ -128,9 +126,9 @@ def export_model(
             _SMALLER[precision](plain, file)
             what = "given clips" if given else "made-up clips"
             compared = given or made_up
-            run_small = _runner(file, n_scales, stored_weights=precision == WEIGHTS8)
+            run_small = runner(file, n_scales, stored_weights=precision == WEIGHTS8)
             pairs = map(by_plain, compared), map(run_small, compared)
-            found = _difference(*pairs, what)
+            found = difference(*pairs, what)
             measured[f"{precision}_from_float32"] = dataclasses.asdict(found)
         interval = {} if precision != FLOAT32 else record.interval
         if interval != record.interval:
@@ -205,57 +203,6 @@ def _record(
     )
 
 
-def _made_up(fewest: int) -> List[np.ndarray]:
-    """Return clips: noise whose level changes, a buzz with pauses, and silence."""
-    rng = np.random.default_rng(0)
-    clips = []
-    for n in (fewest, *(int(seconds * SAMPLE_RATE) for seconds in _CHECKED)):
-        level = 0.1 + 0.09 * np.sin(2 * np.pi * 3 * np.arange(n) / SAMPLE_RATE)
-        clips.append(level * rng.standard_normal(n))
-    t = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
-    pitch = 120 + 30 * np.sin(2 * np.pi * 0.7 * t)
-    buzz = np.cumsum(pitch) / SAMPLE_RATE % 1 - 0.5
-    clips.append(0.3 * buzz * (np.sin(2 * np.pi * 1.5 * t) > -0.3))
-    clips.append(np.zeros(SAMPLE_RATE))
-    return [clip.astype(np.float32) for clip in clips]
-
-
-def _read(paths: Sequence[PathLike], fewest: int) -> List[np.ndarray]:
-    """Return files at 16 kHz, each cut to a window.
-
-    Raises:
-        UserError: one that cannot be read, or has fewer than `fewest` samples.
-    """
-    clips = []
-    for name in (clip.path for clip in collect_clips(paths)):
-        blocks, n = [], 0
-        for block in AudioFile(name).blocks():
-            blocks.append(block)
-            if (n := n + len(block)) >= WINDOW * SAMPLE_RATE:
-                break
-        if n < fewest:
-            raise UserError(f"{name}: too short for one frame of the upstream")
-        clips.append(np.concatenate(blocks)[: int(WINDOW * SAMPLE_RATE)])
-    return clips
-
-
-def _runner(
-    path: Path, n_scales: int, stored_weights: bool = False
-) -> Callable[[np.ndarray], Score]:
-    session = OnnxSession(path, n_scales=n_scales, stored_weights=stored_weights)
-    return lambda clip: Score(*session.run(clip))
-
-
-@torch.inference_mode()
-def _score(network: MOSNetwork, clip: np.ndarray) -> Score:
-    prediction = network(torch.from_numpy(clip)[None], torch.tensor([len(clip)]))
-    score = Score(prediction.mos.item(), prediction.frame_mos[0].numpy())
-    if prediction.scores is None or prediction.frame_scores is None:
-        return score
-    frames = prediction.frame_scores[0].numpy().T
-    return score._replace(further=tuple(zip(prediction.scores[0].tolist(), frames)))
-
-
 def _trace(network: OneClipNetwork, path: Path) -> None:
     """Write the graph. By tracing: torch's newer export keeps lengths as they are."""
     example = torch.zeros(SAMPLE_RATE)
@@ -276,30 +223,3 @@ def _trace(network: OneClipNetwork, path: Path) -> None:
                 **{name: {0: "frames"} for name in outputs if "frame" in name},
             },
         )
-
-
-def _difference(
-    some: Iterable[Score], others: Iterable[Score], what: str
-) -> Difference:
-    """Compare scores of the same clips, clip by clip; of all scales, the worst."""
-    mos, frames = [], []
-    for one, other in zip(some, others):
-        pairs = list(zip(_of_scales(one), _of_scales(other), strict=True))
-        mos.append(max(abs(a - b) for (a, _), (b, _) in pairs))
-        frames.append(max(_farthest(a, b) for (_, a), (_, b) in pairs))
-    return Difference(
-        clips=len(mos),
-        what=what,
-        mos=float(max(mos)),
-        mean_mos=float(np.mean(mos)),
-        frame_mos=float(max(frames)),
-    )
-
-
-def _of_scales(score: Score) -> List[Tuple[float, np.ndarray]]:
-    return [(score.mos, score.frame_mos), *score.further]
-
-
-def _farthest(some: np.ndarray, others: np.ndarray) -> float:
-    same = some.shape == others.shape
-    return float(np.abs(some - others).max()) if same else np.inf

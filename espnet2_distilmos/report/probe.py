@@ -13,9 +13,10 @@ from typing import Any, Optional
 
 from espnet2_distilmos.report.rows import NAME, NOTE
 from espnet2_distilmos.report.sets import LabelledSets, differ
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_array, read_yaml, write_text
+from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 from espnet2_distilmos.utils.terminal import counted
 

@@ -10,8 +10,9 @@ import numpy as np
 from espnet2_distilmos.report.constant import CONSTANT
 from espnet2_distilmos.report.further_scales import SCORES, score_scales
 from espnet2_distilmos.report.sets import LabelledSets
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.datadir import write_lines
-from espnet2_distilmos.utils.files import PathLike, read_array, sha256_file
+from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.stamp import is_whole, write_stamp
 from espnet2_distilmos.utils.terminal import counted

@@ -5,10 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from espnet2_distilmos.utils.datadir import DataDir, named_sets, set_name
+from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, sha256_file
 from espnet2_distilmos.utils.labels import Labels
+from espnet2_distilmos.utils.set_names import named_sets, set_name
 from espnet2_distilmos.utils.stamp import audio_request
 
 

@@ -6,7 +6,8 @@ from typing import Iterator, List, Tuple
 import numpy as np
 
 from espnet2_distilmos.tokens.backends import BACKENDS
-from espnet2_distilmos.utils.files import PathLike, read_array
+from espnet2_distilmos.utils.arrays import read_array
+from espnet2_distilmos.utils.files import PathLike
 
 ROWS = 65536  # frames at a time
 

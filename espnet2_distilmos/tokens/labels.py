@@ -28,12 +28,9 @@ from espnet2_distilmos.tokens.states import (
 )
 from espnet2_distilmos.tokens.token_set import FRAMES, TokenSet, ark_of
 from espnet2_distilmos.utils.arks import write_ark
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import (
-    PathLike,
-    folder_lock,
-    read_array,
-)
+from espnet2_distilmos.utils.files import PathLike, folder_lock
 from espnet2_distilmos.utils.progress import progress
 
 # A frame is near a tie if it lies nearer than this to the middle between its two

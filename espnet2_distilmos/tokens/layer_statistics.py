@@ -34,8 +34,9 @@ from espnet2_distilmos.tokens.states import (
     load_frozen,
     read_batches,
 )
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
-from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock, read_array
+from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
 from espnet2_distilmos.utils.terminal import counted

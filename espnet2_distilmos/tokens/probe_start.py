@@ -17,12 +17,12 @@ from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.scoring.ridge import Ridge, fit_ridge
 from espnet2_distilmos.tokens.layout import statistics_file, statistics_request
 from espnet2_distilmos.tokens.probe import ensure_digest, keep_statistics
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.datadir import DataDir
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
     atomic_path,
-    read_array,
     read_yaml,
     require_folder,
     require_output,

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.tts.evaluate import (
+    Evaluator,
+    default_outdir,
+    evaluate,
+    utterances,
+)
+from espnet2_distilmos.tts.results import (
     MODEL_KEYS,
     PROVENANCE,
     VERSA_KEY,
-    Evaluator,
     Scores,
-    default_outdir,
-    evaluate,
     finish,
     read_stamp,
-    utterances,
 )
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, folder_lock

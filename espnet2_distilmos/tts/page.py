@@ -9,8 +9,9 @@ from typing import Dict, List, Optional
 from espnet2_distilmos.page.content import Page, PageClip
 from espnet2_distilmos.page.predictions import picture_of_file
 from espnet2_distilmos.page.write import write_page
-from espnet2_distilmos.tts.compare import Decoded
-from espnet2_distilmos.tts.evaluate import PROVENANCE, read_stamp, utterances
+from espnet2_distilmos.tts.decoded import Decoded
+from espnet2_distilmos.tts.evaluate import utterances
+from espnet2_distilmos.tts.results import PROVENANCE, read_stamp
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, require_output
 from espnet2_distilmos.utils.progress import progress

@@ -3,13 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Optional, Tuple
 
-from espnet2_distilmos.tts.compare import (
-    Choice,
-    choose,
-    find_decoded,
-    load_decoded,
-    table,
-)
+from espnet2_distilmos.tts.compare import Choice, choose, table
+from espnet2_distilmos.tts.decoded import find_decoded, load_decoded
 from espnet2_distilmos.tts.evaluate import Evaluator
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
@@ -26,7 +21,7 @@ def select(
     """Score decode folders that are not scored yet, and name the best.
 
     Args:
-        paths: see :func:`espnet2_distilmos.tts.compare.find_decoded`; `wav.scp` is
+        paths: see :func:`espnet2_distilmos.tts.decoded.find_decoded`; `wav.scp` is
             looked for.
         dset: only decoded sets of this name.
         n_bootstrap: resamples of the intervals.

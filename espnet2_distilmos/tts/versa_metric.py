@@ -22,7 +22,7 @@ except ImportError as e:
         f"VERSA is not installed ({e}): see https://github.com/wavlab-speech/versa"
     ) from e
 
-from espnet2_distilmos.tts.evaluate import VERSA_KEY
+from espnet2_distilmos.tts.results import VERSA_KEY
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.labels import Labels
 

@@ -17,7 +17,7 @@ import yaml
 from espnet2_distilmos.utils.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 PathLike = Union[str, Path]
 # What a disk without room, a used-up quota and a limit on file sizes say.
@@ -265,41 +265,6 @@ def sha256_file(path: PathLike) -> str:
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror})") from e
     return digest.hexdigest()
-
-
-def read_array(path: PathLike, ndim: int = 2, mapped: bool = False) -> "np.ndarray":
-    """Read a `.npy` of finite floats; nothing in it can run code.
-
-    Args:
-        path: the file.
-        ndim: dimensions that it must have.
-        mapped: leave it on the disk, to be read where it is used.
-
-    Raises:
-        UserError: no such file, cut off, or something else.
-    """
-    import numpy as np  # here, since commands that read none should start at once
-
-    try:
-        array = np.load(path, "r" if mapped else None, allow_pickle=False)
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read ({e.strerror or e})") from e
-    except Exception as e:  # a broken header makes numpy raise a dozen types
-        raise UserError(
-            f"{path}: not an array that this package wrote ({type(e).__name__}); "
-            "delete its folder and run its stage again"
-        ) from e
-    if (
-        not isinstance(array, np.ndarray)
-        or array.ndim != ndim
-        or array.dtype.kind != "f"
-        or not np.isfinite(array).all()
-    ):
-        raise UserError(
-            f"{path}: {ndim} dimensions of finite floats were expected; delete its "
-            "folder and run its stage again"
-        )
-    return array
 
 
 @contextlib.contextmanager

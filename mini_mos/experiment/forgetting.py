@@ -18,7 +18,8 @@ import torch
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
-from espnet2_distilmos.utils.files import PathLike, read_array
+from espnet2_distilmos.utils.arrays import read_array
+from espnet2_distilmos.utils.files import PathLike
 from mini_mos.experiment.results import PRETRAINED, read_results
 from mini_mos.pretrain.probe_clips import ProbeClip
 from mini_mos.pretrain.probes import folds_of, layer_frames, run_probes

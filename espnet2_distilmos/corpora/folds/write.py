@@ -16,7 +16,6 @@ from espnet2_distilmos.corpora.formatted import (
 from espnet2_distilmos.utils.datadir import (
     DATA_FILES,
     DataDir,
-    named_sets,
     read_words,
     require_same_ids,
 )
@@ -31,6 +30,7 @@ from espnet2_distilmos.utils.files import (
 )
 from espnet2_distilmos.utils.folds import KEPT_APART, NOTES, PARTS, RECORD, Folds
 from espnet2_distilmos.utils.labels import LABELS, Labels
+from espnet2_distilmos.utils.set_names import named_sets
 from espnet2_distilmos.utils.stamp import (
     FORMAT_STAMP,
     audio_request,

@@ -4,10 +4,8 @@ from typing import Any, Iterable
 
 import torch
 
-from espnet2_distilmos.model.upstream.transformer import (
-    Pretraining,
-    TransformerAdapter,
-)
+from espnet2_distilmos.model.upstream.family import Pretraining
+from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.model.weights import name_some
 from espnet2_distilmos.utils.errors import UserError
 

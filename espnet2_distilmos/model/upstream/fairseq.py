@@ -5,9 +5,9 @@ from typing import Any, Mapping
 import torch
 import torch.nn.functional as F
 
+from espnet2_distilmos.model.upstream.family import Pretraining
 from espnet2_distilmos.model.upstream.transformer import (
     WAVEFORM_EPS,
-    Pretraining,
     TransformerAdapter,
 )
 

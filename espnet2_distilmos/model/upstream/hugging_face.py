@@ -9,10 +9,8 @@ from unittest import mock
 import torch
 
 from espnet2_distilmos.model.upstream.downloads import not_here
-from espnet2_distilmos.model.upstream.transformer import (
-    Pretraining,
-    TransformerAdapter,
-)
+from espnet2_distilmos.model.upstream.family import Pretraining
+from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.model.weights import name_some
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError

@@ -6,12 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet2_distilmos.model.upstream.family import Pretraining
 from espnet2_distilmos.model.upstream.hf_whisper.expert import convolve
 from espnet2_distilmos.model.upstream.one_clip_log_mel import OneClipLogMel
-from espnet2_distilmos.model.upstream.transformer import (
-    Pretraining,
-    TransformerAdapter,
-)
+from espnet2_distilmos.model.upstream.transformer import TransformerAdapter
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 

@@ -358,13 +358,13 @@ def test_a_graph_that_scores_otherwise_is_not_written(
 ):
     from espnet2_distilmos.inference import export
 
-    kept = export._score
+    kept = export.score_by_torch
 
     def other(network, clip):
         score = kept(network, clip)
         return score._replace(mos=score.mos + 2e-4)
 
-    monkeypatch.setattr(export, "_score", other)
+    monkeypatch.setattr(export, "score_by_torch", other)
     with pytest.raises(UserError, match="nothing written, the graph does not score"):
         export_model(str(tiny_model), tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()

@@ -198,14 +198,14 @@ def test_an_export_that_is_wrong_on_a_further_scale_is_refused(
 ):
     from espnet2_distilmos.inference import export
 
-    kept = export._score
+    kept = export.score_by_torch
 
     def other(network, clip):
         score = kept(network, clip)
         (value, frames), *more = score.further
         return score._replace(further=((value + 1e-2, frames), *more))
 
-    monkeypatch.setattr(export, "_score", other)
+    monkeypatch.setattr(export, "score_by_torch", other)
     with pytest.raises(UserError, match="nothing written, the graph does not score"):
         export_model(str(model), tmp_path / "model.onnx")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from espnet2_distilmos.bin.main import cli
-from espnet2_distilmos.tts.compare import choose, find_decoded, load_decoded, table
+from espnet2_distilmos.tts.compare import choose, table
+from espnet2_distilmos.tts.decoded import find_decoded, load_decoded
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml, write_yaml
 
