@@ -34,13 +34,12 @@ from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.interval_record import read_interval
 from espnet2_distilmos.packs.load import load_network, read_config, skip_unused_layers
 from espnet2_distilmos.packs.locate import locate_model
+from espnet2_distilmos.packs.onnx_file import write_record
 from espnet2_distilmos.packs.onnx_record import (
     FLOAT32,
     INT8,
-    KEY,
     WEIGHTS8,
     OnnxRecord,
-    read_record,
 )
 from espnet2_distilmos.packs.onnx_scan import MOST_BYTES, SUFFIX, is_onnx
 from espnet2_distilmos.packs.onnx_session import FURTHER, INPUT, OUTPUTS
@@ -48,7 +47,6 @@ from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
-    atomic_path,
     read_yaml,
     require_output,
     sha256_file,
@@ -139,13 +137,7 @@ def export_model(
         record = dataclasses.replace(
             record, precision=precision, measured=measured, interval=interval
         )
-        graph = onnx.load(file)
-        onnx.helper.set_model_props(graph, {KEY: record.to_text()})
-        with atomic_path(output) as target:
-            target.write_bytes(graph.SerializeToString())
-            # It has to pass what every file has to that is scored with.
-            read_record(target)
-    return record
+        return write_record(file, record, output)
 
 
 def _require_family(upstream: UpstreamAdapter) -> None:

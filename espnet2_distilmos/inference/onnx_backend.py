@@ -5,6 +5,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from espnet2_distilmos.inference.files import Score
+from espnet2_distilmos.packs.onnx_file import require_undamaged
 from espnet2_distilmos.packs.onnx_record import WEIGHTS8, read_record
 from espnet2_distilmos.packs.onnx_session import OnnxSession
 from espnet2_distilmos.utils.errors import UserError
@@ -43,6 +44,7 @@ class OnnxBackend:
                 "GPU use the model that it was exported from"
             )
         record = read_record(path)
+        require_undamaged(path, record)
         self.labels = Labels.from_list(record.labels, path)
         self.calibration = record.calibration or None
         self.scales: Sequence[str] = record.scales

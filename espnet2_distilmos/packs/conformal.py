@@ -15,7 +15,8 @@ from espnet2_distilmos.packs.interval_record import (
     widths_of,
 )
 from espnet2_distilmos.packs.locate import is_default, locate_model
-from espnet2_distilmos.packs.onnx_record import read_record, write_record
+from espnet2_distilmos.packs.onnx_file import write_record
+from espnet2_distilmos.packs.onnx_record import read_record
 from espnet2_distilmos.packs.onnx_scan import SUFFIX, is_onnx
 from espnet2_distilmos.report.scales import differing
 from espnet2_distilmos.scoring.conformal import Covered, covered, half_widths

@@ -3,15 +3,13 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.packs.interval_record import IntervalRecord, intervals_told
 from espnet2_distilmos.packs.onnx_scan import scan_onnx
-from espnet2_distilmos.packs.protobuf import Reader, head
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, atomic_path
+from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import NOT_RECORDED, Labels
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
 from espnet2_distilmos.utils.values import scales_shown, to_scale_names
@@ -78,6 +76,8 @@ class OnnxRecord:
         origin: where the model is from, likewise.
         measured: key of MEASURED -> :class:`Difference`, as a mapping.
         made_with: package -> version.
+        graph_crc32: CRC-32 of all of the file but this record (`packs/onnx_file.py`);
+            None = not recorded, as of files before it was.
     """
 
     precision: str
@@ -96,6 +96,7 @@ class OnnxRecord:
     origin: str = ""
     measured: Dict[str, Any] = field(default_factory=dict)
     made_with: Dict[str, str] = field(default_factory=dict)
+    graph_crc32: Optional[int] = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -154,6 +155,8 @@ class OnnxRecord:
         content = asdict(self)
         if not self.scales:  # as versions wrote it that knew of none
             del content["scales"]
+        if self.graph_crc32 is None:
+            del content["graph_crc32"]
         return json.dumps(content, ensure_ascii=False, sort_keys=True)
 
     def offset(self, corpus: Optional[str]) -> float:
@@ -202,28 +205,6 @@ def read_record(path: PathLike) -> OnnxRecord:
     except UserError as e:
         raise UserError(f"{path}: its record: {e}") from e
     return record
-
-
-def write_record(source: PathLike, record: OnnxRecord, target: PathLike) -> None:
-    """Write a copy of an exported model with another record.
-
-    Args:
-        source: the file, which has been looked over (:func:`read_record`).
-        record: what the copy says of itself.
-        target: file to write.
-    """
-    data = Path(source).read_bytes()
-    reader, parts, begin = Reader(data), [], 0
-    for number, _, a, b in reader.fields(0, len(data)):
-        if number != 14 or dict(reader.texts(a, b, (1, 2))).get(1) != KEY:
-            parts.append(data[begin:b])
-        begin = b
-    texts = [text.encode() for text in (KEY, record.to_text())]
-    entry = b"".join(head(i, len(x)) + x for i, x in enumerate(texts, 1))
-    parts += [head(14, len(entry)), entry]
-    with atomic_path(target) as tmp:
-        tmp.write_bytes(b"".join(parts))
-        read_record(tmp)
 
 
 def describe_onnx(path: PathLike) -> Dict[str, str]:
