@@ -5,12 +5,12 @@ one page: about 900 bytes a clip with all else.
 """
 
 import base64
-from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from espnet2_distilmos.utils.audio import average, open_audio
+from espnet2_distilmos.utils.audio import Checks, average, open_audio
 from espnet2_distilmos.utils.files import PathLike
 
 # Values a clip, at most; a laptop's screen is a few times as wide.
@@ -26,10 +26,12 @@ class Wave:
     Attributes:
         peaks: (C,) largest absolute sample of each C-th part of the clip.
         seconds: length of the clip.
+        warnings: what is odd about it, as the scorer says it; above all silence.
     """
 
     peaks: np.ndarray
     seconds: float
+    warnings: List[str] = field(default_factory=list)
 
     def as_data(self) -> Dict[str, Any]:
         """Return plain types: the peak, and `peaks` as parts of it."""
@@ -46,16 +48,19 @@ def wave_of(path: PathLike) -> Wave:
     found, kept = [], np.zeros(0, np.float32)
     with open_audio(path) as f:
         step = max(int(_STEP * f.rate), 1)
+        checks = Checks(rate=f.rate)
         for block in f.blocks(10 * f.rate):
-            mono = np.abs(np.nan_to_num(average(block), posinf=0.0, neginf=0.0))
-            kept = np.concatenate([kept, mono])
+            mono = average(checks.look(block))
+            checks.look_at_average(mono)
+            kept = np.concatenate([kept, np.abs(mono)])
             whole = len(kept) // step * step
             found.append(kept[:whole].reshape(-1, step).max(axis=1))
             kept = kept[whole:]
         if len(kept):
             found.append(kept.max(keepdims=True))
         peaks = np.concatenate(found) if found else kept
-        return Wave(_thin(peaks, np.maximum), f.n_read / f.rate)
+        checks.notes = f.notes
+        return Wave(_thin(peaks, np.maximum), f.n_read / f.rate, checks.warnings())
 
 
 def frames_as_data(frame_mos: np.ndarray, frame_shift: float) -> Dict[str, Any]:

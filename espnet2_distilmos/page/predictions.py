@@ -117,15 +117,15 @@ def picture_of_file(
         frame_mos: (T,) frame scores, or None.
 
     Returns:
-        The picture, the length in seconds (None: the file cannot be read), and why it
-        cannot be read, as warnings.
+        The picture, the length in seconds (None: the file cannot be read), and what is
+        odd about it, or why it cannot be read, as warnings.
     """
     try:
         wave = wave_of(path)
     except UserError as e:  # the scores are there, whatever became of the audio
         return {}, None, [str(e)]
     shift = 0.0 if frame_mos is None else wave.seconds / max(len(frame_mos), 1)
-    return picture_of(wave, frame_mos, shift), wave.seconds, []
+    return picture_of(wave, frame_mos, shift), wave.seconds, wave.warnings
 
 
 def _frame_scores(place: str, utt: str) -> np.ndarray:

@@ -20,6 +20,8 @@ _NUMBERS = ("n", "mean", "std")
 def table(folders: Sequence[Decoded], form: str = "text") -> str:
     """Return one row a decode folder, in the given order: mean and its 95 % interval.
 
+    Silent clips, whose scores mean nothing, are left out.
+
     Under it: which model's scores these are, and what that predicts.
 
     Args:
@@ -55,6 +57,9 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
         if folder.failed:
             text += f"{one_line(folder.label)}: without a score: "
             text += f"{counted(folder.failed, 'utterance')}\n"
+        if folder.silent:
+            text += f"{one_line(folder.label)}: silent, left out of the mean: "
+            text += f"{counted(len(folder.silent), 'utterance')}\n"
     judge = folders[0]
     return (
         f"{text}\nScores of: {one_line(judge.judge_name)}; "
@@ -63,12 +68,14 @@ def table(folders: Sequence[Decoded], form: str = "text") -> str:
 
 
 def _cells(folder: Decoded) -> Dict[str, str]:
-    values = list(folder.mos.values())
-    interval, deviation = "-", "-"
+    values = list(folder.heard.values())
+    mean, interval, deviation = "-", "-", "-"
+    if values:
+        mean = f"{np.mean(values):.3f}"
     if len(values) > 1:
         std, low, high = student_interval(values)
         interval, deviation = f"[{low:.3f}, {high:.3f}]", f"{std:.3f}"
-    cells = (*map(one_line, folder.labels), str(len(values)), f"{np.mean(values):.3f}")
+    cells = (*map(one_line, folder.labels), str(len(values)), mean)
     return dict(zip(COLUMNS, (*cells, interval, deviation)))
 
 
@@ -135,6 +142,8 @@ def choose(
 ) -> Choice:
     """Name the best of several checkpoints that decoded the same utterances.
 
+    What is silent in one of them is left out of all.
+
     The difference to each other one is taken utterance by utterance. The best of many
     is partly the luckiest, so p-values are adjusted for all comparisons (Holm).
 
@@ -148,15 +157,16 @@ def choose(
     for label in labels:
         if labels.count(label) > 1:
             raise UserError(f"two decode folders are called {label}; rename one")
+    heard = {folder.label: folder.heard for folder in folders}
     shared = [
-        utt for utt in folders[0].mos if all(utt in other.mos for other in folders)
+        utt for utt in folders[0].mos if all(utt in mos for mos in heard.values())
     ]
     if len(shared) < 2:
         raise UserError(
             f"{labels[0]} and the others share {counted(len(shared), 'utterance ID')}; "
             "checkpoints are compared on the same utterances"
         )
-    scores = {f.label: [f.mos[utt] for utt in shared] for f in folders}
+    scores = {label: [mos[u] for u in shared] for label, mos in heard.items()}
     means = {label: float(np.mean(values)) for label, values in scores.items()}
     # Stable: of equal ones, the first that was given.
     order = sorted(folders, key=lambda folder: -means[folder.label])
@@ -170,7 +180,7 @@ def choose(
         versus.append({**row, "p": p})
     for row, p_holm in zip(versus, holm([row["p"] for row in versus])):
         row["p_holm"] = p_holm
-    left_out = {f.label: len(f.mos) - len(shared) for f in folders}
+    left_out = {label: len(mos) - len(shared) for label, mos in heard.items()}
     return Choice(
         order, means, versus, len(shared), {k: n for k, n in left_out.items() if n}
     )

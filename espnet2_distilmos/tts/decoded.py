@@ -1,8 +1,8 @@
 """Decode folders that have been scored: found, and read."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -71,6 +71,7 @@ class Decoded:
         judge_name: how it was called.
         judge_labels: what it was trained to predict.
         failed: clips that have no score.
+        silent: ID -> in what way it is silent; of scores of before, not known.
         files: what it was read from, and what lies beside the scores.
     """
 
@@ -81,6 +82,7 @@ class Decoded:
     failed: int = 0
     judge_labels: Labels = Labels()
     files: Tuple[Path, ...] = ()
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: PathLike) -> "Decoded":
@@ -103,8 +105,14 @@ class Decoded:
             judge_name=made["model"],
             failed=len(made["failed"]),
             judge_labels=made["labels"],
+            silent={utt: str(why) for utt, why in made["silent"].items()},
             files=files,
         )
+
+    @property
+    def heard(self) -> Dict[str, float]:
+        """Scores of the clips that are not silent: those that means are of."""
+        return {utt: mos for utt, mos in self.mos.items() if utt not in self.silent}
 
     @property
     def labels(self) -> Tuple[str, str, str]:

@@ -168,7 +168,7 @@ class Evaluator:
 
     def score(self, files: Mapping[str, str]) -> Scores:
         """Score audio files by ID; odd clips and bad ones are logged."""
-        scores, n_silent = Scores(), 0
+        scores = Scores()
         results = self.engine().score_files(files.values(), self.num_workers)
         for utt, result in zip(files, results):
             if result["mos"] is None:
@@ -179,11 +179,12 @@ class Evaluator:
             logging.debug(f"{utt} {result['mos']:.4f}")
             for text in result["warnings"]:
                 logging.warning(f"{utt}: {text}")
-            n_silent += is_silent(result["warnings"])
-        if n_silent:
+            if is_silent(result["warnings"]):
+                scores.silent[utt] = "; ".join(result["warnings"])
+        if scores.silent:
             logging.warning(
-                f"{n_silent} silent, whose scores mean nothing: all the same in the "
-                "average, which is of all utterances"
+                f"{len(scores.silent)} silent, whose scores mean nothing: all the same "
+                "in the average, which is of all utterances"
             )
         return scores
 
@@ -193,21 +194,25 @@ class Evaluator:
             # Late: torch takes seconds, and there may be nothing to do.
             from espnet2_distilmos.inference.engine import DistilMOSInference
 
-            if self.device.startswith("cuda") and not _has_gpu(self.model[1]):
-                logging.warning(f"{self.device}: no usable GPU here, using the CPU")
-                self.device = "cpu"
+            self.device = _device_for(self.device, self.model[1])
             self._engine = DistilMOSInference(
                 *self.model, device=self.device, **self.batch
             )
         return self._engine
 
 
-def _has_gpu(model_file: Path) -> bool:
-    if is_onnx(model_file):  # which runs on the CPU
-        return False
+def _device_for(name: str, model_file: Path) -> str:
+    """Return the device of this name, or the CPU where there is no GPU."""
+    if not name.startswith("cuda"):
+        return name
+    if is_onnx(model_file):  # which runs on the CPU; `cuda:0` is but the default
+        return "cpu"
     import torch
 
-    return torch.cuda.is_available()
+    if torch.cuda.is_available():
+        return name
+    logging.warning(f"{name}: no usable GPU here, using the CPU")
+    return "cpu"
 
 
 def evaluate(

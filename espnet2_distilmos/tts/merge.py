@@ -66,7 +66,7 @@ class FolderJobs:
             UserError: clips without a score, when all others are scored.
         """
         if job > self.nj:
-            logging.info(f"job {job}: there are {self.nj} clips, nothing to do")
+            logging.info(f"job {job}: nothing to do, of {counted(self.nj, 'clip')}")
             return
         part = self._part(job)
         files = dict(list(self.files.items())[job - 1 :: self.nj])
@@ -115,12 +115,14 @@ def merge(
     found: Dict[str, Optional[float]] = {}
     models: Dict[Path, Dict[str, str]] = {}
     failures: Dict[str, str] = {}
+    silent: Dict[str, str] = {}
     for part in map(Path, parts):
         rows = _read_rows(part)
         stamp = read_stamp(part.parent / PROVENANCE)
         models[part] = {key: stamp["request"][key] for key in MODEL_KEYS}
         name, labels = stamp["model"], stamp["labels"]
         failures.update(stamp["failed"])
+        silent.update(stamp["silent"])
         known = {row["key"]: files.get(row["key"], "") for row in rows}
         if fingerprint(known) != stamp["request"]["audio"]:
             raise UserError(
@@ -141,7 +143,7 @@ def merge(
             f"{counted(len(wrong), 'utterance', 'does')} not match, e.g. {wrong[0]}: "
             f"{which}"
         )
-    scores = Scores()
+    scores = Scores(silent={utt: silent[utt] for utt in files if utt in silent})
     for utt in files:
         score = found[utt]
         if score is None:

@@ -12,6 +12,7 @@ from espnet2_distilmos.page.write import write_page
 from espnet2_distilmos.tts.decoded import Decoded
 from espnet2_distilmos.tts.evaluate import utterances
 from espnet2_distilmos.tts.results import PROVENANCE, read_stamp
+from espnet2_distilmos.utils.audio import is_silent
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, require_output
 from espnet2_distilmos.utils.progress import progress
@@ -44,6 +45,8 @@ def write_decoded_page(
                 picture, seconds, warnings = picture_of_file(files[utt])
             else:
                 picture, seconds, warnings = {}, None, ["its audio file is not known"]
+            if utt in folder.silent and not is_silent(warnings):
+                warnings = [folder.silent[utt], *warnings]
             clips.append(
                 PageClip(
                     name=utt,

@@ -31,10 +31,12 @@ class Scores:
     Attributes:
         mos: ID -> score (MOS units, not clipped).
         failed: ID -> why there is no score.
+        silent: ID -> in what way it is silent: its score means nothing.
     """
 
     mos: Dict[str, float] = field(default_factory=dict)
     failed: Dict[str, str] = field(default_factory=dict)
+    silent: Dict[str, str] = field(default_factory=dict)
 
     @property
     def average(self) -> str:
@@ -87,6 +89,7 @@ def finish(
         model=model,
         labels=labels.as_list() or None,
         failed=scores.failed,
+        **({"silent": scores.silent} if scores.silent else {}),
     )
     if scores.mos:
         logging.info(
@@ -106,7 +109,8 @@ def read_stamp(path: PathLike) -> Dict[str, Any]:
 
     Returns:
         Its `request` (with MODEL_KEYS and `audio`), `model`, `labels` (what the model
-        predicts, made :class:`Labels`) and `failed` (ID -> why).
+        predicts, made :class:`Labels`), `failed` (ID -> why) and `silent` (likewise;
+        earlier versions did not note it).
 
     Raises:
         UserError: unreadable, or not such a file.
@@ -118,6 +122,7 @@ def read_stamp(path: PathLike) -> Dict[str, Any]:
         or not {*MODEL_KEYS, "audio"} <= set(request)
         or not isinstance(stamp.get("model"), str)
         or not isinstance(stamp.get("failed"), dict)
+        or not isinstance(stamp.setdefault("silent", {}), dict)
     ):
         raise UserError(
             f"{path}: not what distilmos evaluate writes (request, model, failed); "

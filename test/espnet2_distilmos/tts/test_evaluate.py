@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from espnet2_distilmos.bin import evaluate_distilmos
+from espnet2_distilmos.tts.compare import table
+from espnet2_distilmos.tts.decoded import load_decoded
 from espnet2_distilmos.tts.merge import merge
+from espnet2_distilmos.tts.page import write_decoded_page
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.files import read_yaml
 
@@ -339,3 +343,29 @@ def test_no_result_replaces_what_is_read(decoded, tiny_model, tmp_path, capsys, 
     options = (*model_options(model), "--jsonl", jsonl, *job)
     assert evaluate(decoded / "wav.scp", *options) == 1
     assert f"{jsonl}: two outputs would be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("job", [False, True])
+def test_silent_clips_are_told_and_in_no_mean_of_the_table(
+    decoded, tmp_path, caplog, job
+):
+    """With the model in the package, which asks for no GPU."""
+    soundfile.write(decoded / "gen_0.wav", np.zeros(8000), 16000)
+    call = [decoded / "wav.scp", *(("--nj", 2, "--job") if job else ())]
+    for part in (1, 2) if job else ((),):
+        assert evaluate(*call, *([part] if job else [])) == 0
+    if job:
+        assert evaluate(decoded / "wav.scp", "--nj", 2, "--combine") == 0
+    assert "GPU" not in caplog.text
+    assert "#utterances: 4\n" in (decoded / "pmos_avg_result.txt").read_text()
+    silent = read_yaml(decoded / "pmos_provenance.yaml")["silent"]
+    assert list(silent) == ["LJ-3"] and silent["LJ-3"].startswith("silence")
+    (folder,) = load_decoded([decoded])
+    assert sorted(folder.heard) == ["LJ-0", "LJ-1", "LJ-2"] and len(folder.mos) == 4
+    shown = table([folder])
+    assert "silent, left out of the mean: 1 utterance\n" in shown
+    assert f"{np.mean(list(folder.heard.values())):.3f}" in shown
+    (decoded / "gen_0.wav").unlink()  # the page knows it even so
+    write_decoded_page(tmp_path / "report.html", [folder])
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('"silent": true') + page.count('"silent":true') == 1
