@@ -2,6 +2,7 @@
 """Score the clips of sets or of a wav.scp with a trained model, as ESPnet does."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Dict, Optional
@@ -145,6 +146,7 @@ def _load_model(args: argparse.Namespace):
 
 def _score_sets(args: argparse.Namespace) -> None:
     from espnet2_distilmos.inference.predictions import Predictions
+    from espnet2_distilmos.utils.files import folder_lock
     from espnet2_distilmos.utils.set_names import named_sets
 
     model = _digests(args.model_file, args.train_config)
@@ -161,7 +163,10 @@ def _score_sets(args: argparse.Namespace) -> None:
         lambda: _load_model(args),
         args.shard_seconds,
     )
-    run_jobs(predictions, args)
+    with contextlib.ExitStack() as stack:
+        if not (args.job or args.combine):  # jobs share the folder, whole runs do not
+            stack.enter_context(folder_lock(args.output_dir))
+        run_jobs(predictions, args)
 
 
 def _score_list(args: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """Stage 6, first half: predictions of whole sets, shared out over jobs."""
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List
@@ -125,7 +124,7 @@ class _Set(ShardedSet):
         return outputs_of(self.folder, stamp)
 
     def combine(self) -> None:
-        """Write the set's files, then their stamp; the shards go."""
+        """Write the set's files, then their stamp."""
         require_whole(self.shards)
         scores: Dict[str, float] = {}
         further: Dict[str, Dict[str, float]] = {}
@@ -145,7 +144,6 @@ class _Set(ShardedSet):
             (self.folder / SCORES).unlink(missing_ok=True)
         write_lines(self.folder / "utt2mos", scores)
         write_stamp(self.stamp, self.request, **({SCALES: True} if further else {}))
-        shutil.rmtree(self.folder / "shards")
         logging.info(f"{self.folder}: {counted(len(scores), 'clip')} scored")
 
 

@@ -4,7 +4,6 @@ They are what a linear probe reads (:mod:`espnet2_distilmos.report.probe`).
 """
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
@@ -200,7 +199,7 @@ class _Set(ShardedSet):
         return [statistics_file(self.folder)]
 
     def combine(self) -> None:
-        """Write the array, then its stamp; the shards go."""
+        """Write the array, then its stamp."""
         require_whole(self.shards)
         stamp = self.shards[0].read_stamp()
         place = {utt: i for i, utt in enumerate(self.wavs)}
@@ -221,7 +220,6 @@ class _Set(ShardedSet):
             n_clips=len(self.wavs),
             size=size,
         )
-        shutil.rmtree(self.folder / "shards")
         logging.info(
             f"{self.folder}: {counted(len(self.wavs), 'clip')}, {size} figures each, "
             f"{4e-6 * len(self.wavs) * size:.0f} MB"

@@ -18,7 +18,7 @@ from espnet2_distilmos.scoring.ridge import Ridge, fit_ridge
 from espnet2_distilmos.tokens.layout import statistics_file, statistics_request
 from espnet2_distilmos.tokens.probe import ensure_digest, keep_statistics
 from espnet2_distilmos.utils.arrays import read_array
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -77,6 +77,7 @@ def write_probe_start(
     require_folder(Path(features_dir) / folder.name, folder)
     if not labels.is_file():
         raise UserError(f"{labels}: no such file; the probe is fitted to labels")
+    _require_several(labels, len(read_floats(labels)))
     ensure_digest(conf)
     systems = folder / "utt2sys"
     request = {
@@ -89,7 +90,8 @@ def write_probe_start(
         "seed": seed,
     }
     if scales:
-        labels_on(folder / "utt2scores", scales)  # before the upstream's pass
+        for scale, values in labels_on(folder / "utt2scores", scales).items():
+            _require_several(folder / "utt2scores", len(values), f" on {scale}")
         request["scores"] = sha256_file(folder / "utt2scores")
         request["scales"] = list(scales)
     stamp = output.with_suffix(".yaml")
@@ -128,6 +130,14 @@ def write_probe_start(
         f"{counted(len(mos), 'clip')}, strength {ridge.strength:g}"
         + (f", held-out error {min(ridge.errors):.3f}" if ridge.errors else "")
     )
+
+
+def _require_several(path: Path, n: int, where: str = "") -> None:
+    """Refuse, before the upstream's pass, what no regression can be fitted to."""
+    if n < 2:
+        raise UserError(
+            f"{path}: {counted(n, 'label')}{where}; the probe is fitted to several"
+        )
 
 
 def _fit_scales(

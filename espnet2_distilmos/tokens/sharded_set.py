@@ -49,7 +49,7 @@ class ShardedSet(ABC):
 
     @abstractmethod
     def combine(self) -> None:
-        """Join the shards, write the stamp and remove them.
+        """Join the shards and write the stamp.
 
         Raises:
             UserError: one is missing.
@@ -60,12 +60,11 @@ class ShardedSet(ABC):
         return matches(self.stamp, self.request, self.files)
 
     def combine_once(self) -> None:
-        """Combine, unless the set is whole; the caller holds a lock."""
-        if is_whole(self.stamp, self.request, self.files):
-            # Left where a run was killed after the stamp was written.
-            shutil.rmtree(self.folder / "shards", ignore_errors=True)
-        else:
+        """Combine, unless the set is whole; the shards go. The caller holds a lock."""
+        if not is_whole(self.stamp, self.request, self.files):
             self.combine()
+        # Also those that a run left that was killed after the stamp was written.
+        shutil.rmtree(self.folder / "shards", ignore_errors=True)
 
 
 AnySet = TypeVar("AnySet", bound=ShardedSet)

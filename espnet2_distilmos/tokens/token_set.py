@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import struct
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
@@ -81,7 +80,6 @@ class TokenSet(ShardedSet):
         write_stamp(
             self.stamp, self.request, n_frames=n_frames, n_clips_again_alone=n_alone
         )
-        shutil.rmtree(self.folder / "shards")
         logging.info(
             f"{self.folder}: {counted(len(places), 'clip')}, "
             f"{counted(n_frames, 'frame')} labelled; {counted(n_alone, 'clip')} again "

@@ -1,7 +1,9 @@
 """Options of a training, seen without torch and before the task parses them."""
 
 import argparse
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping, NoReturn, Sequence
+
+import yaml
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -110,6 +112,17 @@ def loss_conf_of(words: Sequence[str]) -> Dict[str, Any]:
     return options_of(words).loss_conf
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in a line of ours what is wrong with an option, instead of its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """See :class:`argparse.ArgumentParser`."""
+        what = message.replace(
+            "must be interpreted as dict: but got", "key=value was expected, not"
+        )
+        raise UserError(f"options of the training: {what.splitlines()[0]}")
+
+
 def options_of(words: Sequence[str]) -> argparse.Namespace:
     """Return what is asked here of a command line of `distilmos_train`.
 
@@ -117,11 +130,11 @@ def options_of(words: Sequence[str]) -> argparse.Namespace:
     one knows few others, and so needs neither torch nor the task.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or an option has no value that can be.
     """
     from espnet2.utils.nested_dict_action import NestedDictAction
 
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(add_help=False)
     parser.add_argument("--config")
     # Those of the task that begin as others do: argparse takes a beginning for a name.
     for name in ("--loss", "--predictor", "--init"):
@@ -130,8 +143,19 @@ def options_of(words: Sequence[str]) -> argparse.Namespace:
         parser.add_argument(name, action=NestedDictAction, default={})
     parser.add_argument("--upstream_config")
     parser.add_argument("--init_param", nargs="*", default=[])
-    path = parser.parse_known_args(list(words))[0].config
+    path = _parsed(parser, words).config
     config = {} if path is None else read_yaml(path)
     known = vars(parser.parse_args([]))
     parser.set_defaults(**{key: config[key] for key in known if key in config})
-    return parser.parse_known_args(list(words))[0]
+    return _parsed(parser, words)
+
+
+def _parsed(
+    parser: argparse.ArgumentParser, words: Sequence[str]
+) -> argparse.Namespace:
+    try:
+        return parser.parse_known_args(list(words))[0]
+    except yaml.YAMLError as e:  # of KEY=VALUE, the value
+        raise UserError(
+            f"options of the training: not valid YAML: {' '.join(str(e).split())}"
+        ) from e

@@ -281,6 +281,7 @@ def folder_lock(folder: PathLike) -> Iterator[None]:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             raise UserError(
-                f"{folder}: another process is writing here; wait for it or stop it"
+                f"{folder}: another process is writing here; wait until it has ended, "
+                "or end it, and run the same again"
             ) from e
         yield

@@ -28,8 +28,8 @@ def clone(tmp_path_factory):
 def helped(clone, script, *args):
     """Standard output of `script ARGS --help`, and option -> text."""
     done = subprocess.run(
-        ["bash", f"./{Path(script).name}", *args, "--help"],
-        cwd=(clone / script).parent,
+        ["bash", script, *args, "--help"],
+        cwd=clone,  # not the recipe: it finds its own files
         env={"PATH": "/usr/bin:/bin", "HOME": str(clone)},
         capture_output=True,
         text=True,
@@ -82,7 +82,7 @@ def test_what_was_given_before_stands_as_default(clone):
 def test_other_scripts_explain_every_option(clone, script):
     folder = (clone / script).parent
     if folder.name == "local":  # they are called from the recipe
-        runs = f"cd .. && exec bash local/{Path(script).name} "
+        runs = f"cd {folder.parent} && exec bash local/{Path(script).name} "
         (folder / "call.sh").write_text(f'{runs} "$@"\n')
         script = str(Path(script).parent / "call.sh")
     text, options = helped(clone, script)

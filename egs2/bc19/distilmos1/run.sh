@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 # 136 clips: the small batches and the short warm-up of a small corpus, whose checkpoint is
 # the mean of the five best epochs.

@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 # 64 clips to train on: the short schedule of a small corpus, half of whose score is the
 # linear probe's, and which takes the mean of the five best epochs.

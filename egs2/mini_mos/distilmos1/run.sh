@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 preset=
 case " $* " in

@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 exec ./distilmos.sh \
     --upstream conf/upstream/wavlm_base_plus.yaml \

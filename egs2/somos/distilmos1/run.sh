@@ -5,6 +5,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 subset=clean # published comparisons use clean
 local_data_opts=

@@ -11,6 +11,7 @@ from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import read_floats, write_lines
+from espnet2_distilmos.utils.files import folder_lock
 
 LENGTHS = {"test": [9000, 24000, 4000, 16000, 7000], "more/test": [5000, 12000]}
 
@@ -100,6 +101,16 @@ def test_what_is_whole_is_not_made_again(exp, tmp_path, monkeypatch):
     main(options(exp, tmp_path))
     assert loaded == [1]
     assert times == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("utt2mos")}
+
+
+def test_two_runs_in_one_folder(exp, tmp_path, capsys):
+    """The second is told so before it loads a model; jobs of one run are not."""
+    with folder_lock(tmp_path):
+        assert run(main, options(exp, tmp_path)) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {tmp_path}: another process is writing here")
+        main(options(exp, tmp_path, "--nj", "2", "--job", "1"))
+    assert list(tmp_path.rglob("shard.yaml"))
 
 
 def test_joining_needs_every_part(exp, tmp_path, capsys):

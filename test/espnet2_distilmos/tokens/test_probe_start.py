@@ -24,7 +24,7 @@ from espnet2_distilmos.tokens.probe_start import PREFIX, features_of, readout_st
 from espnet2_distilmos.train.options import options_of
 from espnet2_distilmos.utils.audio import read_16k
 from espnet2_distilmos.utils.command import run
-from espnet2_distilmos.utils.datadir import DataDir, read_floats
+from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
 from espnet2_distilmos.utils.files import read_yaml, sha256_file, write_yaml
 
 READOUT = {"hidden_size": 8, "readout": "statistics", "readout_weight": 1.0}
@@ -196,6 +196,13 @@ def test_errors_are_one_line(corpus, tmp_path, capsys):
         assert told in line
         assert not (tmp_path / "probe.pth").exists()
     words = command(corpus, tmp_path)
+    assert words[0] == "--data_dir"
+    few = tmp_path / "few"
+    write_lines(few / "utt2mos", {"a": 3.0})
+    words[1] = str(few)
+    assert run(fit_probe.main, words) == 1
+    told = f"error: {few}/utt2mos: 1 label; the probe is fitted to several\n"
+    assert capsys.readouterr().err.endswith(told)
     words[1] = str(tmp_path)
     assert run(fit_probe.main, words) == 1
     assert "utt2mos: no such file" in capsys.readouterr().err

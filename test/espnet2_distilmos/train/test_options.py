@@ -8,6 +8,7 @@ import pytest
 
 from espnet2_distilmos.bin.uses_tokens import main
 from espnet2_distilmos.train.options import TOKEN_WEIGHT, loss_conf_of, uses_tokens
+from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.errors import UserError
 
 CASES = [
@@ -82,3 +83,23 @@ def test_the_question_loads_nothing_heavy(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "false\n[]\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (
+            ["token_weight"],
+            "argument --loss_conf: key=value was expected, not ",
+        ),
+        (["token_weight={a"], "not valid YAML: while parsing"),
+        (["{a"], "not valid YAML: while parsing"),
+        ([], "argument --loss_conf: expected one argument"),
+    ],
+)
+def test_options_without_a_value_are_one_line(capsys, words, message):
+    """Not ESPnet's usage, which has a hundred."""
+    assert run(main, ["--", "--loss_conf", *words]) == 1
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert not out and line.startswith(f"error: options of the training: {message}")

@@ -3,6 +3,7 @@
 set -e
 set -u
 set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
 
 preset=auto   # wavlm: WavLM base+ on a GPU.  mini: a tiny upstream on the CPU.
               # auto: wavlm where there is a GPU, else mini.
