@@ -4,11 +4,7 @@ set -e
 set -u
 set -o pipefail
 . utils/process_group.sh # what runs ends with this script
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 SECONDS=0
 
 # General configuration
@@ -107,10 +103,6 @@ run_args="./run.sh$(printf ' %q' "${given[@]}")"
 . ./path.sh
 . ./cmd.sh
 
-fail() {
-    log "Error: $*" >&2
-    exit 1
-}
 # A command that is killed says nothing itself. (Jobs: utils/run_local.py; trainers:
 # utils/training.sh. SIGTERM and the like come from whoever stops the recipe.)
 tell_killed() {

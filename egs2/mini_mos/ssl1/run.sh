@@ -4,11 +4,7 @@ set -e
 set -u
 set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 SECONDS=0
 
 stage=1               # Processes starts from the specified stage.

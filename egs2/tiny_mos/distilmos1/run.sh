@@ -11,15 +11,7 @@ set -e
 set -u
 set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
-fail() {
-    log "Error: $*" >&2
-    exit 1
-}
+. utils/log.sh
 whole=true
 for word in "$@"; do
     case ${word} in

@@ -5,11 +5,7 @@ set -e
 set -u
 set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 
 stage=1       # Processes starts from the specified stage.
 stop_stage=3  # Processes is stopped at the specified stage.

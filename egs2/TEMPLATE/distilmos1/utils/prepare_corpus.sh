@@ -3,11 +3,7 @@
 #   corpus       its name, one of `distilmos prepare-corpus`; db.sh has it in capitals
 #   corpus_opts  options of that command
 # shellcheck disable=SC2154
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 
 . ./path.sh
 . ./db.sh

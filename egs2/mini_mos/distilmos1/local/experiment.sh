@@ -5,11 +5,7 @@ set -e
 set -u
 set -o pipefail
 . utils/process_group.sh # what runs ends with this script
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 SECONDS=0
 
 stage=1               # Processes starts from the specified stage.

@@ -4,11 +4,7 @@
 set -e
 set -u
 set -o pipefail
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 
 data_dir=data          # data dirs are made in it
 audio_dir=downloads/tiny_mos  # audio, packages, scores of the teacher

@@ -4,15 +4,7 @@
 set -e
 set -u
 set -o pipefail
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
-fail() {
-    log "Error: $*" >&2
-    exit 1
-}
+. utils/log.sh
 
 model_file=           # Checkpoint, with config.yaml beside it.
 licence=Apache-2.0    # Of the model.
