@@ -126,11 +126,10 @@ def corpus(tmp_path_factory, wavlm_conf, noise, make_set):
     Attributes: `raw`, `kmeans` and `stats` (folders with one subfolder a set),
     `frames`, `upstream` (YAML file), `conf` (its content) and `provenance`.
     """
+    from stages import dump_frames, train_kmeans, write_tokens
+
     from espnet2_distilmos.corpora.format_audio import format_audio
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
-    from espnet2_distilmos.tokens.frames import dump_frames
-    from espnet2_distilmos.tokens.kmeans import train_kmeans
-    from espnet2_distilmos.tokens.labels import write_tokens
     from espnet2_distilmos.train.stats import collect_stats
     from espnet2_distilmos.utils.files import write_yaml
 

@@ -11,7 +11,7 @@ from espnet2_distilmos.inference.outputs import (
     further_scores,
     outputs_of,
 )
-from espnet2_distilmos.tokens.sharded_set import ShardedSet, pending_of
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, combine_all, pending_of
 from espnet2_distilmos.tokens.shards import Shard, require_whole
 from espnet2_distilmos.utils.arks import join_arks, write_ark
 from espnet2_distilmos.utils.datadir import (
@@ -19,7 +19,7 @@ from espnet2_distilmos.utils.datadir import (
     read_scores,
     write_lines,
 )
-from espnet2_distilmos.utils.files import PathLike, folder_lock, require_folder
+from espnet2_distilmos.utils.files import PathLike, require_folder
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, write_stamp
 from espnet2_distilmos.utils.terminal import counted
@@ -94,9 +94,7 @@ class Predictions:
         Raises:
             UserError: a shard is missing.
         """
-        for dset in self.sets:
-            with folder_lock(dset.folder):
-                dset.combine_once()
+        combine_all(self.sets)
 
 
 class _Set(ShardedSet):

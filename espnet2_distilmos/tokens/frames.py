@@ -264,10 +264,3 @@ class FrameDump:
 
 def _raw(shard: Shard) -> Path:
     return shard.folder / "frames.f32"
-
-
-def dump_frames(*args: Any, **kwargs: Any) -> None:
-    """Run all of stage 2 in one process; arguments of :class:`FrameDump`."""
-    dump = FrameDump(*args, **kwargs)
-    dump.run()
-    dump.combine()

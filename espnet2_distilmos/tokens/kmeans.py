@@ -197,13 +197,6 @@ def _figures(values: List[float]) -> Union[float, List[float]]:
     return values if len(values) > 1 else values[0]
 
 
-def train_kmeans(*args: Any, **kwargs: Any) -> None:
-    """Run all of the clustering in one process; arguments of :class:`Clustering`."""
-    clustering = Clustering(*args, **kwargs)
-    clustering.run()
-    clustering.combine()
-
-
 def _versions(backend: str) -> Dict[str, str]:
     """Return what provenance.yaml says of the program that clustered."""
     if backend == "faiss":

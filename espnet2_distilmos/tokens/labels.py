@@ -1,7 +1,7 @@
 """Stage 3, second half: a token of every layer and codebook for every frame."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -224,10 +224,3 @@ def _centroids(
             f"{upstream.hidden_size}; run stages 2 and 3 again"
         )
     return torch.from_numpy(centroids)
-
-
-def write_tokens(*args: Any, **kwargs: Any) -> None:
-    """Run all of the labelling in one process; arguments of :class:`Labelling`."""
-    labelling = Labelling(*args, **kwargs)
-    labelling.run()
-    labelling.combine()

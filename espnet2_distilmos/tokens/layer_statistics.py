@@ -19,7 +19,7 @@ from espnet2_distilmos.tokens.layout import (
     statistics_file,
     statistics_request,
 )
-from espnet2_distilmos.tokens.sharded_set import ShardedSet, pending_of
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, combine_all, pending_of
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
@@ -35,7 +35,7 @@ from espnet2_distilmos.tokens.states import (
 )
 from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
-from espnet2_distilmos.utils.files import PathLike, atomic_path, folder_lock
+from espnet2_distilmos.utils.files import PathLike, atomic_path
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
 from espnet2_distilmos.utils.terminal import counted
@@ -175,9 +175,7 @@ class LayerStatistics:
         Raises:
             UserError: a shard is missing.
         """
-        for dset in self.sets:
-            with folder_lock(dset.folder):
-                dset.combine_once()
+        combine_all(self.sets)
 
 
 class _Set(ShardedSet):

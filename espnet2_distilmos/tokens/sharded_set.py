@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
 
 from espnet2_distilmos.tokens.shards import Shard, clip_shards, pending, read_clips
+from espnet2_distilmos.utils.files import folder_lock
 from espnet2_distilmos.utils.stamp import is_whole, matches
 
 
@@ -68,6 +69,17 @@ class ShardedSet(ABC):
 
 
 AnySet = TypeVar("AnySet", bound=ShardedSet)
+
+
+def combine_all(sets: Sequence[ShardedSet]) -> None:
+    """Join the shards of each set.
+
+    Raises:
+        UserError: a shard is missing, or another process is at it.
+    """
+    for dset in sets:
+        with folder_lock(dset.folder):
+            dset.combine_once()
 
 
 def pending_of(sets: Sequence[AnySet], job: int, nj: int) -> List[Tuple[AnySet, Shard]]:

@@ -21,16 +21,22 @@ import torch
 from common import make_set, measure, ratio, upstream_conf
 
 
+def _do(work) -> None:
+    work.run()
+    work.combine()
+
+
 def main(cmd=None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args(cmd)
     torch.set_num_threads(1)
+
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
-    from espnet2_distilmos.tokens.frames import dump_frames
-    from espnet2_distilmos.tokens.kmeans import train_kmeans
-    from espnet2_distilmos.tokens.labels import nearest_centroid, write_tokens
+    from espnet2_distilmos.tokens.frames import FrameDump
+    from espnet2_distilmos.tokens.kmeans import Clustering
+    from espnet2_distilmos.tokens.labels import Labelling, nearest_centroid
     from espnet2_distilmos.tokens.layout import layer_file
     from espnet2_distilmos.tokens.states import (
         batch_states,
@@ -46,9 +52,9 @@ def main(cmd=None) -> None:
         folder = Path(tmp)
         raw = make_set(folder / "set", 4, 2, 4)
         conf = UpstreamConfig.from_dict(upstream_conf(folder, size), "benchmark")
-        dump_frames(raw, conf, folder / "frames")
-        train_kmeans(folder / "frames", folder / "kmeans", n_clusters=200)
-        write_tokens([raw], conf, folder / "kmeans")
+        _do(FrameDump(raw, conf, folder / "frames"))
+        _do(Clustering(folder / "frames", folder / "kmeans", n_clusters=200))
+        _do(Labelling([raw], conf, folder / "kmeans"))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         stamp = read_yaml(folder / "frames/frames.yaml")
         layers, n_frames = stamp["layers"], stamp["n_frames"]

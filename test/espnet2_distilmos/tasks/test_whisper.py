@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny_upstreams as tiny
 import torch
+from stages import dump_frames, train_kmeans, write_tokens
 from train_options import options
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -17,9 +18,6 @@ from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.packs.describe import describe_model
 from espnet2_distilmos.packs.pack import pack_model
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
-from espnet2_distilmos.tokens.frames import dump_frames
-from espnet2_distilmos.tokens.kmeans import train_kmeans
-from espnet2_distilmos.tokens.labels import write_tokens
 from espnet2_distilmos.tokens.states import hidden_states
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError

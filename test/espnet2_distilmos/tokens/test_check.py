@@ -5,10 +5,10 @@ import shutil
 import kaldiio
 import numpy as np
 import pytest
+from stages import write_tokens
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.check import check_tokens, require_checked
-from espnet2_distilmos.tokens.labels import write_tokens
 from espnet2_distilmos.tokens.token_set import read_matrix
 from espnet2_distilmos.train.identity import content
 from espnet2_distilmos.train.stats import collect_stats

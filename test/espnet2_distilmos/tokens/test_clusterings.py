@@ -8,19 +8,15 @@ import kaldiio
 import numpy as np
 import pytest
 import torch
+from stages import dump_frames, train_kmeans, write_tokens
 from train_options import options
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 from espnet2_distilmos.tokens.codebooks import fit_codebooks
-from espnet2_distilmos.tokens.frames import FrameDump, dump_frames
-from espnet2_distilmos.tokens.kmeans import Clustering, train_kmeans
-from espnet2_distilmos.tokens.labels import (
-    Labelling,
-    layer_has_near_tie,
-    layer_tokens,
-    write_tokens,
-)
+from espnet2_distilmos.tokens.frames import FrameDump
+from espnet2_distilmos.tokens.kmeans import Clustering
+from espnet2_distilmos.tokens.labels import Labelling, layer_has_near_tie, layer_tokens
 from espnet2_distilmos.tokens.states import hidden_states
 from espnet2_distilmos.train.history import read_history, token_accuracies_of
 from espnet2_distilmos.utils.datadir import read_wav_scp

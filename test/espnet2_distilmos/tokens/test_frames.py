@@ -5,14 +5,10 @@ import os
 import numpy as np
 import pytest
 import torch
+from stages import dump_frames
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.tokens.frames import (
-    FrameDump,
-    choose_frames,
-    dump_frames,
-    request_of,
-)
+from espnet2_distilmos.tokens.frames import FrameDump, choose_frames, request_of
 from espnet2_distilmos.tokens.shards import cut
 from espnet2_distilmos.tokens.states import cut_batches, hidden_states
 from espnet2_distilmos.utils.datadir import read_lines, read_wav_scp

@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pytest
 import yaml
+from stages import train_kmeans
 
 from espnet2_distilmos.tokens.codebooks import fit_codebooks
-from espnet2_distilmos.tokens.kmeans import Clustering, train_kmeans
+from espnet2_distilmos.tokens.kmeans import Clustering
 from espnet2_distilmos.tokens.provenance import read_provenance, require_tokens_of
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml

@@ -6,15 +6,11 @@ import kaldiio
 import numpy as np
 import pytest
 import torch
+from stages import write_tokens
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens import labels
-from espnet2_distilmos.tokens.labels import (
-    Labelling,
-    has_near_tie,
-    nearest_centroid,
-    write_tokens,
-)
+from espnet2_distilmos.tokens.labels import Labelling, has_near_tie, nearest_centroid
 from espnet2_distilmos.tokens.states import batch_states, hidden_states
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
