@@ -8,6 +8,7 @@ from pathlib import Path
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.errors import UserError
+from mini_mos.bin.probe_options import add_probe_clip_options
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -44,16 +45,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="probes.{md,json,png}"
     )
-    parser.add_argument(
-        "--versions",
-        type=takes.positive_int,
-        default=3,
-        help="Degraded clips a recording",
-    )
-    parser.add_argument("--seed", type=takes.seed, default=0)
-    parser.add_argument(
-        "--nj", type=takes.positive_int, default=2, help="Processes that make the clips"
-    )
+    add_probe_clip_options(parser)
     parser.add_argument(
         "--num_threads",
         type=takes.positive_int,

@@ -5,10 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import alive, wait_for
 
 REPO = Path(__file__).parents[2]
 GROUP = REPO / "egs2/TEMPLATE/distilmos1/utils/process_group.sh"
@@ -26,22 +26,6 @@ sleep 600 & echo $! > child
 echo $$ > stage.tmp; mv stage.tmp stage
 wait
 """
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-def alive(pid):
-    """Whether a process runs (a zombie does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def write_script(path, text):

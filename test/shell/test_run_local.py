@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import alive, wait_for
 
 RUNNER = Path(__file__).parents[2] / "egs2/TEMPLATE/distilmos1/utils/run_local.py"
 linux_only = pytest.mark.skipif(
@@ -19,22 +19,6 @@ def run(*args, cwd):
     return subprocess.run(
         [RUNNER, *args], capture_output=True, text=True, timeout=60, cwd=cwd
     )
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-def alive(pid):
-    """Whether a process runs (a zombie does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def test_one_command(tmp_path):

@@ -142,15 +142,5 @@ def test_mistakes_are_one_line_and_exit_1(files, tmp_path):
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 
 
-def test_imports_are_light():
-    code = (
-        f"import sys, {MODULE}\n"
-        "heavy = {'torch', 'espnet', 'espnet2', 's3prl', 'matplotlib', 'sklearn'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
-
-
 def test_help():
     assert "--ref_utt2mos" in get_parser().format_help()

@@ -76,15 +76,5 @@ def test_mistakes_are_one_line_and_exit_1(exp, tmp_path):
     assert not output.exists()
 
 
-def test_imports_are_light():
-    code = (
-        f"import sys, {MODULE}\n"
-        "heavy = {'torch', 'espnet', 'espnet2', 's3prl', 'matplotlib', 'sklearn'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
-
-
 def test_help():
     assert "--label_kind" in get_parser().format_help()

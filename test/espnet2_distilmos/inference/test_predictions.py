@@ -3,12 +3,10 @@
 import kaldiio
 import numpy as np
 import pytest
-import torch
-import yaml
+from random_models import write_random_model
 
 from espnet2_distilmos.bin.distilmos_inference import main
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import read_floats, write_lines
 from espnet2_distilmos.utils.files import folder_lock
@@ -20,14 +18,7 @@ LENGTHS = {"test": [9000, 24000, 4000, 16000, 7000], "more/test": [5000, 12000]}
 def exp(tmp_path_factory, wavlm_conf, make_set, noise):
     """A model of random weights and two formatted sets."""
     folder = tmp_path_factory.mktemp("exp")
-    torch.manual_seed(0)
-    network = build_network(wavlm_conf(), "distilmos", {"hidden_size": 8})
-    torch.nn.init.normal_(network.predictor.decoder.output.weight)
-    states = {f"network.{k}": v for k, v in network.state_dict().items()}
-    torch.save(states, folder / "model.pth")
-    config = {"upstream_conf": wavlm_conf(), "predictor": "distilmos"}
-    config["predictor_conf"] = {"hidden_size": 8}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    write_random_model(folder, wavlm_conf())
     for name, lengths in LENGTHS.items():
         clips = {f"u{i}": noise(i + len(name), n) for i, n in enumerate(lengths)}
         mos = dict.fromkeys(clips, 3.0)

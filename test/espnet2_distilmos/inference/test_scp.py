@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import soxr
 import torch
-import yaml
+from random_models import write_random_model
 
 from espnet2_distilmos.bin.distilmos_inference import main
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 
@@ -20,14 +19,7 @@ LENGTHS = [9000, 24000, 4000, 16000]
 def exp(tmp_path_factory, wavlm_conf, make_set, noise):
     """A model of random weights and four clips at 24 kHz."""
     folder = tmp_path_factory.mktemp("exp")
-    torch.manual_seed(0)
-    network = build_network(wavlm_conf(), "distilmos", {"hidden_size": 8})
-    torch.nn.init.normal_(network.predictor.decoder.output.weight)
-    states = {f"network.{k}": v for k, v in network.state_dict().items()}
-    torch.save(states, folder / "model.pth")
-    config = {"upstream_conf": wavlm_conf(), "predictor": "distilmos"}
-    config["predictor_conf"] = {"hidden_size": 8}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    write_random_model(folder, wavlm_conf())
     clips = {f"u{i}": noise(i, n) for i, n in enumerate(LENGTHS)}
     make_set(folder / "test", clips, rate=24000)
     return folder

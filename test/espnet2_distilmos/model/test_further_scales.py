@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_predictors import PREDICTORS, maker_of, two_clips
 
 from espnet2_distilmos.model.decoder import DECODERS
 from espnet2_distilmos.model.further_scales import FurtherScales
@@ -11,36 +12,17 @@ from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 
 SCALES = ["SIG", "BAK"]
 NAN = float("nan")
-PREDICTORS = {
-    "mean": (DistilMOSPredictor, {"hidden_size": 8}),
-    "linear": (DistilMOSPredictor, {"hidden_size": 8, "decoder": "linear"}),
-    "attention": (DistilMOSPredictor, {"hidden_size": 8, "pooling": "attention"}),
-    "strides": (DistilMOSPredictor, {"hidden_size": 8, "strides": [2, 1, 1]}),
-    "readout": (DistilMOSPredictor, {"hidden_size": 8, "readout": "statistics"}),
-    "sslmos": (SSLMOSPredictor, {}),
-}
 
 
 @pytest.fixture(params=PREDICTORS)
 def make(request):
-    """Function: a predictor on three layers of 6 channels, from a seed."""
-    predictor_class, conf = PREDICTORS[request.param]
-
-    def make(**more):
-        torch.manual_seed(0)
-        return predictor_class([1, 2, 3], 6, 0, **conf, **more).eval()
-
-    return make
+    return maker_of(request.param)
 
 
 @pytest.fixture
 def batch():
-    """Hidden states of clips of 9 and 5 frames; loud padding."""
-    generator = torch.Generator().manual_seed(1)
-    layers = [torch.randn(2, 9, 6, generator=generator) for _ in range(3)]
-    for layer in layers:
-        layer[1, 5:] = 9.0
-    return {"states": layers, "lengths": torch.tensor([9, 5]), "pretrained": layers}
+    layers, lengths = two_clips()
+    return {"states": layers, "lengths": lengths, "pretrained": layers}
 
 
 def stir(predictor):

@@ -2,46 +2,28 @@
 
 import pytest
 import torch
+from small_predictors import maker_of, two_clips
 
 from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS, CorpusOffset
 from espnet2_distilmos.model.listeners import ListenerEmbedding
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import build_network
-from espnet2_distilmos.model.predictor import DistilMOSPredictor
 from espnet2_distilmos.model.ratings import pick_ratings
-from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.utils.errors import UserError
 
 CORPORA = ["ann", "bob", "cid"]
 LISTENERS = ["L1", "L2"]
-PREDICTORS = {
-    "mean": (DistilMOSPredictor, {"hidden_size": 8}),
-    "attention": (DistilMOSPredictor, {"hidden_size": 8, "pooling": "attention"}),
-    "sslmos": (SSLMOSPredictor, {}),
-}
 
 
-@pytest.fixture(params=PREDICTORS)
+@pytest.fixture(params=["mean", "attention", "sslmos"])
 def make(request):
-    """Function: a predictor on three layers of 6 channels, from a seed."""
-    predictor_class, conf = PREDICTORS[request.param]
-
-    def make(**more):
-        torch.manual_seed(0)
-        return predictor_class([1, 2, 3], 6, 0, **conf, **more).eval()
-
-    return make
+    return maker_of(request.param)
 
 
 @pytest.fixture
 def states():
-    """Hidden states of clips of 9 and 5 frames; loud padding."""
-    generator = torch.Generator().manual_seed(1)
-    layers = [torch.randn(2, 9, 6, generator=generator) for _ in range(3)]
-    for layer in layers:
-        layer[1, 5:] = 9.0
-    return layers, torch.tensor([9, 5])
+    return two_clips()
 
 
 def stir(predictor):
