@@ -10,6 +10,7 @@ from espnet2_distilmos.inference.outputs import (
     SCORES,
     further_scores,
     outputs_of,
+    write_further,
 )
 from espnet2_distilmos.tokens.sharded_set import ShardedSet, combine_all, pending_of
 from espnet2_distilmos.tokens.shards import Shard, require_whole
@@ -23,7 +24,6 @@ from espnet2_distilmos.utils.files import PathLike, require_folder
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import audio_request, write_stamp
 from espnet2_distilmos.utils.terminal import counted
-from espnet2_distilmos.utils.values import from_scores
 
 if TYPE_CHECKING:  # the engine needs torch, and joining does not
     from espnet2_distilmos.inference.engine import DistilMOSInference
@@ -80,13 +80,10 @@ class Predictions:
                 scores, frames, further = {}, {}, {}
                 for utt, result in scored(model, wavs):
                     scores[utt], frames[utt] = result["mos"], result["frame_mos"]
-                    further[utt] = from_scores(further_scores(result))
+                    further[utt] = further_scores(result)
                 write_lines(shard.folder / "utt2mos", scores)
-                if model.scales:
-                    write_lines(shard.folder / SCORES, further)
-                else:  # left by another model
-                    (shard.folder / SCORES).unlink(missing_ok=True)
-                stamp.update(offsets=write_ark(_ark_of(shard), frames))
+                write_further(shard.folder, further)
+                stamp.update(offsets=write_ark(_ark_of(shard), frames.items()))
 
     def combine(self) -> None:
         """Join the shards of each set.
@@ -135,11 +132,7 @@ class _Set(ShardedSet):
             [(_ark_of(shard), shard.read_stamp()["offsets"]) for shard in self.shards],
         )
         write_lines(self.folder / "frame_mos.scp", places)
-        if further:
-            texts = {utt: from_scores(of_clip) for utt, of_clip in further.items()}
-            write_lines(self.folder / SCORES, texts)
-        else:  # left by another model
-            (self.folder / SCORES).unlink(missing_ok=True)
+        write_further(self.folder, further)
         write_lines(self.folder / "utt2mos", scores)
         write_stamp(self.stamp, self.request, **({SCALES: True} if further else {}))
         logging.info(f"{self.folder}: {counted(len(scores), 'clip')} scored")

@@ -19,7 +19,6 @@ from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import counted, json_line, one_line
 from espnet2_distilmos.utils.values import FIRST_SCALE
 
-FORMATS = ("csv", "jsonl", "kaldi")
 _MOST_FOLDERS = 50
 
 Results = Sequence[Dict[str, Any]]

@@ -4,22 +4,21 @@ import logging
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-import kaldiio
+import numpy as np
 
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.inference.outputs import SCALES, SCORES, further_scores
+from espnet2_distilmos.inference.outputs import SCALES, further_scores, write_further
+from espnet2_distilmos.utils.arks import write_ark
 from espnet2_distilmos.utils.datadir import read_wav_scp, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
-    atomic_path,
     folder_lock,
     require_folder,
 )
 from espnet2_distilmos.utils.progress import progress
 from espnet2_distilmos.utils.stamp import write_stamp
 from espnet2_distilmos.utils.terminal import counted
-from espnet2_distilmos.utils.values import from_scores
 
 
 def _read_keys(path: PathLike) -> List[str]:
@@ -93,22 +92,19 @@ def score_scp(
         wavs = {key: wavs[key] for key in keys}
     ark = output_dir / "frame_mos.ark"
     scores: Dict[str, float] = {}
-    further: Dict[str, str] = {}
-    places: Dict[str, str] = {}
+    further: Dict[str, Dict[str, float]] = {}
+
+    def frames() -> Iterator[Tuple[str, np.ndarray]]:
+        results = scored(model, wavs)
+        for utt, result in progress(results, "scoring, clips", len(wavs)):
+            scores[utt], further[utt] = result["mos"], further_scores(result)
+            yield utt, result["frame_mos"]
+
     with folder_lock(output_dir):
-        with atomic_path(ark) as tmp:
-            with kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-                results = scored(model, wavs)
-                for utt, result in progress(results, "scoring, clips", len(wavs)):
-                    scores[utt] = result["mos"]
-                    further[utt] = from_scores(further_scores(result))
-                    places[utt] = f"{ark}:{writer.fark.tell() + len(utt.encode()) + 1}"
-                    writer(utt, result["frame_mos"])
+        offsets = write_ark(ark, frames())
+        places = {utt: f"{ark}:{offset}" for utt, offset in offsets.items()}
         write_lines(output_dir / "frame_mos.scp", places)
-        if model.scales:
-            write_lines(output_dir / SCORES, further)
-        else:  # left by another model
-            (output_dir / SCORES).unlink(missing_ok=True)
+        write_further(output_dir, further)
         write_lines(output_dir / "utt2mos", scores)
         more = {SCALES: True} if model.scales else {}
         write_stamp(output_dir / "inference.yaml", request, **more)

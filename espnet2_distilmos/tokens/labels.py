@@ -172,7 +172,7 @@ class Labelling:
                 stamp.update(
                     n_frames=sum(map(len, tokens.values())),
                     n_clips_again_alone=alone,
-                    offsets=write_ark(ark_of(shard), tokens),
+                    offsets=write_ark(ark_of(shard), tokens.items()),
                 )
 
     def _label(

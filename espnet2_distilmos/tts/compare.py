@@ -12,7 +12,6 @@ from espnet2_distilmos.tts.decoded import Decoded
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.terminal import counted, one_line
 
-FORMATS = ("text", "markdown")
 COLUMNS = ("model", "checkpoint", "set", "n", "mean", "95 % interval", "std")
 _NUMBERS = ("n", "mean", "std")
 

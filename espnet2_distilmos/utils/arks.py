@@ -11,16 +11,18 @@ import numpy as np
 from espnet2_distilmos.utils.files import PathLike, atomic_path
 
 
-def write_ark(path: PathLike, arrays: Mapping[str, np.ndarray]) -> Dict[str, int]:
+def write_ark(
+    path: PathLike, arrays: Iterable[Tuple[str, np.ndarray]]
+) -> Dict[str, int]:
     """Write an ark atomically; return where in it each array begins.
 
     Args:
         path: of the ark.
-        arrays: ID -> array, in the order in which they are written.
+        arrays: IDs and arrays, which are written as they come.
     """
     offsets = {}
     with atomic_path(path) as tmp, kaldiio.WriteHelper(f"ark:{tmp}") as writer:
-        for utt, array in arrays.items():
+        for utt, array in arrays:
             # An entry is its key, a blank, then the array that an scp points to.
             offsets[utt] = writer.fark.tell() + len(utt.encode()) + 1
             writer(utt, array)

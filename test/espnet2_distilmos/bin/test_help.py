@@ -19,7 +19,7 @@ CALLS = {
 } | {
     f"python -m mini_mos.bin.{path.stem}": f"mini_mos.bin.{path.stem}"
     for path in sorted((REPO / "mini_mos" / "bin").glob("*.py"))
-    if path.stem != "__init__"
+    if path.stem != "__init__" and not path.stem.endswith("_options")
 }
 SCRIPTS = [
     path

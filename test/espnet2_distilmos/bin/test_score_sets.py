@@ -1,10 +1,10 @@
 """The command `score_sets`: figures, pictures and shipped rows of several sets."""
 
 import json
-import re
 
 import numpy as np
 import pytest
+from pages import data_of
 
 from espnet2_distilmos.bin.score_sets import main
 from espnet2_distilmos.page.predictions import write_set_page
@@ -151,11 +151,6 @@ def test_folders_that_cannot_be_meant_are_refused(folder, capsys, change, words)
     assert sorted(folder.rglob("*")) == before
 
 
-def page_data(path):
-    block = re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)
-    return json.loads(block[1])
-
-
 def test_pages_of_sets(folder, tools):
     """Without scoring again; what is current is not made again."""
     for name in SETS[:2]:
@@ -166,12 +161,12 @@ def test_pages_of_sets(folder, tools):
             frames[utt] = np.linspace(1, 3, 10 + i).astype(np.float32)
         write_lines(folder / "raw" / name / "wav.scp", wavs)
         if name == "test":
-            offsets = write_ark(made / "frame_mos.ark", frames)
+            offsets = write_ark(made / "frame_mos.ark", frames.items())
             places = {u: f"{made}/frame_mos.ark:{at}" for u, at in offsets.items()}
             write_lines(made / "frame_mos.scp", places)
     shown = [x for x in command(folder) if not x.endswith("@-26dB")]
     main([*shown, "--report"])
-    data = page_data(folder / "hyp/test/report.html")
+    data = data_of(folder / "hyp/test/report.html")
     assert data["title"] == "test" and data["grouped_by"] == "system"
     assert len(data["groups"]) == 10 and data["columns"] == ["label", "minus label"]
     means = [group["mean"] for group in data["groups"]]
@@ -184,7 +179,7 @@ def test_pages_of_sets(folder, tools):
         assert clip["src"] == f"../../audio/test/{clip['name']}.wav"
         assert (clip["from"], clip["to"]) == (1, 3)
         assert clip["span"] == pytest.approx(clip["seconds"], abs=1e-3)
-    plain = page_data(folder / "hyp/more/test/report.html")
+    plain = data_of(folder / "hyp/more/test/report.html")
     assert [g["name"] for g in plain["groups"]] == ["more/test"]
     assert not any("frames" in clip for clip in plain["clips"])
     before = state(folder)
@@ -195,11 +190,11 @@ def test_pages_of_sets(folder, tools):
     labels["u00"] = 4.9
     write_lines(folder / "raw/test/utt2mos", labels)
     write_set_page(*again)
-    data = page_data(folder / "hyp/test/report.html")
+    data = data_of(folder / "hyp/test/report.html")
     assert data["clips"][0]["numbers"][0] == 4.9
     write_lines(folder / "hyp/test/utt2mos", dict.fromkeys(labels, 2.5))
     write_set_page(*again, embed_audio=0.01)
-    data = page_data(folder / "hyp/test/report.html")
+    data = data_of(folder / "hyp/test/report.html")
     assert data["clips"][0]["score"] == 2.5
     assert 0 < sum("embedded" in clip for clip in data["clips"]) < 30
     ark = folder / "hyp/test/frame_mos.ark"

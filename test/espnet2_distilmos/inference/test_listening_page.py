@@ -1,22 +1,16 @@
 """`distilmos score --report`: its page holds what its table holds."""
 
 import csv
-import json
-import re
 
 import numpy as np
 import pytest
 import soundfile
+from pages import data_of
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.inference.listening_page import ListeningPage, groups_of
 from espnet2_distilmos.utils.labels import Labels
-
-
-def data_of(path):
-    block = re.search(r'id="data">(.*?)</script>', path.read_text("utf-8"), re.S)
-    return json.loads(block[1])
 
 
 @pytest.fixture

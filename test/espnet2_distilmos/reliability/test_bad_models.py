@@ -494,7 +494,7 @@ def test_tokens_in_stage_4(corpus, tmp_path, refused, spoil, word):
     tokens = dict(kaldiio.load_scp(str(corpus.kmeans / "train/tokens.scp")))
     tokens["train01"] = spoil(tokens["train01"]).astype(np.float32)
     ark = folder / "tokens.ark"
-    offsets = write_ark(ark, tokens)
+    offsets = write_ark(ark, tokens.items())
     write_lines(folder / "tokens.scp", {u: f"{ark}:{n}" for u, n in offsets.items()})
     command = ["collect-stats", "--data_dir", "raw/train", "--output_dir", "stats"]
     told = [*command, "--tokens_scp", "kmeans/train/tokens.scp"]

@@ -33,7 +33,7 @@ def made(corpus, tmp_path):
             }
             for utt, change in changes.items():
                 tokens[utt] = change(tokens[utt]).astype(np.float32)
-            offsets = write_ark(self.folder / "tokens.ark", tokens)
+            offsets = write_ark(self.folder / "tokens.ark", tokens.items())
             ark = self.folder / "tokens.ark"
             write_lines(self.scp, {u: f"{ark}:{n}" for u, n in offsets.items()})
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from pages import data_of
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.tts.compare import choose, table
@@ -202,8 +203,7 @@ def test_a_page_of_decode_folders(exp, tmp_path, tools, capsys):
     command = ["compare-tts", *map(str, folders), "--report", str(report)]
     assert cli(command) == 0
     assert "10epoch" in capsys.readouterr().out  # the table, as without
-    block = re.search(r'id="data">(.*?)</script>', report.read_text(), re.S)
-    data = json.loads(block[1])
+    data = data_of(report)
     assert [(g["name"], g["n"], g["failed"]) for g in data["groups"]] == [
         ("tts_vits/9epoch/dev", 100, 0),
         ("tts_vits/10epoch/dev", 100, 1),
