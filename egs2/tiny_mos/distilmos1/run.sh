@@ -10,7 +10,8 @@
 set -e
 set -u
 set -o pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
+# The recipe, wherever this is called from; of a copy, as Slurm makes, the current folder.
+[ ! -e "${BASH_SOURCE[0]%/*}/path.sh" ] || cd "${BASH_SOURCE[0]%/*}"
 . utils/log.sh
 whole=true
 for word in "$@"; do

@@ -3,7 +3,8 @@
 set -e
 set -u
 set -o pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")" # the recipe, wherever it is called from
+# The recipe, wherever this is called from; of a copy, as Slurm makes, the current folder.
+[ ! -e "${BASH_SOURCE[0]%/*}/path.sh" ] || cd "${BASH_SOURCE[0]%/*}"
 
 preset=auto   # wavlm: WavLM base+ on a GPU.  mini: a tiny upstream on the CPU.
               # auto: wavlm where there is a GPU, else mini.
