@@ -62,6 +62,10 @@ BASES = {
         "standardize_labels best_model_criterion early_stopping_criterion "
         "keep_nbest_models predictor_conf.readout_weight",
     ),
+    "train_sslmos_own_whisper_tiny": (
+        "train_distilmos_own_whisper_tiny",
+        "predictor predictor_conf loss_conf.token_weight layer_logits_lr",
+    ),
     "train_nodistil_mini": (
         "train_distilmos_mini",
         "loss_conf.token_weight optim_conf.lr",

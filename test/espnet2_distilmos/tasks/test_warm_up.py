@@ -36,6 +36,7 @@ FOR = {
     "train_distilmos_own": ["own", "bc19"],
     "train_distilmos_own_mini": ["own"],
     "train_distilmos_own_whisper_tiny": ["p835", "codec_mushra"],
+    "train_sslmos_own_whisper_tiny": ["p835", "codec_mushra"],
     "train_distilmos_whisper_tiny": ["mini_mos", "tiny_mos"],
 }
 

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# DistilMOS, its network without tokens, SSL-MOS and the linear probe on this corpus, out
+# of fold, from the upstream and from the main job's model, with several seeds each. Call it
+# from the recipe; it can be stopped at any time, and called again goes on where it was.
+set -e
+set -u
+set -o pipefail
+. utils/process_group.sh # what runs ends with this script
+
+log() {
+    local fname=${BASH_SOURCE[1]##*/}
+    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+SECONDS=0
+
+seeds=5               # Seeds, from 0.
+main_model=           # Checkpoint of the main job: exp/mos_*/valid.srcc.best.pth of mini_mos.
+results=results/out_of_fold  # Predictions are copied there, and tables are made from there.
+tables_only=false     # Only make the tables from `results`; needs stage 1 of the folds.
+
+help_message="Usage: $0 [--OPTION VALUE]...
+
+All in all 30 trainings of a minute a seed, one core. Predictions and RATINGS.md: --results."
+
+log "$0 $*"
+. utils/parse_options.sh
+. ./path.sh
+[ $# -eq 0 ] || {
+    log "Error: no positional arguments are expected, found: $*" >&2
+    exit 1
+}
+
+cv=cv5_system
+if "${tables_only}"; then
+    ./run.sh --folds 5 --stop_stage 1
+else
+    ./run.sh --folds 5 --stop_stage 4
+    python3 -m mini_mos.bin.train_on_ratings \
+        --seeds "${seeds}" --main_model "${main_model}" --output_dir "${results}"
+    # The rows to compare with, out of the same folds.
+    ./run.sh --folds 5 --stage 6 --tag distilmos_upstream_s0 --inference_tag inference
+    for row in linear_probe spectral_statistics; do
+        mkdir -p "${results}/${row}"
+        cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/utt2mos"
+    done
+fi
+models=()
+for start in upstream main; do
+    for model in distilmos notokens sslmos; do
+        models+=("${model}_${start}=${results}/${model}_${start}_s*")
+    done
+done
+# Talkers are the second cluster: all systems speak the same sentences of the same talkers.
+python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}" \
+    --models "${models[@]}" "probe=${results}/linear_probe" "trees=${results}/spectral_statistics" \
+    --clusters utt2sys utt2spk --metrics srcc mse \
+    --pairs distilmos_upstream-notokens_upstream distilmos_main-notokens_main \
+    distilmos_upstream-probe distilmos_main-probe sslmos_upstream-probe sslmos_main-probe \
+    distilmos_main-distilmos_upstream \
+    --output "${results}/RATINGS.md"
+log "Successfully finished. [elapsed=${SECONDS}s]"

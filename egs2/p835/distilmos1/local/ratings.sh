@@ -1,0 +1,1 @@
+../../../codec_mushra/distilmos1/local/ratings.sh
