@@ -76,6 +76,15 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="Seeds of two models belong together, in the order of their folders",
     )
+    parser.add_argument(
+        "--power_at",
+        nargs="+",
+        type=takes.positive,
+        default=[],
+        metavar="DIFFERENCE",
+        help="True differences: tells the power of the tests with 1, 2, 5, 10 and 20 "
+        "seeds, and what a power of 0.8 needs",
+    )
     parser.add_argument("--log_level", default="INFO")
     return parser
 

@@ -25,6 +25,7 @@ from espnet2_distilmos.scoring.significance import holm
 from espnet2_distilmos.utils.datadir import read_floats, read_words, require_same_ids
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.terminal import counted
 
 SYSTEMS, PROMPTS = "utt2sys", "utt2prompt"
 
@@ -238,7 +239,9 @@ def compare_seeds(
     for a, b in pairs if paired_seeds else ():
         n, m = (len(data.folders[x]) for x in (a, b))
         if n != m:
-            raise UserError(f"{a} has {n} seeds and {b} {m}: these cannot be paired")
+            raise UserError(
+                f"{a} has {counted(n, 'seed')} and {b} {m}: these cannot be paired"
+            )
     levels = {"utt": _by_utterance(data)}
     if (by_system := _by_system(data)) is not None:
         levels["sys"] = by_system

@@ -14,7 +14,14 @@ from espnet2_distilmos.report.seeds import (
 )
 from espnet2_distilmos.report.tables import LEVELS, NONE, figure, markdown_table
 from espnet2_distilmos.scoring.bootstrap import LEVEL
-from espnet2_distilmos.scoring.seeds import Figure, Variance
+from espnet2_distilmos.scoring.power import (
+    power,
+    seeds_needed,
+    systems_needed,
+    variance_with,
+)
+from espnet2_distilmos.scoring.seeds import SEEDS as SEEDS_PART
+from espnet2_distilmos.scoring.seeds import Difference, Figure, Variance
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -26,6 +33,7 @@ from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import counted
 
 # File of a data directory -> what it names.
+SEEDS = (1, 2, 5, 10, 20)  # of which the power is told
 _WORDS = {"utt2sys": "systems", "utt2prompt": "prompts", "utt2spk": "speakers"}
 
 
@@ -37,6 +45,7 @@ def write_comparison(
     metrics: Sequence[str] = ("srcc",),
     pairs: Optional[Sequence[str]] = None,
     paired_seeds: bool = False,
+    power_at: Sequence[float] = (),
 ) -> str:
     """Compare recipes of several trainings each; write the tables and the figures.
 
@@ -48,6 +57,7 @@ def write_comparison(
         metrics: keys of METRICS.
         pairs: `A-B`; None = every other model with the first.
         paired_seeds: see :func:`~espnet2_distilmos.scoring.seeds.difference`.
+        power_at: true differences whose power is told, each above 0.
 
     Returns:
         The Markdown.
@@ -68,6 +78,8 @@ def write_comparison(
     asked = pairs_of([*data.folders], pairs)
     found = compare_seeds(data, metrics, asked, paired_seeds)
     text = _page(data, Path(data_dir), found, paired_seeds)
+    if power_at:
+        text += _power_section(found, power_at, next(iter(data.clusters)))
     content = {
         "data_dir": str(data_dir),
         "clips": len(data.ids),
@@ -75,7 +87,7 @@ def write_comparison(
         "paired_seeds": paired_seeds,
         "models": {m: [str(f) for f in x] for m, x in data.folders.items()},
         "no_mse": data.no_error,
-        "comparisons": [_plain(c) for c in found],
+        "comparisons": [_plain(c, power_at) for c in found],
     }
     write_json(json_file, content)
     write_text(output, text)
@@ -166,7 +178,57 @@ def _differences_table(found: Sequence[Comparison]) -> str:
     return markdown_table(header, rows)
 
 
-def _plain(c: Comparison) -> Dict[str, Any]:
+def _power_section(
+    found: Sequence[Comparison], effects: Sequence[float], first: str
+) -> str:
+    """Say what other numbers of seeds, or systems, could tell."""
+    rows = []
+    for c in found:
+        for d in c.differences:
+            for effect, told in zip(effects, _powers(d, effects)):
+                row = [LEVELS[c.level], c.metric.upper(), d.a, d.b, f"{effect:g}"]
+                chances = [told["by_seeds"].get(n) for n in SEEDS]
+                row += [NONE if x is None else f"{x:.2f}" for x in chances]
+                needed = (told["seeds_needed"], told["systems_needed"])
+                rows.append([*row, *(NONE if n is None else str(n) for n in needed)])
+    header = [
+        "level",
+        "figure",
+        "A",
+        "B",
+        "effect",
+        *(counted(n, "seed") for n in SEEDS),
+    ]
+    header += ["seeds for 0.8", f"{_word(first)} for 0.8"]
+    return (
+        "\n## Power\n\nThe chance of p < 0.05, before Holm's correction, where the "
+        "true difference is the effect: the noncentral t, with the parts of the "
+        "variance found here. They are estimates; of df degrees of freedom the SE is "
+        "off by about 1/sqrt(2 df). The last columns: how many seeds of each model, or "
+        f"{_word(first)} with the seeds that there are (by system: systems), give 0.8; "
+        f"{NONE}: no number does. A test of one seed cannot know what seeds do: its "
+        f"column is for one that knows it from here.\n\n{markdown_table(header, rows)}"
+    )
+
+
+def _powers(d: Difference, effects: Sequence[float]) -> List[Dict[str, Any]]:
+    """Return the power at each effect; nothing where the variance is not known."""
+    if d.variance is None:
+        return []
+    v = d.variance
+    seeds = SEEDS if SEEDS_PART in v.parts else ()
+    return [
+        {
+            "effect": effect,
+            "by_seeds": {n: power(variance_with(v, n), effect) for n in seeds},
+            "seeds_needed": seeds_needed(v, effect) if seeds else None,
+            "systems_needed": systems_needed(v, effect),
+        }
+        for effect in effects
+    ]
+
+
+def _plain(c: Comparison, power_at: Sequence[float]) -> Dict[str, Any]:
     """Return plain types, for JSON."""
     figures = {
         model: f
@@ -188,6 +250,7 @@ def _plain(c: Comparison) -> Dict[str, Any]:
             **_errors(d.variance),
             "p": d.p,
             "p_holm": p_holm,
+            "power": _powers(d, power_at),
         }
         for d, p_holm in zip(c.differences, c.p_holm)
     ]

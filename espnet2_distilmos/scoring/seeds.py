@@ -118,9 +118,9 @@ def figure(left_out: LeftOut, names: Sequence[str]) -> Figure:
     """
     values = left_out.values
     by_seed = [None if np.isnan(v) else float(v) for v in values]
-    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     if np.isnan(values).any():
         return Figure(None, by_seed, None, None, None)
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     value = float(values.mean())
     if not _defined(left_out):
         return Figure(value, by_seed, deviation, None, None)
