@@ -15,6 +15,7 @@ GROUPS: Dict[str, Dict[str, Sequence[str]]] = {
         "score": ("score", "score wavs: files, folders or a wav.scp"),
         "info": ("info", "what a model is: upstream, layers, training, licence"),
         "benchmark": ("benchmark", "compare models on several sets, with paired tests"),
+        "compare-seeds": ("compare_seeds", "compare recipes of several seeds each"),
         "score-mos": ("score_mos", "predictions against labels: MSE, LCC, SRCC..."),
         "evaluate": ("evaluate_distilmos", "utt2pmos of decoded speech, as in ESPnet"),
         "select-tts": ("select_tts_checkpoint", "the best of several TTS checkpoints"),
@@ -79,6 +80,7 @@ _TREES = ["sklearn", "threadpoolctl"]
 NEEDS: Dict[str, Sequence[str]] = {
     "benchmark": ["scipy"],
     "score-mos": ["scipy"],
+    "compare-seeds": ["scipy"],
     "prepare-csv": ["scipy"],
     "results": ["scipy"],
     "versa": ["versa"],

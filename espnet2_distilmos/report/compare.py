@@ -147,11 +147,11 @@ def differences_table(
             c.metric.upper(),
             c.test.a,
             c.test.b,
-            _number(c.value_a),
-            _number(c.value_b),
+            number_text(c.value_a),
+            number_text(c.value_b),
             figure({"value": c.test.difference, "ci95": c.test.ci95}),
-            _p(c.test.p),
-            _p(c.p_holm),
+            p_text(c.test.p),
+            p_text(c.p_holm),
         ]
         for c in comparisons
     ]
@@ -176,11 +176,13 @@ for the {m} tests of this table; so many resamples allow no less than {smallest:
 {markdown_table(header, rows)}"""
 
 
-def _number(value: Optional[float]) -> str:
+def number_text(value: Optional[float]) -> str:
+    """Return a figure as tables show it."""
     return NONE if value is None else f"{value:.3f}"
 
 
-def _p(value: Optional[float]) -> str:
+def p_text(value: Optional[float]) -> str:
+    """Return a p-value as tables show it."""
     if value is None:
         return NONE
     return "<0.001" if value < 0.001 else f"{value:.3f}"

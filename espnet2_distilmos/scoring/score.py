@@ -82,7 +82,7 @@ def score(
         raise UserError("the number of resamples and the seed must not be negative")
     # Fixed order: the resamples must not depend on how the files were written.
     ids = sorted(ref, key=str.encode)
-    x, y = _array(ref, ids, names[0]), _array(hyp, ids, names[1])
+    x, y = to_array(ref, ids, names[0]), to_array(hyp, ids, names[1])
 
     def block(values: Values, n_units: int, statistic) -> Dict[str, dict]:
         intervals = bootstrap_intervals(n_units, statistic, n_bootstrap, seed)
@@ -156,7 +156,7 @@ def score_files(
     )
 
 
-def _array(values: Mapping[str, float], ids: List[str], name: str) -> np.ndarray:
+def to_array(values: Mapping[str, float], ids: List[str], name: str) -> np.ndarray:
     """Return `values` in the order of `ids`: (N,) float64."""
     x = np.array([values[u] for u in ids], dtype=np.float64)
     bad = [u for u, ok in zip(ids, np.abs(x) <= LARGEST, strict=True) if not ok]
