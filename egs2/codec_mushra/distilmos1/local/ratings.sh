@@ -6,11 +6,7 @@ set -e
 set -u
 set -o pipefail
 . utils/process_group.sh # what runs ends with this script
-
-log() {
-    local fname=${BASH_SOURCE[1]##*/}
-    echo -e "$(date '+%Y-%m-%dT%H:%M:%S') (${fname}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
-}
+. utils/log.sh
 SECONDS=0
 
 seeds=5               # Seeds, from 0.
@@ -25,10 +21,7 @@ All in all 30 trainings of a minute a seed, one core. Predictions and RATINGS.md
 log "$0 $*"
 . utils/parse_options.sh
 . ./path.sh
-[ $# -eq 0 ] || {
-    log "Error: no positional arguments are expected, found: $*" >&2
-    exit 1
-}
+[ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
 
 cv=cv5_system
 if "${tables_only}"; then
@@ -39,9 +32,9 @@ else
         --seeds "${seeds}" --main_model "${main_model}" --output_dir "${results}"
     # The rows to compare with, out of the same folds.
     ./run.sh --folds 5 --stage 6 --tag distilmos_upstream_s0 --inference_tag inference
-    for row in linear_probe spectral_statistics; do
+    for row in linear_probe_whisper_tiny_en spectral_statistics; do
         mkdir -p "${results}/${row}"
-        cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/utt2mos"
+        cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/"
     done
 fi
 models=()
@@ -52,7 +45,8 @@ for start in upstream main; do
 done
 # Talkers are the second cluster: all systems speak the same sentences of the same talkers.
 python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}" \
-    --models "${models[@]}" "probe=${results}/linear_probe" "trees=${results}/spectral_statistics" \
+    --models "${models[@]}" "probe=${results}/linear_probe_whisper_tiny_en" \
+    "trees=${results}/spectral_statistics" \
     --clusters utt2sys utt2spk --metrics srcc mse \
     --pairs distilmos_upstream-notokens_upstream distilmos_main-notokens_main \
     distilmos_upstream-probe distilmos_main-probe sslmos_upstream-probe sslmos_main-probe \
