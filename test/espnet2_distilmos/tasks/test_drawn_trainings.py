@@ -77,6 +77,8 @@ def test_every_option_has_a_part_in_the_weights(joint, tmp_path):
         requests[name] = training_request(vars(parser.parse_args(cmd)), 1)
         told = request_differences(requests[""], requests[name], defaults)
         assert len(told) == bool(name) and all(name in text for text in told)
+        if not name:
+            continue
         folder = train(joint, tmp_path / f"m{name}", *more, data=("corpus",))
         states = load(folder / "checkpoint.pth")["model"]
         weights[name] = torch.cat([x.double().flatten() for x in states.values()])
