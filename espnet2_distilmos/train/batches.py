@@ -76,7 +76,7 @@ class PassBatches(AbsSampler):
         """
         of_pass = (self.seed, seed - self.seed)
         seen: Dict[str, int] = {}
-        found = []
+        found: List[Tuple[str, ...]] = []
         for batch in self.make(np.random.default_rng(of_pass)):
             draws = []
             for utt in batch:
