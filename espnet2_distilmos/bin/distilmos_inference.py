@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from espnet2_distilmos.bin.job_options import add_job_options, run_jobs
+from espnet2_distilmos.bin.scoring_options import add_crop_options
 from espnet2_distilmos.packs.onnx_scan import is_onnx
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import parse_with_config, run, set_up_logging
@@ -88,6 +89,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="Of a model with corpus offsets: score on the scale of this training "
         "corpus; else the mean of all",
     )
+    add_crop_options(parser)
     parser.add_argument(
         "--num_threads", type=takes.positive_int, default=1, help="On the CPU"
     )
@@ -141,7 +143,16 @@ def _load_model(args: argparse.Namespace):
         batch_size=1 if alone else None,
         corpus=args.corpus,
         num_threads=args.num_threads,
+        crops=args.crops,
+        crop_seconds=args.crop_seconds,
     )
+
+
+def _settings(args: argparse.Namespace) -> Dict[str, str]:
+    """Return what scores depend on besides files, as far as it is asked for."""
+    names = ("corpus", "crops", "crop_seconds")
+    given = {name: getattr(args, name) for name in names}
+    return {name: str(value) for name, value in given.items() if value is not None}
 
 
 def _score_sets(args: argparse.Namespace) -> None:
@@ -154,8 +165,7 @@ def _score_sets(args: argparse.Namespace) -> None:
     request: Dict[str, str] = dict(
         zip(("model_sha256", "config_sha256"), model.values())
     )
-    if args.corpus is not None:
-        request["corpus"] = args.corpus
+    request.update(_settings(args))
     predictions = Predictions(
         named_sets(args.data_dirs, args.root),
         args.output_dir,
@@ -180,8 +190,7 @@ def _score_list(args: argparse.Namespace) -> None:
         if "wav_scp_sha256" not in audio:  # its paths do not matter
             del request[wav_scp]
         request.update(audio)
-    if args.corpus is not None:
-        request["corpus"] = args.corpus
+    request.update(_settings(args))
     output = Path(args.output_dir)
     if is_whole(
         output / "inference.yaml", request, lambda stamp: outputs_of(output, stamp)

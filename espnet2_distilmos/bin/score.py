@@ -5,6 +5,7 @@ import argparse
 import sys
 
 from espnet2_distilmos.bin.scoring_options import (
+    add_crop_options,
     add_model_option,
     add_scoring_options,
 )
@@ -72,6 +73,7 @@ def get_parser() -> argparse.ArgumentParser:
         "mos_high, which hold this share of labels of clips like those that they were "
         "made from (without a number: 0.9); behind what is to be scored",
     )
+    add_crop_options(parser)
     add_scoring_options(parser)
     return parser
 
@@ -98,6 +100,8 @@ def main(cmd=None) -> None:
         num_workers=args.num_workers,
         corpus=args.corpus,
         interval=args.interval,
+        crops=args.crops,
+        crop_seconds=args.crop_seconds,
     )
 
 

@@ -37,6 +37,22 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log_level", default="INFO")
 
 
+def add_crop_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--crops` and `--crop_seconds`."""
+    parser.add_argument(
+        "--crops",
+        type=takes.positive_int,
+        metavar="N",
+        help="Score so many crops of each longer clip, evenly spaced from its begin to "
+        "its end, and take the mean of their scores (default: the whole clip)",
+    )
+    parser.add_argument(
+        "--crop_seconds",
+        type=takes.positive,
+        help="Of a crop (default: as the model was trained on)",
+    )
+
+
 def add_reader_option(parser: argparse.ArgumentParser) -> None:
     """Add `--num_workers`."""
     parser.add_argument(

@@ -23,6 +23,7 @@ class Backend(Protocol):
         frame_shift: seconds between two frame scores.
         min_samples: the fewest samples of which there is a frame.
         batch_seconds: of audio a batch, with padding, as suits the device.
+        crop_seconds: of the crops that it was trained on; None = on whole clips.
     """
 
     device: Any
@@ -32,6 +33,7 @@ class Backend(Protocol):
     frame_shift: float
     min_samples: int
     batch_seconds: float
+    crop_seconds: Optional[float]
 
     @property
     def interval(self) -> Optional[IntervalRecord]:

@@ -47,6 +47,8 @@ def score_paths(
     num_workers: int = 2,
     corpus: Optional[str] = None,
     interval: Optional[float] = None,
+    crops: Optional[int] = None,
+    crop_seconds: Optional[float] = None,
 ) -> None:
     """Score clips; the table goes to `output` or to stdout, the summary to the other.
 
@@ -64,6 +66,8 @@ def score_paths(
         num_workers: threads that read audio.
         corpus: see :class:`espnet2_distilmos.inference.engine.DistilMOSInference`.
         interval: likewise.
+        crops: likewise.
+        crop_seconds: likewise.
 
     Raises:
         UserError: bad input; or, at the end, some clips could not be scored.
@@ -96,6 +100,8 @@ def score_paths(
         batch_seconds=batch_seconds,
         corpus=corpus,
         interval=interval,
+        crops=crops,
+        crop_seconds=crop_seconds,
     )
     results: List[Dict[str, Any]] = []
     scored = engine.score_files([clip.path for clip in clips], num_workers)
@@ -133,6 +139,8 @@ def score_paths(
     if page is not None:
         page.write(name, engine.labels)
     told = summary(*shown)
+    if crops is not None:
+        told += f"of longer clips, the mean of {engine.windows.told}\n"
     if engine.calibration:
         told += f"model {one_line(engine.calibration)}\n"
     if interval is not None and engine.backend.interval is not None:

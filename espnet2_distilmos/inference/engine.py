@@ -17,9 +17,10 @@ from typing import (
 import numpy as np
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.backend import load_backend
+from espnet2_distilmos.inference.backend import Backend, load_backend
+from espnet2_distilmos.inference.crops import Crops, crops_for
 from espnet2_distilmos.inference.files import Score, score_files
-from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows, joined
+from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows
 from espnet2_distilmos.packs.interval_record import bounds, half_width
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
@@ -58,10 +59,14 @@ class DistilMOSInference:
             score; None = their mean.
         num_threads: of an exported model; None = OMP_NUM_THREADS, or a thread a core.
         interval: of a model with intervals: their coverage, such as 0.9; None = none.
+        crops: score so many crops of a longer clip, evenly spaced
+            (:mod:`espnet2_distilmos.inference.crops`), and not all of it; None = all.
+        crop_seconds: of a crop; None = as the model was trained on.
 
     Raises:
         UserError: a file cannot be read, the two do not belong together, there are no
-            such corpus or intervals, or packages that it needs are not installed.
+            such corpus or intervals, crops that cannot be, or packages that it needs
+            are not installed.
 
     Example:
         >>> model = DistilMOSInference("exp/x/config.yaml", "exp/x/valid.srcc.best.pth")
@@ -79,6 +84,8 @@ class DistilMOSInference:
         batch_size: Optional[int] = None,
         num_threads: Optional[int] = None,
         interval: Optional[float] = None,
+        crops: Optional[int] = None,
+        crop_seconds: Optional[float] = None,
     ):
         if model_file is None:
             if train_config is not None:
@@ -101,11 +108,15 @@ class DistilMOSInference:
         seconds = batch_seconds or self.backend.batch_seconds
         self.batch_samples = int(seconds * SAMPLE_RATE)
         self.batch_size = batch_size
-        self.windows = Windows(
+        self.windows: Union[Windows, Crops] = Windows(
             unit=round(self.frame_shift * SAMPLE_RATE),
             size=int((window_seconds or 1e9) * SAMPLE_RATE),
             overlap=int(OVERLAP * SAMPLE_RATE),
         )
+        if crops is not None or crop_seconds is not None:
+            self.windows = crops_for(
+                self.backend, self.windows, crops, crop_seconds, interval
+            )
 
     @property
     def network(self) -> Any:
@@ -147,7 +158,8 @@ class DistilMOSInference:
 
         Returns:
             `mos`: float, not clipped; `mos_low`, `mos_high` if `interval` was given;
-            `frame_mos`: (T,) float32; `frame_shift`: seconds between two of them;
+            `frame_mos`: (T,) float32, NaN where `crops` have left a frame out;
+            `frame_shift`: seconds between two of them;
             `warnings`: what is odd about the clip or its score, a list of texts. Of a
             model with further scales also `scores`: scale -> score, `MOS` first.
 
@@ -208,7 +220,7 @@ class DistilMOSInference:
         flat = [piece for pieces in windows for _, piece in pieces]
         scores = iter(self._score_windows(flat))
         return [
-            self.join([(first, next(scores)) for first, _ in pieces])
+            self.windows.join([(first, next(scores)) for first, _ in pieces])
             for pieces in windows
         ]
 
@@ -230,7 +242,7 @@ class DistilMOSInference:
         self.require_length(len(waiting[-1][1]) if waiting else self.min_samples)
         if waiting:
             flush()
-        return self.join(scored)
+        return self.windows.join(scored)
 
     def require_length(self, n_samples: int) -> None:
         """Refuse what is too short for the upstream's CNN."""
@@ -239,18 +251,6 @@ class DistilMOSInference:
                 f"too short: {n_samples / SAMPLE_RATE:.4f} s; the upstream needs "
                 f"{self.min_samples / SAMPLE_RATE:.4f} s for one frame"
             )
-
-    @staticmethod
-    def join(pieces: List[Tuple[int, Score]]) -> Score:
-        """Stitch windows: the first frame and the scores of each."""
-        if len(pieces) == 1:
-            return pieces[0][1]
-        starts = [first for first, _ in pieces]
-        of_scales = zip(*(score.further for _, score in pieces))
-        return Score(
-            *joined(starts, [score.frame_mos for _, score in pieces]),
-            tuple(joined(starts, [x for _, x in parts]) for parts in of_scales),
-        )
 
     def result(self, score: Score, checks: Checks) -> Dict[str, Any]:
         """Return what the public methods return.

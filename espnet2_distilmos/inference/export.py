@@ -51,6 +51,7 @@ from espnet2_distilmos.utils.files import (
     require_output,
     sha256_file,
 )
+from espnet2_distilmos.utils.values import crop_seconds_of
 
 FAMILIES = (
     *(WhisperAdapter, WavLMAdapter, HuBERTAdapter, Wav2Vec2Adapter),
@@ -182,6 +183,7 @@ def _record(
         sampling_rate=SAMPLE_RATE,
         min_samples=fewest_samples(network.upstream),
         source=source,
+        crop_seconds=crop_seconds_of(config, train_config) or 0.0,
         labels=labels_of(config, train_config, model_file).as_list(),
         scales=list(network.predictor.scales),
         upstream=shown["upstream"],

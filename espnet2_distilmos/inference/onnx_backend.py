@@ -51,6 +51,7 @@ class OnnxBackend:
         self.interval = record.intervals
         self.frame_shift = record.frame_shift
         self.min_samples = record.min_samples
+        self.crop_seconds = record.crop_seconds or None
         self._offset = np.float32(record.offset(corpus))
         self._session = OnnxSession(
             path,

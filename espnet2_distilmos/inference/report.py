@@ -129,9 +129,14 @@ def as_utf8(text: str) -> str:
 
 
 def write_frames(path: PathLike, frame_mos: np.ndarray, frame_shift: float) -> None:
-    """Write frame scores as CSV: `seconds` (middle of the frame), `mos`."""
+    """Write frame scores as CSV: `seconds` (middle of the frame), `mos`.
+
+    A frame that no crop has (NaN) has no line.
+    """
     lines = [
-        f"{(i + 0.5) * frame_shift:.4f},{mos:.6f}\n" for i, mos in enumerate(frame_mos)
+        f"{(i + 0.5) * frame_shift:.4f},{mos:.6f}\n"
+        for i, mos in enumerate(frame_mos)
+        if not np.isnan(mos)
     ]
     write_text(path, "seconds,mos\n" + "".join(lines))
 

@@ -25,6 +25,7 @@ from espnet2_distilmos.packs.locate import model_of
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.values import crop_seconds_of
 
 
 class TorchBackend:
@@ -64,6 +65,7 @@ class TorchBackend:
         self.scales: Sequence[str] = self.network.predictor.scales
         self.frame_shift = self.network.frame_shift
         self.min_samples = fewest_samples(self.network.upstream)
+        self.crop_seconds = crop_seconds_of(config, train_config)
         self.batch_seconds = BATCH_SECONDS[self.device.type]
 
     @functools.cached_property

@@ -10,6 +10,9 @@ from typing import Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
+from espnet2_distilmos.inference.files import Score
+from espnet2_distilmos.utils.audio import SAMPLE_RATE
+
 # Seconds. Training drops clips over 20 s, and memory grows faster than length.
 WINDOW = 20.0
 OVERLAP = 4.0
@@ -29,6 +32,11 @@ class Windows:
         self.unit = unit
         self.size = max(size, 2 * unit)
         self.hop = max((self.size - overlap) // unit, 1) * unit
+
+    @property
+    def told(self) -> str:
+        """What is scored, in words."""
+        return f"windows of {self.size / SAMPLE_RATE:g} s"
 
     def split(self, blocks: Iterable[np.ndarray]) -> Iterator[Tuple[int, np.ndarray]]:
         """Cut a stream of samples; holds one window and one block at a time.
@@ -53,6 +61,17 @@ class Windows:
         if end > self.size:
             start = -(-(end - self.size) // self.unit) * self.unit
         yield start // self.unit, buffer[start - offset :]
+
+    def join(self, pieces: Sequence[Tuple[int, Score]]) -> Score:
+        """Stitch windows: the first frame and the scores of each."""
+        if len(pieces) == 1:
+            return pieces[0][1]
+        starts = [first for first, _ in pieces]
+        of_scales = zip(*(score.further for _, score in pieces))
+        return Score(
+            *joined(starts, [score.frame_mos for _, score in pieces]),
+            tuple(joined(starts, [x for _, x in parts]) for parts in of_scales),
+        )
 
 
 def joined(

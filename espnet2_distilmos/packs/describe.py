@@ -17,7 +17,11 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
 from espnet2_distilmos.utils.labels import NOT_RECORDED as _NOT_RECORDED
 from espnet2_distilmos.utils.labels import Labels
-from espnet2_distilmos.utils.values import scales_shown
+from espnet2_distilmos.utils.values import (
+    crop_seconds_of,
+    crops_shown,
+    scales_shown,
+)
 
 # Keys of predictor_conf; the first are the names.
 _SCALES = ("scales", "scale_means", "scale_stds")
@@ -63,6 +67,7 @@ def _describe(
     raters = _raters(
         predictor.pop("corpora", None), predictor.pop("listeners", None), states
     )
+    seconds = crop_seconds_of(config, "config.yaml")
     shown = {
         "checkpoint": str(model_file),
         "engine": "PyTorch",
@@ -76,6 +81,7 @@ def _describe(
         "loss": _words(config.get("loss"), loss) if loss else _NOT_RECORDED,
         "clusters": _clusters(config),
         "training data": _training_data(config),
+        **({} if seconds is None else {"trained on": crops_shown(seconds)}),
         "chosen by": _chosen_by(config, meta, model_file),
         "calibration": calibration["told"] if calibration else "none",
         "intervals": intervals_told(read_interval(config, model_file)),

@@ -12,7 +12,11 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from espnet2_distilmos.utils.labels import NOT_RECORDED, Labels
 from espnet2_distilmos.utils.mapping import from_mapping, is_number
-from espnet2_distilmos.utils.values import scales_shown, to_scale_names
+from espnet2_distilmos.utils.values import (
+    crops_shown,
+    scales_shown,
+    to_scale_names,
+)
 
 KEY = "distilmos"  # of the file's metadata; the value is JSON
 FORMAT = 1
@@ -64,6 +68,7 @@ class OnnxRecord:
         sampling_rate: of the graph's input, in Hz.
         min_samples: the fewest of which there is a frame.
         source: file's name -> SHA-256, of what it was exported from.
+        crop_seconds: of the crops that it was trained on; 0 = on whole clips.
         labels: what it was trained to predict, as :class:`Labels` lists it.
         scales: names of further scales, in the order of the graph's outputs.
         upstream: what it stands on, in words.
@@ -85,6 +90,7 @@ class OnnxRecord:
     sampling_rate: int
     min_samples: int
     source: Dict[str, str]
+    crop_seconds: float = 0.0
     labels: List[Dict[str, Any]] = field(default_factory=list)
     scales: List[str] = field(default_factory=list)
     upstream: str = ""
@@ -114,6 +120,8 @@ class OnnxRecord:
             raise UserError(f"frame_shift: {self.frame_shift} s")
         if not 1 <= self.min_samples <= SAMPLE_RATE:
             raise UserError(f"min_samples: {self.min_samples}")
+        if not self.crop_seconds <= 3600:
+            raise UserError(f"crop_seconds: {self.crop_seconds}")
         for name, value in self.corpus_offsets.items():
             if not is_number(value) or not math.isfinite(value):
                 raise UserError(f"corpus_offsets: {name} {value!r}")
@@ -153,8 +161,10 @@ class OnnxRecord:
     def to_text(self) -> str:
         """Return what stands in the file."""
         content = asdict(self)
-        if not self.scales:  # as versions wrote it that knew of none
-            del content["scales"]
+        # As versions wrote it that knew of none of these.
+        for name in ("scales", "crop_seconds"):
+            if not content[name]:
+                del content[name]
         if self.graph_crc32 is None:
             del content["graph_crc32"]
         return json.dumps(content, ensure_ascii=False, sort_keys=True)
@@ -232,6 +242,8 @@ def describe_onnx(path: PathLike) -> Dict[str, str]:
         "licence": "; ".join(of_model + of_data) or NOT_RECORDED,
         "source": record.origin or labels.sources or NOT_RECORDED,
     }
+    if record.crop_seconds:
+        shown["trained on"] = crops_shown(record.crop_seconds)
     if record.scales:
         shown["scales"] = scales_shown(record.scales)
     if record.corpus_offsets:

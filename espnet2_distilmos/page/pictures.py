@@ -90,9 +90,12 @@ def frames_as_data(frame_mos: np.ndarray, frame_shift: float) -> Dict[str, Any]:
 def picture_of(
     wave: Optional[Wave], frame_mos: Optional[np.ndarray], frame_shift: float
 ) -> Dict[str, Any]:
-    """Return what is known of both as plain types, for one clip of a page."""
+    """Return what is known of both as plain types, for one clip of a page.
+
+    Frame scores of which some are missing (NaN: no crop has them) are not shown.
+    """
     data = {} if wave is None or not len(wave.peaks) else wave.as_data()
-    if frame_mos is not None and len(frame_mos):
+    if frame_mos is not None and len(frame_mos) and not np.isnan(frame_mos).any():
         data.update(frames_as_data(frame_mos, frame_shift))
     return data
 

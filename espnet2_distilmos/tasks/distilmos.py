@@ -29,14 +29,16 @@ from espnet2_distilmos.tokens.provenance import (
     read_provenance,
     require_tokens_of,
 )
+from espnet2_distilmos.train.batches import check_options, draws_anew, iter_factory
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
+from espnet2_distilmos.train.crop import require_crop
 from espnet2_distilmos.train.espnet_model import ESPnetDistilMOSModel
 from espnet2_distilmos.train.optimizer import build_optimizer
 from espnet2_distilmos.train.options import require_numbers
-from espnet2_distilmos.train.preprocessor import RaterPreprocessor
-from espnet2_distilmos.train.raters import name_raters, path_of
+from espnet2_distilmos.train.preprocessor import preprocessor_of
+from espnet2_distilmos.train.raters import name_raters
 from espnet2_distilmos.train.record import confirm_weights
-from espnet2_distilmos.train.scales import read_scales, scales_of
+from espnet2_distilmos.train.scales import read_scales
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -107,23 +109,11 @@ class DistilMOSTask(AbsTask):
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
         """Return what turns names of corpora, listeners and scales into numbers.
 
-        None where the data have no such names.
+        And what cuts clips. None where the data have no such names, and stay whole.
 
         All else is ready: stage 1 has formatted the audio, stage 3 the tokens.
         """
-        sets = (
-            args.train_data_path_and_name_and_type,
-            args.valid_data_path_and_name_and_type,
-        )
-        names = ("corpus", "ratings", "scores")
-        if not any(path_of(data, x) for data in sets for x in names):
-            return None
-        return RaterPreprocessor(
-            train,
-            args.corpora or (),
-            args.predictor_conf.get("listeners") or (),
-            scales_of(args.predictor_conf),
-        )
+        return preprocessor_of(args, train)
 
     @classmethod
     def required_data_names(
@@ -166,6 +156,7 @@ class DistilMOSTask(AbsTask):
             args.upstream_config = None
         if not args.upstream_conf:
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
+        check_options(args)
         from_data.take_label_scale(args)
         loss = from_options(
             loss_choices.get_class(args.loss), "loss_conf", args.loss_conf
@@ -183,6 +174,9 @@ class DistilMOSTask(AbsTask):
             where,
             n_codebooks,
         )
+        require_crop(args.crop_seconds, network.upstream.downsample)
+        if args.crop_seconds is not None:
+            args.crop_unit = network.upstream.downsample
         columns = width = None
         if n_tokens > 0:
             require_tokens_of(args.token_conf, network.upstream.fingerprint)
@@ -211,9 +205,13 @@ class DistilMOSTask(AbsTask):
     ) -> AbsIterFactory:
         """Return ESPnet's; where processes share batches, each gets a part of all.
 
+        Where clips, batches or crops are drawn, with those batches.
+
         Raises:
             UserError: a batch has fewer clips than there are processes.
         """
+        if mode == "train" and (draws_anew(args) or args.crop_seconds is not None):
+            return iter_factory(args, iter_options, cls.build_dataset)
         try:
             return super().build_sequence_iter_factory(args, iter_options, mode)
         except RuntimeError as e:

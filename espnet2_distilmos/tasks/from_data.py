@@ -11,9 +11,9 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
-from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet2.utils.types import str2bool
 
+from espnet2_distilmos.train.batches import fixed_batches
 from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.train.scales import read_scales
 from espnet2_distilmos.utils.datadir import read_floats
@@ -93,18 +93,7 @@ def _n_batches(args: argparse.Namespace) -> int:
     least = args.min_batch_size
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         least = torch.distributed.get_world_size()
-    sampler = build_batch_sampler(
-        type=args.batch_type,
-        batch_size=args.batch_size,
-        batch_bins=args.batch_bins,
-        shape_files=list(args.train_shape_file),
-        sort_in_batch=args.sort_in_batch,
-        sort_batch=args.sort_batch,
-        drop_last=args.drop_last_iter,
-        min_batch_size=least,
-        fold_lengths=args.fold_length,
-    )
-    return len(sampler)
+    return len(fixed_batches(args, least))
 
 
 def fit_steps(args: argparse.Namespace) -> None:

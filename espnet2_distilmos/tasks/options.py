@@ -6,7 +6,7 @@ from typing import Sequence
 from espnet2.torch_utils.initialize import INITIALIZATIONS
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import float_or_none, str2bool, str_or_none
+from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
 
 from espnet2_distilmos.tasks import from_data
 
@@ -75,6 +75,35 @@ def add_arguments(
         "names go into predictor_conf",
     )
     from_data.add_arguments(group)
+    group.add_argument(
+        "--batch_spread",
+        type=float,
+        default=0.0,
+        help="Make the batches anew for every pass over the training set: of clips "
+        "whose lengths differ by at most about this share to either side (0.2, say); "
+        "0 = ESPnet's batches, always the same",
+    )
+    group.add_argument(
+        "--corpus_exponent",
+        type=float_or_none,
+        default=None,
+        help="Of several corpora: each has a share of the clips of an epoch that is "
+        "proportional to its number of clips to this power, drawn anew every time; 0 = "
+        "all alike, null = every clip once. Needs `corpus` data (utt2corpus)",
+    )
+    group.add_argument(
+        "--crop_seconds",
+        type=float_or_none,
+        default=None,
+        help="Train on a part of each clip of at most so many seconds, drawn anew "
+        "every time, with the tokens of its frames; null = on whole clips",
+    )
+    group.add_argument(
+        "--crop_unit",
+        type=int_or_none,
+        default=None,
+        help="Samples of a frame of the upstream; filled in by the task",
+    )
     group.add_argument(
         "--upstream_lr",
         type=float_or_none,

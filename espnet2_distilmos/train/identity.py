@@ -39,8 +39,8 @@ NOT_DECIDING = (
     # How long the training is: more epochs go on from where it stands. No scheduler
     # learns of them: those whose shape has an end are given it in scheduler_conf.
     *("max_epoch", "patience"),
-    # Filled in by the task, from data that is compared.
-    "corpora",
+    # Filled in by the task, from data and an upstream that are compared.
+    *("corpora", "crop_unit"),
     # What is said of the labels.
     "label_conf",
     # What is told, drawn and logged.

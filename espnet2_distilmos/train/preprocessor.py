@@ -1,11 +1,15 @@
 """Corpora, listeners and scales: names in the data, numbers in the batch."""
 
-from typing import Any, Dict, Sequence, Union
+import argparse
+from typing import Any, Dict, Optional, Sequence, Union
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
 from espnet2_distilmos.model.corpus_offset import MEAN_CORPUS
+from espnet2_distilmos.train.crop import RandomCrop
+from espnet2_distilmos.train.raters import path_of
+from espnet2_distilmos.train.scales import scales_of
 from espnet2_distilmos.utils.datadir import to_ratings
 from espnet2_distilmos.utils.values import to_scores
 
@@ -60,3 +64,28 @@ class RaterPreprocessor(AbsPreprocessor):
                 [labels.get(scale, np.nan) for scale in self.scales], np.float32
             )
         return found
+
+
+def preprocessor_of(args: argparse.Namespace, train: bool) -> Optional[AbsPreprocessor]:
+    """Return what the options ask to be done with a clip; None where that is nothing.
+
+    Args:
+        args: of the training, filled in by the task.
+        train: whether the set is for training; only there clips are cut.
+    """
+    sets = (
+        args.train_data_path_and_name_and_type,
+        args.valid_data_path_and_name_and_type,
+    )
+    names = ("corpus", "ratings", "scores")
+    raters = None
+    if any(path_of(data, x) for data in sets for x in names):
+        raters = RaterPreprocessor(
+            train,
+            args.corpora or (),
+            args.predictor_conf.get("listeners") or (),
+            scales_of(args.predictor_conf),
+        )
+    if train and args.crop_seconds is not None:
+        return RandomCrop(args.crop_seconds, args.crop_unit, raters)
+    return raters

@@ -2,8 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterable
-from typing import Dict, List, Tuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Dict, List, Optional, Tuple
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.mapping import is_number
 
 # Who, and the score that he or she gave.
 Rating = Tuple[str, float]
@@ -111,3 +114,24 @@ def from_scores(scores: Dict[str, float]) -> str:
 def scales_shown(names: Iterable[str]) -> str:
     """Return the scales of a model as people read them, the first one first."""
     return ", ".join([FIRST_SCALE, *names])
+
+
+def crop_seconds_of(config: Mapping[str, Any], where: object) -> Optional[float]:
+    """Return the length of the crops that a model was trained on; None = whole clips.
+
+    Args:
+        config: the training's.
+        where: its source, for the error.
+
+    Raises:
+        UserError: no length of at most an hour.
+    """
+    seconds = config.get("crop_seconds")
+    if seconds is not None and not (is_number(seconds) and 0 < seconds <= 3600):
+        raise UserError(f"{where}: crop_seconds {seconds!r} is no length in seconds")
+    return seconds
+
+
+def crops_shown(seconds: float) -> str:
+    """Return what a model was trained on as people read it."""
+    return f"random crops of at most {seconds:g} s"
