@@ -17,7 +17,7 @@ from typing import (
 import numpy as np
 
 from espnet2_distilmos.inference.audio import Checks, from_array
-from espnet2_distilmos.inference.backend import Backend, load_backend
+from espnet2_distilmos.inference.backend import load_backend
 from espnet2_distilmos.inference.crops import Crops, crops_for
 from espnet2_distilmos.inference.files import Score, score_files
 from espnet2_distilmos.inference.windows import OVERLAP, WINDOW, Windows
