@@ -88,7 +88,8 @@ class AbsPredictor(torch.nn.Module, ABC):
             offset = self.corpus_offset(corpus).unsqueeze(1)
             frame_mos = frame_mos + offset
         mos = self._pool(frame_mos, heard, n_heard)
-        frame_mos, listener_mos = frame_mos[:n_clips], mos[n_clips:]
+        frame_mos, listener_frames = frame_mos[:n_clips], frame_mos[n_clips:]
+        listener_mos = mos[n_clips:]
         mos = mos[:n_clips]
         scores = [self._pool(x, heard, n_heard)[:n_clips] for x in further]
         further = [x[:n_clips] for x in further]
@@ -111,6 +112,7 @@ class AbsPredictor(torch.nn.Module, ABC):
             None if pairs is None else listener_mos,
             torch.stack(scores, -1) if scores else None,
             torch.stack(further, -1) if further else None,
+            None if pairs is None else listener_frames,
         )
 
     @abstractmethod

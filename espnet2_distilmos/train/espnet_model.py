@@ -10,8 +10,10 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.pooling import AttentionPooling
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
+from espnet2_distilmos.model.regression import FRAME
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -28,6 +30,9 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         corpora: names of the corpora in the order of their numbers, for the trainer.
         extract_feats_in_collect_stats: read by ESPnet before the model is built;
             false, since statistics need only lengths and no upstream.
+
+    Raises:
+        UserError: pooling that would not learn.
     """
 
     @typechecked
@@ -42,6 +47,16 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         extract_feats_in_collect_stats: bool = False,
     ):
         super().__init__()
+        pooling = getattr(network.predictor, "pooling", None)
+        if (
+            loss.regression_level == FRAME
+            and not loss.contrastive_weight
+            and isinstance(pooling, AttentionPooling)
+        ):
+            raise UserError(
+                "loss_conf regression_level: frame teaches frames, not the weights of "
+                "predictor_conf pooling: attention; take mean, or a contrastive_weight"
+            )
         self.network = network
         self.loss = loss
         self.n_tokens = n_tokens
@@ -122,6 +137,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             prediction.listener_mos,
             prediction.scores,
             scores,
+            prediction,
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
