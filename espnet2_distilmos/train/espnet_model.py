@@ -14,6 +14,7 @@ from espnet2_distilmos.model.pooling import AttentionPooling
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.model.regression import FRAME
+from espnet2_distilmos.train.token_kept import TokenKept
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -64,6 +65,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.token_width = token_width
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
+        self.token_kept: Optional[TokenKept] = None  # set where it is asked for
 
     def forward(
         self,
@@ -102,7 +104,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             `predicted` (B,) and perhaps `predicted_scores` (B, S) for the trainer's
             correlations; the stats of eval mode have
             the accuracy of each target layer, `token_acc_NN`, and with several
-            codebooks that of each, `codebook_acc_N`.
+            codebooks that of each, `codebook_acc_N`, and where it is asked for
+            `token_kept`.
 
         Raises:
             UserError: tokens are missing, of another number of layers or codebooks, or
@@ -151,6 +154,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             if accuracies.size(1) > 1:
                 for number, accuracy in enumerate(accuracies.mean(0), 1):
                     stats[f"codebook_acc_{number}"] = accuracy
+        if self.token_kept is not None and tokens is not None and not self.training:
+            stats["token_kept"] = self.token_kept.share(tokens)
         retval = dict(
             zip(
                 ("loss", "stats", "weight"),
