@@ -1,6 +1,6 @@
 """The frame encoder: convolutions that never look at padded frames."""
 
-from typing import Sequence, Tuple
+from typing import Dict, Sequence, Tuple, Type, Union
 
 import torch
 import torch.nn.functional as F
@@ -99,22 +99,39 @@ class ValidBatchNorm(torch.nn.BatchNorm1d):
         return normal.type_as(self.weight) * self.weight + self.bias
 
 
+class ValidLayerNorm(torch.nn.LayerNorm):
+    """LayerNorm over the channels of each valid frame: no frame knows of another."""
+
+    def forward(  # type: ignore[override]  # it needs the mask, too
+        self, x: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Map (B, C, T), (B, T) bool -> (B, C, T); padded frames come out as zero."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2) * mask.unsqueeze(1)
+
+
+NORMS: Dict[str, Type[Union[ValidBatchNorm, ValidLayerNorm]]] = {
+    "batch": ValidBatchNorm,
+    "layer": ValidLayerNorm,
+}
+
+
 class SeparableConvBlock(torch.nn.Module):
-    """Depthwise and pointwise convolution, BatchNorm, GELU.
+    """Depthwise and pointwise convolution, norm, GELU.
 
     Args:
         size: channels (C).
         kernel: odd kernel size.
         stride: T frames become ceil(T / stride).
+        norm: of :data:`NORMS`.
     """
 
-    def __init__(self, size: int, kernel: int, stride: int):
+    def __init__(self, size: int, kernel: int, stride: int, norm: str = "batch"):
         super().__init__()
         self.depthwise = torch.nn.Conv1d(
             size, size, kernel, stride, kernel // 2, groups=size, bias=False
         )
         self.pointwise = torch.nn.Conv1d(size, size, 1, bias=False)
-        self.norm = ValidBatchNorm(size)
+        self.norm = NORMS[norm](size)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Map (B, C, T), zeros in padded frames -> (B, C, T'); `mask` is (B, T')."""
@@ -130,6 +147,8 @@ class FrameEncoder(torch.nn.Module):
         hidden_size: channels of the output (H).
         kernels: odd kernel size of each block.
         strides: stride of each block.
+        norm: of the blocks: `batch` (published) or `layer`, which draws on no other
+            clip of the batch and has no running statistics.
     """
 
     def __init__(
@@ -138,15 +157,19 @@ class FrameEncoder(torch.nn.Module):
         hidden_size: int = 256,
         kernels: Sequence[int] = (5, 3, 3),
         strides: Sequence[int] = (1, 1, 1),
+        norm: str = "batch",
     ):
         super().__init__()
+        if norm not in NORMS:
+            raise ValueError(f"norm must be {' or '.join(NORMS)}, not {norm!r}")
         if len(kernels) != len(strides) or any(k % 2 == 0 for k in kernels):
             raise ValueError(
                 f"as many odd kernels as strides are needed: {kernels}, {strides}"
             )
         self.projection = torch.nn.Conv1d(input_size, hidden_size, 1)
         self.blocks = torch.nn.ModuleList(
-            SeparableConvBlock(hidden_size, k, s) for k, s in zip(kernels, strides)
+            SeparableConvBlock(hidden_size, k, s, norm)
+            for k, s in zip(kernels, strides)
         )
         self.norm = torch.nn.LayerNorm(hidden_size)
         self.strides = tuple(strides)

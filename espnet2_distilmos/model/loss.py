@@ -1,58 +1,23 @@
 """Losses: MOS regression, pairs of clips, ratings, and tokens as self-distillation."""
 
-from typing import Dict, List, Optional, Sequence, Tuple, Type
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 
 from espnet2_distilmos.model.collectives import many_processes, rows_of_processes
+from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings
+from espnet2_distilmos.model.regression import (
+    CLIP,
+    FRAME,
+    LEVELS,
+    REGRESSIONS,
+    of_frames,
+)
 
 # Target of a frame that takes no part in the token loss.
 IGNORE_TOKEN = -1
-
-
-class L1Loss(torch.nn.Module):
-    """Mean over the batch of |error|.
-
-    Errors of at most `margin` (MOS units) count as zero, so that the noise of the
-    labels is not learned (as in UTMOS and SHEET).
-
-    Args:
-        margin: 0 = plain L1.
-    """
-
-    def __init__(self, margin: float = 0.0):
-        super().__init__()
-        if margin < 0:
-            raise ValueError("margin must not be negative")
-        self.margin = margin
-
-    def forward(
-        self,
-        predicted: torch.Tensor,
-        target: torch.Tensor,
-        weights: Optional[torch.Tensor] = None,
-    ) -> torch.Tensor:
-        """Map (B,) scores, (B,) labels -> () mean, or the sum with (B,) `weights`."""
-        error = (predicted - target).abs()
-        value = self._value(error)
-        # This way round, a NaN stays one.
-        value = torch.where(error <= self.margin, torch.zeros_like(value), value)
-        return value.mean() if weights is None else (weights * value).sum()
-
-    def _value(self, error: torch.Tensor) -> torch.Tensor:
-        return error
-
-
-class MSELoss(L1Loss):
-    """Mean over the batch of error^2; with a margin as :class:`L1Loss`."""
-
-    def _value(self, error: torch.Tensor) -> torch.Tensor:
-        return error**2
-
-
-REGRESSIONS: Dict[str, Type[L1Loss]] = {"l1": L1Loss, "mse": MSELoss}
 
 
 class ContrastiveLoss(torch.nn.Module):
@@ -148,6 +113,9 @@ class DistilMOSLoss(torch.nn.Module):
             units.
         scale_units: of further scales, what counts as much as `unit` of the MOS; None =
             as many of their own units.
+        regression_level: `clip`: the score is compared with the label (published), or
+            `frame`: each of its frames is (:mod:`.regression`), also on further
+            scales and of single listeners. The contrastive loss stays that of clips.
     """
 
     def __init__(
@@ -162,10 +130,15 @@ class DistilMOSLoss(torch.nn.Module):
         ratings_per_clip: Optional[int] = 8,
         unit: float = 1.0,
         scale_units: Optional[Sequence[float]] = None,
+        regression_level: str = CLIP,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
             raise ValueError(f"regression must be l1 or mse, not {regression!r}")
+        if regression_level not in LEVELS:
+            raise ValueError(
+                f"regression_level must be clip or frame, not {regression_level!r}"
+            )
         if min(token_weight, contrastive_weight, listener_weight) < 0:
             raise ValueError("weights of losses must not be negative")
         if ratings_per_clip is not None and ratings_per_clip < 1:
@@ -175,6 +148,7 @@ class DistilMOSLoss(torch.nn.Module):
         if not all(scale_unit > 0 for scale_unit in scale_units or ()):
             raise ValueError(f"scale_units must be above 0, not {scale_units}")
         self.regression = REGRESSIONS[regression](margin)
+        self.regression_level = regression_level
         self.unit = unit
         self.scale_units = scale_units
         self.contrastive = ContrastiveLoss(contrastive_margin)
@@ -194,6 +168,7 @@ class DistilMOSLoss(torch.nn.Module):
         listener_mos: Optional[torch.Tensor] = None,
         scores: Optional[torch.Tensor] = None,
         labels: Optional[torch.Tensor] = None,
+        frames: Optional[Prediction] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
@@ -210,6 +185,8 @@ class DistilMOSLoss(torch.nn.Module):
             listener_mos: (P,) scores predicted for them.
             scores: (B, S) utterance scores on further scales, or None.
             labels: (B, S) their labels, NaN where a clip has none; with `scores` only.
+            frames: the prediction with the scores of frames; needed at the level of
+                frames.
 
         Returns:
             () loss, and detached stats: `loss`, `mos_loss`, `scales_loss` of all scales
@@ -218,20 +195,37 @@ class DistilMOSLoss(torch.nn.Module):
             `token_acc`, in [0, 1].
 
         Raises:
-            ValueError: token_weight > 0 without logits or tokens.
+            ValueError: token_weight > 0 without logits or tokens, or the level of
+                frames without these.
         """
-        mos_loss = self.regression(predicted, target)
+        if self.regression_level == FRAME and frames is None:
+            raise ValueError("regression_level: frame needs the scores of frames")
+        if self.regression_level == CLIP:
+            frames = None
+        if frames is None:
+            mos_loss = self.regression(predicted, target)
+        else:
+            mos_loss = of_frames(
+                self.regression, frames.frame_mos, frames.lengths, target
+            )
         stats = {"mos_loss": mos_loss.detach()}
         loss = mos_loss
         if scores is not None and labels is not None:
-            loss = self._of_scales(predicted, target, scores, labels)
+            loss = self._of_scales(predicted, target, scores, labels, frames)
             stats["scales_loss"] = loss.detach()
         if self.contrastive_weight > 0:
             contrastive = self.contrastive(predicted, target)
             loss = loss + self.contrastive_weight * contrastive
             stats["contrastive_loss"] = contrastive.detach()
         if ratings is not None:
-            listener = self.regression(listener_mos, ratings.scores, ratings.weights)
+            rated = ratings.scores, ratings.weights
+            if frames is None or frames.listener_frame_mos is None:
+                listener = self.regression(listener_mos, *rated)
+            else:
+                lengths = frames.lengths[ratings.pairs[:, 0]]
+                listener = of_frames(
+                    self.regression, frames.listener_frame_mos, lengths, *rated
+                )
             loss = loss + self.listener_weight * listener
             stats["listener_loss"] = listener.detach()
         if self.unit != 1.0:
@@ -251,8 +245,10 @@ class DistilMOSLoss(torch.nn.Module):
         target: torch.Tensor,
         scores: torch.Tensor,
         labels: torch.Tensor,
+        frames: Optional[Prediction] = None,
     ) -> torch.Tensor:
         """Return the mean over clips of the mean over their scales, in MOS units."""
+        further = None if frames is None else frames.frame_scores
         there = torch.isfinite(labels)
         # All outputs take part, some with no error: processes that share a batch wait
         # for a gradient of each.
@@ -260,8 +256,14 @@ class DistilMOSLoss(torch.nn.Module):
         if self.scale_units is not None:
             worth = labels.new_tensor(self.scale_units)
             scores, labels = (self.unit * x / worth for x in (scores, labels))
+            further = None if further is None else self.unit * further / worth
         weights = torch.cat([torch.ones_like(there[:, :1]), there], 1).to(labels.dtype)
         weights = weights / (weights.sum(1, keepdim=True) * len(weights))
         pairs = ((predicted, scores), (target, labels))
         both = [torch.cat([mos.unsqueeze(1), more], 1).flatten() for mos, more in pairs]
-        return self.regression(*both, weights.flatten())
+        if frames is None or further is None:
+            return self.regression(*both, weights.flatten())
+        of_all = torch.cat([frames.frame_mos.unsqueeze(-1), further], -1)
+        of_all = of_all.transpose(1, 2).flatten(0, 1)  # (B x (1 + S), T)
+        lengths = frames.lengths.repeat_interleave(weights.size(1))
+        return of_frames(self.regression, of_all, lengths, both[1], weights.flatten())

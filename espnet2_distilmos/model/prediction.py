@@ -18,6 +18,7 @@ class Prediction:
         listener_mos: (P,) scores of the (clip, listener) pairs that were asked for.
         scores: (B, S) utterance scores on the S further scales, or None.
         frame_scores: (B, T, S) of frames, likewise.
+        listener_frame_mos: (P, T) scores of frames of the pairs, or None.
     """
 
     mos: torch.Tensor
@@ -27,3 +28,4 @@ class Prediction:
     listener_mos: Optional[torch.Tensor] = None
     scores: Optional[torch.Tensor] = None
     frame_scores: Optional[torch.Tensor] = None
+    listener_frame_mos: Optional[torch.Tensor] = None

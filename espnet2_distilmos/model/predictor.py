@@ -88,8 +88,8 @@ class AbsPredictor(torch.nn.Module, ABC):
             offset = self.corpus_offset(corpus).unsqueeze(1)
             frame_mos = frame_mos + offset
         mos = self._pool(frame_mos, heard, n_heard)
-        frame_mos, listener_mos = frame_mos[:n_clips], mos[n_clips:]
-        mos = mos[:n_clips]
+        frame_mos, listener_frames = frame_mos[:n_clips], frame_mos[n_clips:]
+        mos, listener_mos = mos[:n_clips], mos[n_clips:]
         scores = [self._pool(x, heard, n_heard)[:n_clips] for x in further]
         further = [x[:n_clips] for x in further]
         if self.readout is not None and not self.training:
@@ -111,6 +111,7 @@ class AbsPredictor(torch.nn.Module, ABC):
             None if pairs is None else listener_mos,
             torch.stack(scores, -1) if scores else None,
             torch.stack(further, -1) if further else None,
+            None if pairs is None else listener_frames,
         )
 
     @abstractmethod
@@ -181,6 +182,7 @@ class DistilMOSPredictor(AbsPredictor):
         hidden_size: channels inside (H).
         kernels: odd kernel sizes of the frame encoder's blocks; [] = none.
         strides: their strides.
+        norm: of these blocks, `batch` (published) or `layer`.
         dropout: in the decoder.
         decoder: `lstm` (published) or `linear`.
         layer_weighting: `entmax` (published) or `softmax`.
@@ -225,6 +227,7 @@ class DistilMOSPredictor(AbsPredictor):
         scales: Optional[Sequence[str]] = None,
         scale_means: Optional[Sequence[float]] = None,
         scale_stds: Optional[Sequence[float]] = None,
+        norm: str = "batch",
     ):
         super().__init__()
         for name, value, known in (
@@ -237,7 +240,8 @@ class DistilMOSPredictor(AbsPredictor):
                 raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
         weighting_class = LAYER_WEIGHTINGS[layer_weighting]
         self.weighting = weighting_class(len(layers), input_size)
-        self.frame_encoder = FrameEncoder(input_size, hidden_size, kernels, strides)
+        shape = hidden_size, kernels, strides, norm
+        self.frame_encoder = FrameEncoder(input_size, *shape)
         decoder_class = DECODERS[decoder]
         self.decoder = decoder_class(hidden_size, dropout, label_mean, label_std)
         self.pooling = POOLINGS[pooling](hidden_size)

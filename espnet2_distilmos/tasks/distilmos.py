@@ -28,7 +28,9 @@ from espnet2_distilmos.tokens.provenance import (
     n_codebooks_of,
     read_provenance,
     require_tokens_of,
+    token_columns,
 )
+from espnet2_distilmos.train.averages import WeightAverage
 from espnet2_distilmos.train.batches import check_options, draws_anew, iter_factory
 from espnet2_distilmos.train.collate import DistilMOSCollateFn
 from espnet2_distilmos.train.crop import require_crop
@@ -39,6 +41,7 @@ from espnet2_distilmos.train.preprocessor import preprocessor_of
 from espnet2_distilmos.train.raters import name_raters
 from espnet2_distilmos.train.record import confirm_weights
 from espnet2_distilmos.train.scales import read_scales
+from espnet2_distilmos.train.token_kept import TokenKept, folder_of_kept_tokens
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -158,6 +161,7 @@ class DistilMOSTask(AbsTask):
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
         check_options(args)
         from_data.take_label_scale(args)
+        kmeans_dir = folder_of_kept_tokens(args)
         loss = from_options(
             loss_choices.get_class(args.loss), "loss_conf", args.loss_conf
         )
@@ -180,13 +184,13 @@ class DistilMOSTask(AbsTask):
         columns = width = None
         if n_tokens > 0:
             require_tokens_of(args.token_conf, network.upstream.fingerprint)
-            columns = _token_columns(args.token_conf, network.predictor.target_layers)
+            columns = token_columns(args.token_conf, network.predictor.target_layers)
             width = len(args.token_conf["layers"]) * n_codebooks
         if args.init is not None:
             initialize(network.predictor, args.init)
             if network.predictor.readout is not None:
                 network.predictor.readout.reset()
-        return from_options(
+        model = from_options(
             ESPnetDistilMOSModel,
             "model_conf",
             args.model_conf,
@@ -197,6 +201,9 @@ class DistilMOSTask(AbsTask):
             token_width=width,
             corpora=args.corpora or (),
         )
+        if kmeans_dir is not None:
+            model.token_kept = TokenKept(network, kmeans_dir, columns or ())
+        return model
 
     @classmethod
     @typechecked
@@ -271,28 +278,10 @@ class DistilMOSTask(AbsTask):
                 model,
                 optim_classes[args.optim],
                 args.optim_conf,
-                upstream_lr=args.upstream_lr,
-                cnn_lr=args.cnn_lr,
-                layer_logits_lr=args.layer_logits_lr,
-                freeze_upstream_steps=args.freeze_upstream_steps,
+                **options.rates_of(args),
             )
+            if args.ema_decay is not None:
+                WeightAverage(model, optimizer, args.ema_decay)
         except (TypeError, ValueError) as e:
             raise UserError(bad_options("optim_conf", args.optim_conf, e)) from e
         return [optimizer]
-
-
-def _token_columns(token_conf: Dict, target_layers: Collection[int]) -> List[int]:
-    """Return the columns of the target layers, a layer's codebooks together."""
-    layers = list(token_conf["layers"])
-    missing = sorted(set(target_layers) - set(layers))
-    if missing:
-        raise UserError(
-            f"the tokens hold layers {layers}, but {missing} are to be predicted; run "
-            "stages 2 and 3 again"
-        )
-    n = n_codebooks_of(token_conf)
-    return [
-        layers.index(layer) * n + codebook
-        for layer in target_layers
-        for codebook in range(n)
-    ]

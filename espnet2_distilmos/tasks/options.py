@@ -1,7 +1,7 @@
 """The task's options, beside those of every ESPnet task."""
 
 import argparse
-from typing import Sequence
+from typing import Any, Dict, Sequence
 
 from espnet2.torch_utils.initialize import INITIALIZATIONS
 from espnet2.train.class_choices import ClassChoices
@@ -46,6 +46,13 @@ def add_arguments(
         action=NestedDictAction,
         default=dict(),
         help="Content of token_provenance; filled in by the task",
+    )
+    group.add_argument(
+        "--token_kept",
+        type=str2bool,
+        default=False,
+        help="Log in validation which share of the frames is still nearest to the "
+        "centroid of its token; needs the centroids beside token_provenance",
     )
     group.add_argument(
         "--label_conf",
@@ -123,10 +130,31 @@ def add_arguments(
         help="Leave the upstream as it is for so many steps",
     )
     group.add_argument(
+        "--upstream_layer_decay",
+        type=float,
+        default=1.0,
+        help="The upstream's top block has upstream_lr, each part below so many times "
+        "the rate of the one above, the CNN the lowest (1: all alike)",
+    )
+    group.add_argument(
+        "--upstream_steps",
+        type=int,
+        default=0,
+        help="Let the upstream's rates fall to zero in so many steps, on a straight "
+        "line and beside what the scheduler does; all else goes on (0: they do not)",
+    )
+    group.add_argument(
         "--layer_logits_lr",
         type=float_or_none,
         default=None,
         help="Learning rate of the layer weighting's logits (default: likewise)",
+    )
+    group.add_argument(
+        "--ema_decay",
+        type=float_or_none,
+        default=None,
+        help="Keep an exponential average of the weights, with this factor a step "
+        "(0.999), and validate, choose and save that (default: none)",
     )
     group.add_argument(
         "--num_threads",
@@ -149,3 +177,12 @@ def add_arguments(
     )
     for class_choices in class_choices_list:
         class_choices.add_arguments(group)
+
+
+def rates_of(args: argparse.Namespace) -> Dict[str, Any]:
+    """Return what :func:`~..train.optimizer.build_optimizer` is told of rates."""
+    names = (
+        *("upstream_lr", "cnn_lr", "layer_logits_lr", "freeze_upstream_steps"),
+        *("upstream_layer_decay", "upstream_steps"),
+    )
+    return {name: getattr(args, name) for name in names}

@@ -1,6 +1,6 @@
 """Where tokens come from, and whether they belong to an upstream."""
 
-from typing import Any, Dict, Mapping
+from typing import Any, Collection, Dict, List, Mapping
 
 from espnet2_distilmos.model.upstream.config import (
     FINGERPRINT_DEFAULTS,
@@ -71,3 +71,26 @@ def require_tokens_of(
                 f"{recorded!r} for the tokens and {fingerprint[key]!r} here; "
                 "run stages 2 and 3 with this upstream"
             )
+
+
+def token_columns(
+    token_conf: Mapping[str, Any], target_layers: Collection[int]
+) -> List[int]:
+    """Return the columns of the target layers, a layer's codebooks together.
+
+    Raises:
+        UserError: layers without tokens.
+    """
+    layers = list(token_conf["layers"])
+    missing = sorted(set(target_layers) - set(layers))
+    if missing:
+        raise UserError(
+            f"the tokens hold layers {layers}, but {missing} are to be predicted; run "
+            "stages 2 and 3 again"
+        )
+    n = n_codebooks_of(token_conf)
+    return [
+        layers.index(layer) * n + codebook
+        for layer in target_layers
+        for codebook in range(n)
+    ]

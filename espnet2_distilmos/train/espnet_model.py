@@ -10,8 +10,11 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.pooling import AttentionPooling
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
+from espnet2_distilmos.model.regression import FRAME
+from espnet2_distilmos.train.token_kept import TokenKept
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -28,6 +31,9 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         corpora: names of the corpora in the order of their numbers, for the trainer.
         extract_feats_in_collect_stats: read by ESPnet before the model is built;
             false, since statistics need only lengths and no upstream.
+
+    Raises:
+        UserError: pooling that would not learn.
     """
 
     @typechecked
@@ -42,6 +48,16 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         extract_feats_in_collect_stats: bool = False,
     ):
         super().__init__()
+        pooling = getattr(network.predictor, "pooling", None)
+        if (
+            loss.regression_level == FRAME
+            and not loss.contrastive_weight
+            and isinstance(pooling, AttentionPooling)
+        ):
+            raise UserError(
+                "loss_conf regression_level: frame teaches frames, not the weights of "
+                "predictor_conf pooling: attention; take mean, or a contrastive_weight"
+            )
         self.network = network
         self.loss = loss
         self.n_tokens = n_tokens
@@ -49,6 +65,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.token_width = token_width
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
+        self.token_kept: Optional[TokenKept] = None  # set where it is asked for
 
     def forward(
         self,
@@ -87,7 +104,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             `predicted` (B,) and perhaps `predicted_scores` (B, S) for the trainer's
             correlations; the stats of eval mode have
             the accuracy of each target layer, `token_acc_NN`, and with several
-            codebooks that of each, `codebook_acc_N`.
+            codebooks that of each, `codebook_acc_N`, and where it is asked for
+            `token_kept`.
 
         Raises:
             UserError: tokens are missing, of another number of layers or codebooks, or
@@ -122,6 +140,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             prediction.listener_mos,
             prediction.scores,
             scores,
+            prediction,
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
@@ -135,6 +154,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             if accuracies.size(1) > 1:
                 for number, accuracy in enumerate(accuracies.mean(0), 1):
                     stats[f"codebook_acc_{number}"] = accuracy
+        if self.token_kept is not None and tokens is not None and not self.training:
+            stats["token_kept"] = self.token_kept.share(tokens)
         retval = dict(
             zip(
                 ("loss", "stats", "weight"),

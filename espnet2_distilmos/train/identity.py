@@ -43,6 +43,8 @@ NOT_DECIDING = (
     *("corpora", "crop_unit"),
     # What is said of the labels.
     "label_conf",
+    # What is measured in validation.
+    "token_kept",
     # What is told, drawn and logged.
     *("log_level", "log_interval", "num_att_plot", "use_matplotlib", "use_tensorboard"),
     *("create_graph_in_tensorboard", "use_wandb", "wandb_project", "wandb_id"),

@@ -1,8 +1,10 @@
-"""Parameter groups: which part of the model learns how fast, and from when on."""
+"""Parameter groups: which part of the model learns how fast, and from when to when."""
 
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 import torch
+
+from espnet2_distilmos.utils.errors import UserError
 
 
 def build_optimizer(
@@ -13,6 +15,8 @@ def build_optimizer(
     cnn_lr: Optional[float] = None,
     layer_logits_lr: Optional[float] = None,
     freeze_upstream_steps: int = 0,
+    upstream_layer_decay: float = 1.0,
+    upstream_steps: int = 0,
 ) -> torch.optim.Optimizer:
     """Build one optimiser; CNN, transformer, logits and the rest are groups.
 
@@ -23,28 +27,42 @@ def build_optimizer(
         optim_class: of torch's or ESPnet's optimisers.
         optim_conf: its arguments; `lr` is that of all that is not named below.
         upstream_lr: of the upstream; None = `lr`.
-        cnn_lr: of the upstream's CNN; None = `upstream_lr`.
+        cnn_lr: of the upstream's CNN; None = `upstream_lr`, or with a layer decay below
+            1 the lowest rate.
         layer_logits_lr: of the layer weighting's logits; None = `lr`.
         freeze_upstream_steps: the upstream stays as it is for so many steps. Its
             gradients are computed all the same (DDP wants them) and take part in
             the norm that is clipped.
+        upstream_layer_decay: in (0, 1]: the upstream's top block has `upstream_lr`,
+            each part below this many times the rate of the one above
+            (:meth:`~.adapters.UpstreamAdapter.depths`).
+        upstream_steps: the upstream's rates fall to zero in so many steps (those that
+            it is frozen for not counted), on a straight line and beside what the
+            scheduler does; then it stays as it is. 0 = they do not.
+
+    Raises:
+        UserError: a decay of a model that has no blocks to tell, or without a rate.
+        ValueError: a value out of range, or that the optimiser does not take.
     """
+    if not 0 < upstream_layer_decay <= 1:
+        raise ValueError(
+            f"upstream_layer_decay must be in (0, 1], not {upstream_layer_decay}"
+        )
+    if upstream_steps < 0:
+        raise ValueError(f"upstream_steps must not be negative: {upstream_steps}")
     network: Any = model.network
-    cnn = getattr(network.upstream, "cnn", None)
-    of_cnn = set() if cnn is None else {id(p) for p in cnn.parameters()}
-    if cnn_lr is None:
-        cnn_lr = upstream_lr
+    rates = _upstream_rates(network.upstream, upstream_lr, cnn_lr, upstream_layer_decay)
     groups: Dict[Tuple, List[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        lr, frozen = None, 0
+        lr, frozen, falling = None, 0, 0
         if name.startswith("network.upstream."):
-            lr = cnn_lr if id(parameter) in of_cnn else upstream_lr
-            frozen = freeze_upstream_steps
+            lr = rates[id(parameter)]
+            frozen, falling = freeze_upstream_steps, upstream_steps
         elif name.endswith(".weighting.logits"):
             lr = layer_logits_lr
-        key = (lr, parameter.dim() > 1, frozen)
+        key = (lr, parameter.dim() > 1, frozen, falling)
         groups.setdefault(key, []).append(parameter)
     base = dict(optim_conf)
     decay = base.pop("weight_decay", 0.0)
@@ -55,20 +73,77 @@ def build_optimizer(
                 "weight_decay": decay if is_matrix else 0.0,
                 # In the group, so that a resumed training goes on counting.
                 "frozen_steps_left": frozen,
+                **({_OF: falling, _LEFT: falling} if falling else {}),
                 **({} if lr is None else {"lr": lr}),
             }
-            for (lr, is_matrix, frozen), parameters in groups.items()
+            for (lr, is_matrix, frozen, falling), parameters in groups.items()
         ],
         **base,
     )
-    optimizer.register_step_pre_hook(_hold_frozen_groups)
+    optimizer.register_step_pre_hook(_hold_groups)
+    if upstream_steps:
+        optimizer.register_step_post_hook(_restore_rates)
     return optimizer
 
 
-def _hold_frozen_groups(optimizer: torch.optim.Optimizer, *_) -> None:
+def _upstream_rates(
+    upstream: Any, upstream_lr: Optional[float], cnn_lr: Optional[float], decay: float
+) -> Dict[int, Optional[float]]:
+    """Return the rate of each parameter, by its `id`; None = that of all others."""
+    depths: Dict[int, int] = {}
+    if decay < 1:
+        if upstream_lr is None:
+            raise UserError("--upstream_layer_decay needs --upstream_lr: of the top")
+        depths = upstream.depths()
+
+    def rate(parameter: torch.nn.Parameter) -> Optional[float]:
+        if upstream_lr is None or decay == 1:
+            return upstream_lr
+        return upstream_lr * decay ** depths[id(parameter)]
+
+    rates = {id(p): rate(p) for p in upstream.parameters() if p.requires_grad}
+    cnn = getattr(upstream, "cnn", None)
+    if cnn is not None and cnn_lr is not None:
+        rates.update({id(p): cnn_lr for p in cnn.parameters()})
+    return rates
+
+
+# Of a group whose rate falls: in how many steps, how many of them are left, and the
+# rate that the scheduler set, during a step.
+_OF, _LEFT, _FULL = "falling_steps", "falling_steps_left", "full_lr"
+
+
+def _hold_groups(optimizer: torch.optim.Optimizer, *_) -> None:
+    """Leave out groups that are frozen, or have come to rest; lower falling rates."""
     for group in optimizer.param_groups:
         if group["frozen_steps_left"] > 0:
             group["frozen_steps_left"] -= 1
-            # Without a gradient a parameter is passed over: no step, no decay.
-            for parameter in group["params"]:
-                parameter.grad = None
+            _pass_over(group)
+        elif group.get(_LEFT) == 0:
+            _pass_over(group)
+        elif _OF in group:
+            # For this step only: some schedulers go on from what they find.
+            group[_FULL] = group["lr"]
+            group["lr"] = group["lr"] * (group[_LEFT] / group[_OF])
+            group[_LEFT] -= 1
+
+
+def _pass_over(group: Dict[str, Any]) -> None:
+    # Without a gradient a parameter is passed over: no step, no decay.
+    for parameter in group["params"]:
+        parameter.grad = None
+
+
+def _restore_rates(optimizer: torch.optim.Optimizer, *_) -> None:
+    for group in optimizer.param_groups:
+        if _FULL in group:
+            group["lr"] = group.pop(_FULL)
+
+
+def share_of_upstream_rate(optimizer: torch.optim.Optimizer) -> Optional[float]:
+    """Return what is left of the upstream's rates, in [0, 1]; None = they do not fall.
+
+    ESPnet logs the rates that the scheduler sets, without it.
+    """
+    left = [g[_LEFT] / g[_OF] for g in optimizer.param_groups if _OF in g]
+    return max(left, default=None)

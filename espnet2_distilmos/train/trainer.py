@@ -20,7 +20,9 @@ from espnet2_distilmos.scoring.metrics import (
     srcc,
     system_means,
 )
+from espnet2_distilmos.train.averages import averages_of
 from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
+from espnet2_distilmos.train.optimizer import share_of_upstream_rate
 from espnet2_distilmos.train.selection import settle_ties
 from espnet2_distilmos.train.steps import WatchedBatches
 from espnet2_distilmos.utils.errors import UserError
@@ -79,10 +81,15 @@ class DistilMOSTrainer(Trainer):
     ) -> bool:
         """Train as ESPnet does, and name the clips of steps that could not be made.
 
+        With an average of the weights the model holds that afterwards.
+
         Raises:
             UserError: not one step could be made; the checkpoint stays that of the
                 epoch before.
         """
+        averages = averages_of(optimizers)
+        for average in averages:
+            average.use_trained()
         watched = WatchedBatches(iterator, optimizers, options.accum_grad)
         none_made = super().train_one_epoch(
             model=model,
@@ -94,6 +101,12 @@ class DistilMOSTrainer(Trainer):
         watched.report()
         if none_made:
             raise UserError(watched.why_none())
+        for average in averages:
+            average.use_average()
+        for optimizer in optimizers:
+            share = share_of_upstream_rate(optimizer)
+            if share is not None:
+                logging.info(f"the upstream learns on at {share:.3f} of its rates")
         return none_made
 
     @classmethod

@@ -78,6 +78,20 @@ class UpstreamAdapter(torch.nn.Module):
         """Seconds between two frames."""
         return self.downsample / SAMPLE_RATE
 
+    def depths(self) -> Dict[int, int]:
+        """Return `id` of a trained parameter -> parts above it that are trained, too.
+
+        The top block of the chosen layers has 0, block 1 as many as there are blocks
+        above it, what lies between CNN and block 1 one more, and the CNN the most.
+
+        Raises:
+            UserError: a model whose blocks are not known.
+        """
+        raise UserError(
+            f"{self.conf.upstream}: --upstream_layer_decay is for models that have an "
+            "adapter of their own (doc/upstreams.md); leave it out"
+        )
+
     def keep_pretrained(self, layers: Sequence[int]) -> None:
         """Return from now on, in eval mode, states that the training does not change.
 

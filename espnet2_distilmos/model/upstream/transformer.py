@@ -1,7 +1,7 @@
 """What the wav2vec 2.0 family has in common: CNN, positional convolution, blocks."""
 
 import copy
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -98,6 +98,20 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
         for parameter in self.model.parameters():
             if id(parameter) not in kept:
                 parameter.requires_grad_(False)
+
+    def depths(self) -> Dict[int, int]:
+        """See :class:`UpstreamAdapter`."""
+        top = self.layers[-1]
+        blocks = enumerate(self.encoder.layers[:top], 1)
+        parts = [(top - number, block) for number, block in blocks]
+        parts += [(top, module) for module in self._input_modules()]
+        parts.append((top + 1, self.cnn))
+        return {
+            id(parameter): depth
+            for depth, module in parts
+            for parameter in module.parameters()
+            if parameter.requires_grad
+        }
 
     def keep_pretrained(self, layers: Sequence[int]) -> None:
         """See :class:`UpstreamAdapter`; blocks that are trained are kept twice."""

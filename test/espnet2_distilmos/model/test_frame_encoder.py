@@ -91,3 +91,23 @@ def test_padding_changes_nothing_in_training(strides):
 def test_bad_shapes_are_refused(kernels, strides):
     with pytest.raises(ValueError, match="as many odd kernels as strides"):
         FrameEncoder(6, 8, kernels, strides)
+
+
+def test_layer_norm_knows_neither_other_clips_nor_padding():
+    encoder = FrameEncoder(6, 8, norm="layer").train()
+    names = {name for name, _ in encoder.named_buffers()}
+    assert names == set()
+    x, lengths = torch.randn(2, 9, 6), torch.tensor([9, 5])
+    both, steps = encoder(x, lengths)
+    alone, _ = encoder(x[1:, :5], lengths[1:])
+    torch.testing.assert_close(both[1, :5], alone[0])
+    x[1, 5:] = 1e3
+    torch.testing.assert_close(encoder(x, lengths)[0][1, :5], alone[0])
+    block = encoder.blocks[0]
+    y = torch.randn(2, 8, 9)
+    mask = torch.arange(9) < lengths.unsqueeze(1)
+    out = block.norm(y, mask)
+    expected = torch.nn.functional.layer_norm(y.transpose(1, 2), (8,)).transpose(1, 2)
+    torch.testing.assert_close(out, expected * mask.unsqueeze(1))
+    with pytest.raises(ValueError, match="norm must be batch or layer"):
+        FrameEncoder(6, 8, norm="group")

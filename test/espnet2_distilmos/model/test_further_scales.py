@@ -6,8 +6,9 @@ from small_predictors import PREDICTORS, maker_of, two_clips
 
 from espnet2_distilmos.model.decoder import DECODERS
 from espnet2_distilmos.model.further_scales import FurtherScales
-from espnet2_distilmos.model.loss import ContrastiveLoss, DistilMOSLoss, L1Loss
+from espnet2_distilmos.model.loss import ContrastiveLoss, DistilMOSLoss
 from espnet2_distilmos.model.predictor import DistilMOSPredictor
+from espnet2_distilmos.model.regression import L1Loss
 from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 
 SCALES = ["SIG", "BAK"]

@@ -62,6 +62,9 @@ def test_parameters_without_gradient_are_marked(family, style, options, load):
     """By a backward pass in which every parameter asks for one."""
     upstream = load(family, style, **options)
     marked = {name for name, p in upstream.named_parameters() if not p.requires_grad}
+    # All others have a place in the order of rates.
+    trained = {id(p) for p in upstream.parameters() if p.requires_grad}
+    assert upstream.depths().keys() == trained
     upstream.requires_grad_(True)
     found = {name for name, grad in gradients(upstream).items() if grad is None}
     assert marked == found

@@ -1,0 +1,104 @@
+"""How much of the pretrained upstream a training has left, told by its tokens."""
+
+import argparse
+from pathlib import Path
+from typing import Any, List, Optional, Sequence, Tuple
+
+import torch
+
+from espnet2_distilmos.model.loss import IGNORE_TOKEN
+from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.tokens.labels import nearest_centroid
+from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.train.options import uses_tokens
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import PathLike, read_array
+
+
+class TokenKept:
+    """The share of frames whose nearest centroid is still their pretrained token.
+
+    The centroids are those of the pretrained upstream; the states, in eval mode, those
+    of the upstream as it is now. The frames keep near to 1 of their tokens as long as
+    nothing is trained, and lose them as the states move away, whether or not the heads
+    can still tell the tokens. Of several codebooks the first counts.
+
+    Args:
+        network: of the training; its upstream's states are noted whenever it runs.
+        kmeans_dir: folder of stage 3 with the centroids.
+        columns: of the token matrices, in the order of the network's target layers, a
+            layer's codebooks together.
+
+    Raises:
+        UserError: no such file, or centroids of another size.
+    """
+
+    def __init__(
+        self, network: MOSNetwork, kmeans_dir: PathLike, columns: Sequence[int]
+    ):
+        self._layers = network.predictor.target_layers
+        self._columns = columns[:: network.predictor.n_codebooks]
+        self._numbers = network.upstream.layers
+        size = network.upstream.hidden_size
+        self._centroids: List[torch.Tensor] = []
+        for layer in self._layers:
+            path = layer_file(Path(kmeans_dir), layer)
+            if not path.is_file():
+                raise UserError(f"{path}: no such file; --token_kept true needs it")
+            centroids = torch.from_numpy(read_array(path))
+            if centroids.size(1) != size:
+                raise UserError(
+                    f"{path}: {centroids.size(1)} channels, but the upstream has "
+                    f"{size}; run stages 2 and 3 again"
+                )
+            self._centroids.append(centroids)
+        self._states: Optional[Tuple[List[torch.Tensor], torch.Tensor]] = None
+        network.upstream.register_forward_hook(self._note)
+
+    def _note(self, upstream: torch.nn.Module, _: Any, output: Any) -> None:
+        self._states = None if upstream.training else output
+
+    @torch.no_grad()
+    def share(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Compare the states that the upstream gave last with their tokens.
+
+        Args:
+            tokens: (B, T, L x C) of all layers, IGNORE_TOKEN in padded frames.
+
+        Returns:
+            () share of frames and layers, in [0, 1].
+        """
+        if self._states is None:
+            raise RuntimeError("the upstream has not run in eval mode")
+        states, _ = self._states
+        self._states = None
+        same = []
+        for layer, column, centroids in zip(
+            self._layers, self._columns, self._centroids
+        ):
+            found = states[self._numbers.index(layer)]
+            wanted = tokens[:, : found.size(1), column]
+            valid = wanted != IGNORE_TOKEN
+            nearest = nearest_centroid(found[valid], centroids.to(found.device))
+            same.append((nearest == wanted[valid]).float())
+        return torch.cat(same).mean()
+
+
+def folder_of_kept_tokens(args: argparse.Namespace) -> Optional[Path]:
+    """Return the folder with the centroids if `token_kept` asks for them.
+
+    None where it does not, or where a model is built from its saved configuration,
+    which names no such folder.
+
+    Raises:
+        UserError: a training without tokens.
+    """
+    if not getattr(args, "token_kept", False):  # an older configuration
+        return None
+    if not uses_tokens(args.loss_conf):
+        raise UserError(
+            "--token_kept true needs the tokens of a training with the token loss; "
+            "leave it out, or set loss_conf token_weight above 0"
+        )
+    provenance = args.token_provenance
+    return None if provenance is None else Path(provenance).parent
