@@ -11,8 +11,9 @@ from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.train.options import uses_tokens
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_array
+from espnet2_distilmos.utils.files import PathLike
 
 
 class TokenKept:
