@@ -26,10 +26,13 @@ N_CLUSTERS = 50
 FOLDS = 5
 CV = f"cv{FOLDS}_system"  # what the recipe calls them, below dump/ and exp/
 
+# Half of the score is the probe's, so that the decoder's part can be told from it
+# (`shares.py`); the preset has more of the probe, for what these trainings showed.
+SHARE = ("--predictor_conf", "readout_weight=0.5")
 # Model -> its training's configuration, and what differs from it.
 MODELS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
-    "distilmos": (OWN, ()),
-    "notokens": (OWN, ("--loss_conf", "token_weight=0")),
+    "distilmos": (OWN, SHARE),
+    "notokens": (OWN, (*SHARE, "--loss_conf", "token_weight=0")),
     "sslmos": ("conf/tuning/train_sslmos_own_whisper_tiny.yaml", ()),
 }
 STARTS = ("upstream", "main")

@@ -6,8 +6,8 @@ set -o pipefail
 # The recipe, wherever this is called from; of a copy, as Slurm makes, the current folder.
 [ ! -e "${BASH_SOURCE[0]%/*}/path.sh" ] || cd "${BASH_SOURCE[0]%/*}"
 
-# 64 clips to train on: the short schedule of a small corpus, half of whose score is the
-# linear probe's, and which takes the mean of the five best epochs.
+# 64 clips to train on: the short schedule of a small corpus, in whose score the
+# linear probe has nine tenths, and which takes the mean of the five best epochs.
 exec ./distilmos.sh \
     --ngpu 0 \
     --upstream conf/upstream/whisper_tiny_en.yaml \

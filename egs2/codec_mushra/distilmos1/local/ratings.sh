@@ -37,11 +37,15 @@ else
         cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/"
     done
 fi
+python3 -m mini_mos.bin.share_of_probe --dir "${results}" --share 0.9 \
+    --probe_dir "${results}/linear_probe_whisper_tiny_en"
 models=()
 for start in upstream main; do
     for model in distilmos notokens sslmos; do
         models+=("${model}_${start}=${results}/${model}_${start}_s*")
     done
+    # The same trainings with nine tenths of the probe.
+    models+=("distilmos_${start}_probe90=${results}/distilmos_${start}_probe90_s*")
 done
 # Talkers are the second cluster: all systems speak the same sentences of the same talkers.
 python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}" \
@@ -51,5 +55,6 @@ python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}"
     --pairs distilmos_upstream-notokens_upstream distilmos_main-notokens_main \
     distilmos_upstream-probe distilmos_main-probe sslmos_upstream-probe sslmos_main-probe \
     distilmos_main-distilmos_upstream \
+    distilmos_upstream_probe90-probe distilmos_main_probe90-probe \
     --output "${results}/RATINGS.md"
 log "Successfully finished. [elapsed=${SECONDS}s]"
