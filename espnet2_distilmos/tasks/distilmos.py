@@ -281,6 +281,8 @@ class DistilMOSTask(AbsTask):
                 optim_classes[args.optim],
                 args.optim_conf,
                 **options.rates_of(args),
+                # An upstream that is held to its start is not pulled to zero, too.
+                decay_upstream=model.start is None,
             )
             if args.ema_decay is not None:
                 WeightAverage(model, optimizer, args.ema_decay)

@@ -8,12 +8,18 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from typeguard import typechecked
 
-from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
+from espnet2_distilmos.model.holding import (
+    PretrainedStart,
+    compare_trained_layers,
+    state_distance,
+)
+from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.pooling import AttentionPooling
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.model.regression import FRAME
+from espnet2_distilmos.model.token_loss import token_accuracies
 from espnet2_distilmos.train.token_kept import TokenKept
 from espnet2_distilmos.utils.errors import UserError
 
@@ -22,7 +28,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     """Network and loss.
 
     Args:
-        network: upstream and predictor.
+        network: upstream and predictor; the upstream as pretrained, for what holds it
+            there (:mod:`~..model.holding`).
         loss: MOS regression and token loss.
         n_tokens: number of k-means clusters (k); 0 where tokens take no part.
         token_columns: the columns of the target layers in the token matrices, those of
@@ -33,7 +40,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             false, since statistics need only lengths and no upstream.
 
     Raises:
-        UserError: pooling that would not learn.
+        UserError: pooling that would not learn, an upstream that cannot be held, or
+            other weights of layers than there are layers.
     """
 
     @typechecked
@@ -58,6 +66,12 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "loss_conf regression_level: frame teaches frames, not the weights of "
                 "predictor_conf pooling: attention; take mean, or a contrastive_weight"
             )
+        layers, weights = network.predictor.target_layers, loss.tokens.layer_weights
+        if layers and weights is not None and len(weights) != len(layers):
+            raise UserError(
+                f"loss_conf token_layer_weights has {len(weights)} weights, but tokens "
+                f"of {len(layers)} layers are predicted ({list(layers)}): one each"
+            )
         self.network = network
         self.loss = loss
         self.n_tokens = n_tokens
@@ -66,6 +80,11 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
         self.token_kept: Optional[TokenKept] = None  # set where it is asked for
+        if loss.state_weight > 0:
+            compare_trained_layers(network.upstream)
+        self.start: Optional[PretrainedStart] = None
+        if loss.l2sp_weight > 0:
+            self.start = PretrainedStart(network.upstream)
 
     def forward(
         self,
@@ -141,6 +160,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             prediction.scores,
             scores,
             prediction,
+            self._held(prediction),
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
@@ -167,6 +187,15 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             if prediction.scores is not None:
                 retval["predicted_scores"] = prediction.scores
         return retval
+
+    def _held(self, prediction: Prediction) -> Dict[str, torch.Tensor]:
+        """Return what the loss asks of :mod:`~..model.holding`."""
+        held = {}
+        if self.loss.state_weight > 0 and prediction.states is not None:
+            held["state_loss"] = state_distance(prediction.states)
+        if self.start is not None:
+            held["l2sp"] = self.start.distance()
+        return held
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
         """Return (B,) numbers where there are offsets."""

@@ -6,8 +6,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
-from espnet2_distilmos.model.loss import IGNORE_TOKEN
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.token_loss import IGNORE_TOKEN
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.train.options import uses_tokens
