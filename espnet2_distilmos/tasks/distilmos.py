@@ -208,7 +208,8 @@ class DistilMOSTask(AbsTask):
             corpora=args.corpora or (),
         )
         if kmeans_dir is not None:
-            model.token_kept = TokenKept(network, kmeans_dir, columns or ())
+            known = columns or (), args.token_conf
+            model.token_kept = TokenKept(network, kmeans_dir, *known)
         return model
 
     @classmethod
