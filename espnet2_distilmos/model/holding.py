@@ -1,7 +1,7 @@
 """What holds an upstream near its pretrained start, beside or instead of tokens."""
 
 from dataclasses import dataclass
-from typing import Any, List, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import torch
 
@@ -23,11 +23,21 @@ class ComparedStates:
         trained: a (B, T, D) tensor a layer.
         pretrained: of the same layers, without gradient.
         lengths: (B,) numbers of frames.
+        layers: their numbers.
     """
 
     trained: List[torch.Tensor]
     pretrained: List[torch.Tensor]
     lengths: torch.Tensor
+    layers: Tuple[int, ...] = ()
+
+    def of(self, layers: Sequence[int]) -> "ComparedStates":
+        """Return those of some of the layers."""
+        places = [self.layers.index(layer) for layer in layers]
+        trained, pretrained = (
+            [states[i] for i in places] for states in (self.trained, self.pretrained)
+        )
+        return ComparedStates(trained, pretrained, self.lengths, tuple(layers))
 
 
 def state_distance(states: ComparedStates) -> torch.Tensor:
@@ -68,22 +78,21 @@ def _variances(
     return torch.maximum(torch.maximum(variance, least), square).clamp(min=tiny)
 
 
-def compare_trained_layers(upstream: UpstreamAdapter) -> None:
-    """Make an upstream give the states of its trained layers as pretrained, too.
+def trained_layers(upstream: UpstreamAdapter) -> Tuple[int, ...]:
+    """Return the chosen layers of an upstream that are trained.
 
     Raises:
-        UserError: none of its chosen layers is trained, or all below them is, too
-            (:meth:`~.adapters.UpstreamAdapter.keep_pretrained`).
+        UserError: there is none.
     """
     conf = upstream.conf
-    layers = [n for n in upstream.layers if n > conf.frozen_layers]
+    layers = tuple(n for n in upstream.layers if n > conf.frozen_layers)
     if conf.freeze or not layers:
         raise UserError(
             f"loss_conf state_weight needs layers of {conf.upstream} that are trained, "
             f"but freeze is {str(conf.freeze).lower()} and frozen_layers "
             f"{conf.frozen_layers}; leave it out, or freeze less"
         )
-    upstream.keep_pretrained(layers, compared=True)
+    return layers
 
 
 class PretrainedStart:

@@ -14,7 +14,13 @@ from espnet2_distilmos.model.regression import (
     REGRESSIONS,
     of_frames,
 )
-from espnet2_distilmos.model.token_loss import TokenLoss, token_accuracies
+from espnet2_distilmos.model.token_loss import (
+    HARD,
+    SOFT,
+    TARGETS,
+    TokenLoss,
+    token_accuracies,
+)
 
 
 class ContrastiveLoss(torch.nn.Module):
@@ -74,6 +80,9 @@ class DistilMOSLoss(torch.nn.Module):
             to their pretrained start (L2-SP, arXiv 1802.01483); 0 = none (published).
         token_layer_weights: of the token loss (see :class:`TokenLoss`).
         token_average: likewise.
+        token_targets: `hard`: the token of a pretrained frame (published), or `soft`: a
+            probability of each (:mod:`espnet2_distilmos.train.soft_targets`).
+        token_temperature: of these, in units of a layer's inertia.
     """
 
     def __init__(
@@ -93,6 +102,8 @@ class DistilMOSLoss(torch.nn.Module):
         l2sp_weight: float = 0.0,
         token_layer_weights: Optional[Sequence[float]] = None,
         token_average: str = "frame",
+        token_targets: str = HARD,
+        token_temperature: float = 0.1,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
@@ -106,6 +117,14 @@ class DistilMOSLoss(torch.nn.Module):
             raise ValueError("weights of losses must not be negative")
         if ratings_per_clip is not None and ratings_per_clip < 1:
             raise ValueError("ratings_per_clip must be at least 1, or null for all")
+        if token_targets not in TARGETS:
+            raise ValueError(
+                f"token_targets must be hard or soft, not {token_targets!r}"
+            )
+        if not token_temperature > 0:
+            raise ValueError(
+                f"token_temperature must be above 0, not {token_temperature}"
+            )
         if not unit > 0:
             raise ValueError(f"unit must be above 0, not {unit}")
         if not all(scale_unit > 0 for scale_unit in scale_units or ()):
@@ -117,6 +136,8 @@ class DistilMOSLoss(torch.nn.Module):
         self.contrastive = ContrastiveLoss(contrastive_margin)
         self.tokens = TokenLoss(label_smoothing, token_layer_weights, token_average)
         self.token_weight = token_weight
+        self.soft_tokens = token_weight > 0 and token_targets == SOFT
+        self.token_temperature = token_temperature
         self.contrastive_weight = contrastive_weight
         self.listener_weight = listener_weight
         self.state_weight = state_weight
@@ -135,6 +156,7 @@ class DistilMOSLoss(torch.nn.Module):
         labels: Optional[torch.Tensor] = None,
         frames: Optional[Prediction] = None,
         held: Optional[Mapping[str, torch.Tensor]] = None,
+        soft: Optional[List[torch.Tensor]] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
@@ -154,6 +176,7 @@ class DistilMOSLoss(torch.nn.Module):
             frames: the prediction with the scores of frames; needed at the level of
                 frames.
             held: `state_loss` and `l2sp`, each () and needed if its weight is above 0.
+            soft: of :class:`TokenLoss`; needed with soft targets.
 
         Returns:
             () loss, and detached stats: `loss`, `mos_loss`, `scales_loss` of all scales
@@ -200,7 +223,9 @@ class DistilMOSLoss(torch.nn.Module):
         if self.token_weight > 0:
             if logits is None or tokens is None:
                 raise ValueError("token_weight > 0 needs logits and tokens")
-            tokens_loss = self.tokens(logits, tokens)
+            if self.soft_tokens and soft is None:
+                raise ValueError("token_targets: soft needs probabilities")
+            tokens_loss = self.tokens(logits, tokens, soft)
             loss = loss + self.token_weight * tokens_loss
             stats["token_loss"] = tokens_loss.detach()
             stats["token_acc"] = token_accuracies(logits, tokens).mean()

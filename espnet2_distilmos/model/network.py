@@ -66,7 +66,9 @@ class MOSNetwork(torch.nn.Module):
         if compared:
             trained = [states[active.index(layer)] for layer in compared]
             pretrained = states[n_states:]
-            prediction.states = ComparedStates(trained, pretrained, frame_lengths)
+            prediction.states = ComparedStates(
+                trained, pretrained, frame_lengths, compared
+            )
         return prediction
 
 

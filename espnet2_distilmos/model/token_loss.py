@@ -10,6 +10,9 @@ IGNORE_TOKEN = -1
 # What counts alike.
 FRAME, CLIP = "frame", "clip"
 AVERAGES = (FRAME, CLIP)
+# Targets: the token of a frame, or a probability of each.
+HARD, SOFT = "hard", "soft"
+TARGETS = (HARD, SOFT)
 
 
 def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
@@ -55,18 +58,26 @@ class TokenLoss(torch.nn.Module):
         self.layer_weights = layer_weights
         self.average = average
 
-    def forward(self, logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        logits: List[torch.Tensor],
+        tokens: torch.Tensor,
+        soft: Optional[List[torch.Tensor]] = None,
+    ) -> torch.Tensor:
         """Compute the loss.
 
         Args:
             logits: one (B, T, k) tensor a target: M = layers x codebooks.
             tokens: (B, T, M) token IDs, IGNORE_TOKEN in padded frames.
+            soft: one (B, T, k) tensor of probabilities a target, which the tokens give
+                way to; None = none.
 
         Returns:
             () loss in nats.
         """
+        wanted: Sequence = [None] * len(logits) if soft is None else soft
         found = [
-            self._of_target(target_logits, tokens[..., target])
+            self._of_target(target_logits, tokens[..., target], wanted[target])
             for target, target_logits in enumerate(logits)
         ]
         losses = torch.stack(found)
@@ -76,16 +87,23 @@ class TokenLoss(torch.nn.Module):
         of_layers = losses.view(len(weights), -1).mean(1)  # over a layer's codebooks
         return (of_layers * weights).sum() / weights.sum()
 
-    def _of_target(self, logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """Map (B, T, k), (B, T) -> () cross-entropy."""
+    def _of_target(
+        self, logits: torch.Tensor, tokens: torch.Tensor, soft: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Map (B, T, k), (B, T), perhaps (B, T, k) -> () cross-entropy."""
+        plain = self.average == FRAME and soft is None
         found = F.cross_entropy(
             logits.flatten(0, 1),
-            tokens.flatten(),
+            tokens.flatten() if soft is None else soft.flatten(0, 1),
             ignore_index=IGNORE_TOKEN,
             label_smoothing=self.label_smoothing,
-            reduction="mean" if self.average == FRAME else "none",
+            reduction="mean" if plain else "none",
         )
-        if self.average == FRAME:
+        if plain:
             return found
-        n_frames = (tokens != IGNORE_TOKEN).sum(1)
-        return (found.view_as(tokens).sum(1) / n_frames).mean()
+        valid = tokens != IGNORE_TOKEN
+        of_clips = found.view_as(tokens).masked_fill(~valid, 0.0).sum(1)
+        n_frames = valid.sum(1)
+        if self.average == FRAME:
+            return of_clips.sum() / n_frames.sum()
+        return (of_clips / n_frames).mean()

@@ -10,8 +10,8 @@ from typeguard import typechecked
 
 from espnet2_distilmos.model.holding import (
     PretrainedStart,
-    compare_trained_layers,
     state_distance,
+    trained_layers,
 )
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import MOSNetwork
@@ -20,6 +20,7 @@ from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.model.regression import FRAME
 from espnet2_distilmos.model.token_loss import token_accuracies
+from espnet2_distilmos.train.soft_targets import SoftTargets
 from espnet2_distilmos.train.token_kept import TokenKept
 from espnet2_distilmos.utils.errors import UserError
 
@@ -80,11 +81,15 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
         self.token_kept: Optional[TokenKept] = None  # set where it is asked for
-        if loss.state_weight > 0:
-            compare_trained_layers(network.upstream)
+        self.soft_targets: Optional[SoftTargets] = None  # likewise
+        upstream = network.upstream
+        self.held_layers = trained_layers(upstream) if loss.state_weight > 0 else ()
+        compared = {*self.held_layers, *(layers if loss.soft_tokens else ())}
+        if compared:
+            upstream.keep_pretrained(sorted(compared), compared=True)
         self.start: Optional[PretrainedStart] = None
         if loss.l2sp_weight > 0:
-            self.start = PretrainedStart(network.upstream)
+            self.start = PretrainedStart(upstream)
 
     def forward(
         self,
@@ -147,9 +152,11 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             self._corpus(corpus),
             None if rated is None else rated.pairs,
         )
-        targets = None
+        targets = soft = None
         if tokens is not None and with_tokens:
             targets = self._targets(names, tokens, prediction)
+            if self.loss.soft_tokens:
+                soft = self._soft_targets(prediction)
         loss, stats = self.loss(
             prediction.mos,
             mos.flatten(),
@@ -161,6 +168,7 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             scores,
             prediction,
             self._held(prediction),
+            soft,
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
@@ -191,11 +199,19 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     def _held(self, prediction: Prediction) -> Dict[str, torch.Tensor]:
         """Return what the loss asks of :mod:`~..model.holding`."""
         held = {}
-        if self.loss.state_weight > 0 and prediction.states is not None:
-            held["state_loss"] = state_distance(prediction.states)
+        if self.held_layers and prediction.states is not None:
+            held["state_loss"] = state_distance(prediction.states.of(self.held_layers))
         if self.start is not None:
             held["l2sp"] = self.start.distance()
         return held
+
+    def _soft_targets(self, prediction: Prediction) -> List[torch.Tensor]:
+        if self.soft_targets is None:
+            raise UserError(
+                "loss_conf token_targets: soft needs the centroids beside "
+                "--token_provenance; give it, or train with hard targets"
+            )
+        return self.soft_targets.of(prediction.states)
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
         """Return (B,) numbers where there are offsets."""

@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 import torch
 
 from espnet2_distilmos.model.network import MOSNetwork
-from espnet2_distilmos.model.token_loss import IGNORE_TOKEN
+from espnet2_distilmos.model.token_loss import IGNORE_TOKEN, SOFT
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.tokens.standard import read_standard
@@ -95,18 +95,20 @@ class TokenKept:
         return torch.cat(same).mean()
 
 
-def folder_of_kept_tokens(args: argparse.Namespace) -> Optional[Path]:
-    """Return the folder with the centroids if `token_kept` asks for them.
+def folder_of_centroids(args: argparse.Namespace) -> Optional[Path]:
+    """Return the folder with the centroids if `token_kept` or soft targets need them.
 
-    None where it does not, or where a model is built from its saved configuration,
+    None where they do not, or where a model is built from its saved configuration,
     which names no such folder.
 
     Raises:
         UserError: a training without tokens.
     """
-    if not getattr(args, "token_kept", False):  # an older configuration
+    kept = getattr(args, "token_kept", False)  # not in an older configuration
+    conf = args.loss_conf if isinstance(args.loss_conf, dict) else {}
+    if not kept and conf.get("token_targets") != SOFT:
         return None
-    if not uses_tokens(args.loss_conf):
+    if kept and not uses_tokens(args.loss_conf):
         raise UserError(
             "--token_kept true needs the tokens of a training with the token loss; "
             "leave it out, or set loss_conf token_weight above 0"

@@ -335,7 +335,8 @@ class TransformerAdapter(UpstreamAdapter, ABC):
         found = [states[i] for i in wanted]
         if pretrained:
             x, shared = branch
-            blocks = self._compared_blocks or self.pretrained_blocks
+            kept = getattr(self, "pretrained_blocks", ())
+            blocks = self._compared_blocks or kept
             for number, block in zip(range(frozen + 1, max(pretrained) + 1), blocks):
                 x, shared = self._block(block.to(x.device), x, padding, shared)
                 states[number] = x

@@ -6,8 +6,8 @@ import torch
 from espnet2_distilmos.model.holding import (
     ComparedStates,
     PretrainedStart,
-    compare_trained_layers,
     state_distance,
+    trained_layers,
 )
 from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import build_network
@@ -142,7 +142,7 @@ def test_states_are_compared_in_training_with_those_of_the_pretrained_upstream(m
 def test_states_that_cannot_be_compared(make, upstream, message):
     with pytest.raises(UserError, match=message):
         make(upstream=upstream, state_weight=1.0)
-    compare_trained_layers(make()[0].network.upstream)
+    assert trained_layers(make()[0].network.upstream) == (2, 3)
 
 
 def test_half_the_squared_distance_to_the_start_and_its_gradient(make):

@@ -59,10 +59,32 @@ def test_clips_of_any_length_count_alike(batch, smoothing):
     torch.testing.assert_close(alone, torch.stack([c[1].mean() for c in found]).mean())
 
 
+def test_probabilities_in_place_of_tokens(batch):
+    logits, tokens = batch
+    one_hot = [
+        F.one_hot(tokens[..., i].clamp(min=0), 5).float().requires_grad_(False)
+        for i in range(4)
+    ]
+    for options in ({}, {"average": "clip"}, {"label_smoothing": 0.1}):
+        loss = TokenLoss(**options)
+        torch.testing.assert_close(loss(*batch, one_hot), loss(*batch))
+    torch.manual_seed(1)
+    soft = [torch.rand(2, 6, 5).softmax(-1) for _ in range(4)]
+    valid = tokens[..., 0] != IGNORE_TOKEN
+    each = [-(p * x.log_softmax(-1)).sum(-1)[valid] for p, x in zip(soft, logits)]
+    found = TokenLoss()(logits, tokens, soft)
+    torch.testing.assert_close(found, torch.stack(each).mean())
+    with pytest.raises(ValueError, match="token_targets: soft needs probabilities"):
+        scores = torch.zeros(2)
+        DistilMOSLoss(token_targets="soft")(scores, scores, logits, tokens)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"token_average": "batch"}, "token_average must be frame or clip"),
+        ({"token_targets": "warm"}, "token_targets must be hard or soft"),
+        ({"token_temperature": 0}, "token_temperature must be above 0"),
         ({"token_layer_weights": [1.0, -1.0]}, "must be numbers of at least 0"),
         ({"token_layer_weights": [0.0, 0.0]}, "one of them above"),
         ({"token_layer_weights": []}, "one of them above"),

@@ -15,6 +15,8 @@ LOSS = {
     "l2sp_weight": 0.05,
     "token_layer_weights": [1.0, 0.0, 2.0],
     "token_average": "clip",
+    "token_targets": "soft",
+    "token_temperature": 0.3,
 }
 MORE = {
     "loss_conf": LOSS,
@@ -96,6 +98,24 @@ def test_another_value_is_another_training(corpus, tmp_path):
         if name != "token_weight":
             new = request({"token_weight": 0.3, name: value})
             assert request_differences(plain, new, _defaults()), name
+
+
+@pytest.mark.parametrize(
+    "upstream, message",
+    [
+        ("frozen_layers=0", "need frozen_layers of 1 or more"),
+        ("frozen_layers=1", "soft is for one codebook a layer"),
+    ],
+)
+def test_soft_targets_that_cannot_be_made(
+    upstream, message, corpus, tmp_path, monkeypatch
+):
+    from espnet2_distilmos.train import soft_targets
+
+    monkeypatch.setattr(soft_targets, "n_codebooks_of", lambda provenance: 2)
+    more = {"loss_conf": "token_targets=soft", "upstream_conf": upstream}
+    with pytest.raises(UserError, match=message):
+        DistilMOSTask.main(cmd=options(corpus, tmp_path, **more))
 
 
 def test_as_many_weights_as_layers(corpus, tmp_path):
