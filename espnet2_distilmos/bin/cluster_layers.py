@@ -39,6 +39,13 @@ def get_parser() -> argparse.ArgumentParser:
         default=1,
         help="k-means a layer; each clusters what the one before leaves over",
     )
+    parser.add_argument(
+        "--standardize_states",
+        type=takes.true_or_false,
+        default=False,
+        help="Bring each channel of a layer to mean 0 and deviation 1 before, over the "
+        "frames of stage 2: true or false",
+    )
     parser.add_argument("--seed", type=takes.seed, default=0)
     parser.add_argument(
         "--kmeans_backend",
@@ -63,6 +70,7 @@ def main(cmd=None) -> None:
         args.seed,
         args.kmeans_backend,
         args.n_codebooks,
+        args.standardize_states,
     )
     run_jobs(clustering, args)
 

@@ -1,9 +1,8 @@
 """Losses: MOS regression, pairs of clips, ratings, and tokens as self-distillation."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
 
 from espnet2_distilmos.model.collectives import many_processes, rows_of_processes
 from espnet2_distilmos.model.prediction import Prediction
@@ -15,9 +14,13 @@ from espnet2_distilmos.model.regression import (
     REGRESSIONS,
     of_frames,
 )
-
-# Target of a frame that takes no part in the token loss.
-IGNORE_TOKEN = -1
+from espnet2_distilmos.model.token_loss import (
+    HARD,
+    SOFT,
+    TARGETS,
+    TokenLoss,
+    token_accuracies,
+)
 
 
 class ContrastiveLoss(torch.nn.Module):
@@ -50,51 +53,6 @@ class ContrastiveLoss(torch.nn.Module):
         return total - total.detach() / 2
 
 
-def token_accuracies(logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
-    """Map M logits (B, T, k), (B, T, M) IDs -> (M,) shares of right frames.
-
-    NaN without valid frames.
-    """
-    valid = tokens[..., 0] != IGNORE_TOKEN
-    right = [x.argmax(-1) == tokens[..., i] for i, x in enumerate(logits)]
-    return torch.stack([r[valid].float().mean() for r in right]).detach()
-
-
-class TokenLoss(torch.nn.Module):
-    """Cross-entropy over valid frames, averaged over layers and codebooks.
-
-    Args:
-        label_smoothing: share of the target that goes to all tokens alike, in [0, 1).
-    """
-
-    def __init__(self, label_smoothing: float = 0.0):
-        super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise ValueError("label_smoothing must be in [0, 1)")
-        self.label_smoothing = label_smoothing
-
-    def forward(self, logits: List[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
-        """Compute the loss.
-
-        Args:
-            logits: one (B, T, k) tensor a target: M = layers x codebooks.
-            tokens: (B, T, M) token IDs, IGNORE_TOKEN in padded frames.
-
-        Returns:
-            () loss in nats.
-        """
-        losses = [
-            F.cross_entropy(
-                target_logits.flatten(0, 1),
-                tokens[..., target].flatten(),
-                ignore_index=IGNORE_TOKEN,
-                label_smoothing=self.label_smoothing,
-            )
-            for target, target_logits in enumerate(logits)
-        ]
-        return torch.stack(losses).mean()
-
-
 class DistilMOSLoss(torch.nn.Module):
     """MOS regression + token_weight x token cross-entropy (arXiv 2601.13700).
 
@@ -116,6 +74,15 @@ class DistilMOSLoss(torch.nn.Module):
         regression_level: `clip`: the score is compared with the label (published), or
             `frame`: each of its frames is (:mod:`.regression`), also on further
             scales and of single listeners. The contrastive loss stays that of clips.
+        state_weight: weight of the distance of trained states to pretrained ones
+            (:func:`.holding.state_distance`); 0 = none (published).
+        l2sp_weight: weight of half the squared distance of the upstream's parameters
+            to their pretrained start (L2-SP, arXiv 1802.01483); 0 = none (published).
+        token_layer_weights: of the token loss (see :class:`TokenLoss`).
+        token_average: likewise.
+        token_targets: `hard`: the token of a pretrained frame (published), or `soft`: a
+            probability of each (:mod:`espnet2_distilmos.train.soft_targets`).
+        token_temperature: of these, in units of a layer's inertia.
     """
 
     def __init__(
@@ -131,6 +98,12 @@ class DistilMOSLoss(torch.nn.Module):
         unit: float = 1.0,
         scale_units: Optional[Sequence[float]] = None,
         regression_level: str = CLIP,
+        state_weight: float = 0.0,
+        l2sp_weight: float = 0.0,
+        token_layer_weights: Optional[Sequence[float]] = None,
+        token_average: str = "frame",
+        token_targets: str = HARD,
+        token_temperature: float = 0.1,
     ):
         super().__init__()
         if regression not in REGRESSIONS:
@@ -139,10 +112,19 @@ class DistilMOSLoss(torch.nn.Module):
             raise ValueError(
                 f"regression_level must be clip or frame, not {regression_level!r}"
             )
-        if min(token_weight, contrastive_weight, listener_weight) < 0:
+        weights = token_weight, contrastive_weight, listener_weight
+        if min(*weights, state_weight, l2sp_weight) < 0:
             raise ValueError("weights of losses must not be negative")
         if ratings_per_clip is not None and ratings_per_clip < 1:
             raise ValueError("ratings_per_clip must be at least 1, or null for all")
+        if token_targets not in TARGETS:
+            raise ValueError(
+                f"token_targets must be hard or soft, not {token_targets!r}"
+            )
+        if not token_temperature > 0:
+            raise ValueError(
+                f"token_temperature must be above 0, not {token_temperature}"
+            )
         if not unit > 0:
             raise ValueError(f"unit must be above 0, not {unit}")
         if not all(scale_unit > 0 for scale_unit in scale_units or ()):
@@ -152,10 +134,14 @@ class DistilMOSLoss(torch.nn.Module):
         self.unit = unit
         self.scale_units = scale_units
         self.contrastive = ContrastiveLoss(contrastive_margin)
-        self.tokens = TokenLoss(label_smoothing)
+        self.tokens = TokenLoss(label_smoothing, token_layer_weights, token_average)
         self.token_weight = token_weight
+        self.soft_tokens = token_weight > 0 and token_targets == SOFT
+        self.token_temperature = token_temperature
         self.contrastive_weight = contrastive_weight
         self.listener_weight = listener_weight
+        self.state_weight = state_weight
+        self.l2sp_weight = l2sp_weight
         self.ratings_per_clip = ratings_per_clip
 
     def forward(
@@ -169,6 +155,8 @@ class DistilMOSLoss(torch.nn.Module):
         scores: Optional[torch.Tensor] = None,
         labels: Optional[torch.Tensor] = None,
         frames: Optional[Prediction] = None,
+        held: Optional[Mapping[str, torch.Tensor]] = None,
+        soft: Optional[List[torch.Tensor]] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
@@ -187,16 +175,18 @@ class DistilMOSLoss(torch.nn.Module):
             labels: (B, S) their labels, NaN where a clip has none; with `scores` only.
             frames: the prediction with the scores of frames; needed at the level of
                 frames.
+            held: `state_loss` and `l2sp`, each () and needed if its weight is above 0.
+            soft: of :class:`TokenLoss`; needed with soft targets.
 
         Returns:
             () loss, and detached stats: `loss`, `mos_loss`, `scales_loss` of all scales
             where there are further ones, `contrastive_loss` if that is used, with
             ratings `listener_loss` and, with tokens, `token_loss` (nats) and
-            `token_acc`, in [0, 1].
+            `token_acc`, in [0, 1], and what is used of `held`.
 
         Raises:
-            ValueError: token_weight > 0 without logits or tokens, or the level of
-                frames without these.
+            ValueError: a weight > 0 without what it is of, or the level of frames
+                without these.
         """
         if self.regression_level == FRAME and frames is None:
             raise ValueError("regression_level: frame needs the scores of frames")
@@ -233,10 +223,19 @@ class DistilMOSLoss(torch.nn.Module):
         if self.token_weight > 0:
             if logits is None or tokens is None:
                 raise ValueError("token_weight > 0 needs logits and tokens")
-            tokens_loss = self.tokens(logits, tokens)
+            if self.soft_tokens and soft is None:
+                raise ValueError("token_targets: soft needs probabilities")
+            tokens_loss = self.tokens(logits, tokens, soft)
             loss = loss + self.token_weight * tokens_loss
             stats["token_loss"] = tokens_loss.detach()
             stats["token_acc"] = token_accuracies(logits, tokens).mean()
+        weights = {"state_loss": self.state_weight, "l2sp": self.l2sp_weight}
+        for name, weight in weights.items():
+            if weight > 0:
+                if held is None or name not in held:
+                    raise ValueError(f"a weight > 0 needs {name}")
+                loss = loss + weight * held[name]
+                stats[name] = held[name].detach()
         return loss, {"loss": loss.detach(), **stats}
 
     def _of_scales(

@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping, Optional, Type, TypeVar
 
 import torch
 
+from espnet2_distilmos.model.holding import ComparedStates
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.predictor import AbsPredictor, DistilMOSPredictor
 from espnet2_distilmos.model.sslmos import SSLMOSPredictor
@@ -52,15 +53,23 @@ class MOSNetwork(torch.nn.Module):
         The other arguments: see :class:`AbsPredictor`.
         """
         states, frame_lengths = self.upstream(speech, lengths)
-        n_layers = len(self.upstream.active_layers)
-        return self.predictor(
+        active, compared = self.upstream.active_layers, self.upstream.compared_layers
+        n_layers, n_states = len(active), len(states) - len(compared)
+        prediction = self.predictor(
             states[:n_layers],
             frame_lengths,
             with_tokens,
             corpus,
             pairs,
-            states[n_layers:],
+            states[n_layers:n_states],
         )
+        if compared:
+            trained = [states[active.index(layer)] for layer in compared]
+            pretrained = states[n_states:]
+            prediction.states = ComparedStates(
+                trained, pretrained, frame_lengths, compared
+            )
+        return prediction
 
 
 def build_network(

@@ -5,6 +5,8 @@ from typing import List, Optional
 
 import torch
 
+from espnet2_distilmos.model.holding import ComparedStates
+
 
 @dataclass
 class Prediction:
@@ -19,6 +21,7 @@ class Prediction:
         scores: (B, S) utterance scores on the S further scales, or None.
         frame_scores: (B, T, S) of frames, likewise.
         listener_frame_mos: (P, T) scores of frames of the pairs, or None.
+        states: of the upstream, where it is asked for pretrained ones beside them.
     """
 
     mos: torch.Tensor
@@ -29,3 +32,4 @@ class Prediction:
     scores: Optional[torch.Tensor] = None
     frame_scores: Optional[torch.Tensor] = None
     listener_frame_mos: Optional[torch.Tensor] = None
+    states: Optional[ComparedStates] = None

@@ -41,7 +41,8 @@ from espnet2_distilmos.train.preprocessor import preprocessor_of
 from espnet2_distilmos.train.raters import name_raters
 from espnet2_distilmos.train.record import confirm_weights
 from espnet2_distilmos.train.scales import read_scales
-from espnet2_distilmos.train.token_kept import TokenKept, folder_of_kept_tokens
+from espnet2_distilmos.train.soft_targets import SoftTargets
+from espnet2_distilmos.train.token_kept import TokenKept, folder_of_centroids
 from espnet2_distilmos.train.trainer import DistilMOSTrainer
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
@@ -161,7 +162,7 @@ class DistilMOSTask(AbsTask):
             raise UserError("--upstream_config conf/upstream/NAME.yaml is needed")
         check_options(args)
         from_data.take_label_scale(args)
-        kmeans_dir = folder_of_kept_tokens(args)
+        kmeans_dir = folder_of_centroids(args)
         loss = from_options(
             loss_choices.get_class(args.loss), "loss_conf", args.loss_conf
         )
@@ -201,8 +202,12 @@ class DistilMOSTask(AbsTask):
             token_width=width,
             corpora=args.corpora or (),
         )
-        if kmeans_dir is not None:
-            model.token_kept = TokenKept(network, kmeans_dir, columns or ())
+        if kmeans_dir is not None and args.token_kept:
+            known = columns or (), args.token_conf
+            model.token_kept = TokenKept(network, kmeans_dir, *known)
+        if kmeans_dir is not None and loss.soft_tokens:
+            made = args.token_conf, loss.token_temperature
+            model.soft_targets = SoftTargets(network, kmeans_dir, *made)
         return model
 
     @classmethod
@@ -279,6 +284,8 @@ class DistilMOSTask(AbsTask):
                 optim_classes[args.optim],
                 args.optim_conf,
                 **options.rates_of(args),
+                # An upstream that is held to its start is not pulled to zero, too.
+                decay_upstream=model.start is None,
             )
             if args.ema_decay is not None:
                 WeightAverage(model, optimizer, args.ema_decay)

@@ -1,15 +1,14 @@
 """k-means of one layer: one codebook, or several that refine each other."""
 
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
 from espnet2_distilmos.tokens.backends import BACKENDS
+from espnet2_distilmos.tokens.standard import blocks, standardize
 from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.files import PathLike
-
-ROWS = 65536  # frames at a time
 
 
 @dataclass
@@ -33,6 +32,7 @@ def fit_codebooks(
     n_codebooks: int,
     seed: int,
     backend: str = "sklearn",
+    standard: Optional[np.ndarray] = None,
 ) -> List[LayerClusters]:
     """Cluster the frames of one layer, then what that leaves of them, and so on.
 
@@ -46,15 +46,19 @@ def fit_codebooks(
         n_codebooks: k-means in all.
         seed: of the initialisation and of the mini-batches.
         backend: a key of BACKENDS.
+        standard: what the frames are standardised by at first (:mod:`.standard`); None
+            = nothing.
 
     Raises:
         UserError: the back end is not installed.
     """
     frames = read_array(path)
+    if standard is not None:
+        standardize(frames, standard)
     clusters, labels = _fit(frames, n_clusters, seed, backend)
     found = [clusters]
     while len(found) < n_codebooks:
-        for rows in _blocks(frames):
+        for rows in blocks(frames):
             frames[rows] -= clusters.centroids[labels[rows]]
         clusters, labels = _fit(frames, n_clusters, seed, backend)
         found.append(clusters)
@@ -69,15 +73,9 @@ def _fit(
     share = np.bincount(labels, minlength=n_clusters) / len(labels)
     used = share[share > 0]
     squares = 0.0
-    for rows in _blocks(frames):
+    for rows in blocks(frames):
         # In float64: the sum of many float32 squares loses digits.
         difference = frames[rows].astype(np.float64) - centroids[labels[rows]]
         squares += float(np.square(difference, out=difference).sum())
     perplexity = float(np.exp(-(used * np.log(used)).sum()))
     return LayerClusters(centroids, squares / len(frames), perplexity), labels
-
-
-def _blocks(frames: np.ndarray) -> Iterator[slice]:
-    """Yield rows in blocks, for what takes more memory a row than the frames do."""
-    for first in range(0, len(frames), ROWS):
-        yield slice(first, first + ROWS)

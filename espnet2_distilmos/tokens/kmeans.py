@@ -4,14 +4,15 @@ import io
 import logging
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 
 from espnet2_distilmos.tokens.codebooks import fit_codebooks
-from espnet2_distilmos.tokens.layout import layer_file, layer_files
+from espnet2_distilmos.tokens.layout import layer_file, layer_files, standard_file
 from espnet2_distilmos.tokens.provenance import are_layers, is_count
 from espnet2_distilmos.tokens.shards import Shard, pending, require_whole
+from espnet2_distilmos.tokens.standard import measure
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     PathLike,
@@ -38,6 +39,8 @@ class Clustering:
         seed: of every layer's k-means.
         backend: a key of BACKENDS.
         n_codebooks: k-means a layer; each clusters what the one before leaves over.
+        standardize_states: whether each channel of a layer is brought to mean 0 and
+            deviation 1 over the frames of stage 2 before (:mod:`.standard`).
 
     Raises:
         UserError: stage 2 has not run, or there are fewer frames than clusters, or
@@ -53,10 +56,11 @@ class Clustering:
         seed: int = 0,
         backend: str = "sklearn",
         n_codebooks: int = 1,
+        standardize_states: bool = False,
     ):
         frames_dir, self.output_dir = Path(frames_dir), Path(output_dir)
         self.n_clusters, self.seed, self.backend = n_clusters, seed, backend
-        self.n_codebooks = n_codebooks
+        self.n_codebooks, self.standardize_states = n_codebooks, standardize_states
         require_folder(self.output_dir, frames_dir)
         if n_codebooks < 1:
             raise UserError(f"--n_codebooks {n_codebooks}: at least 1 is needed")
@@ -92,6 +96,8 @@ class Clustering:
             self.request["backend"] = backend
         if n_codebooks > 1:  # likewise
             self.request["n_codebooks"] = n_codebooks
+        if standardize_states:  # likewise
+            self.request["standardize_states"] = True
         self.stamp = self.output_dir / "provenance.yaml"
         self.shards = [
             Shard(
@@ -109,19 +115,20 @@ class Clustering:
         for shard in progress(pending(self.shards, job, nj), "k-means, layers"):
             (layer,) = shard.items
             with shard.making() as stamp:
+                standard: Optional[np.ndarray] = None
+                if self.standardize_states:
+                    standard = measure(layer_file(self.frames_dir, layer))
+                    _save(_standard(shard), standard)
                 results = fit_codebooks(
                     layer_file(self.frames_dir, layer),
                     self.n_clusters,
                     self.n_codebooks,
                     self.seed,
                     self.backend,
+                    standard,
                 )
                 for codebook, result in enumerate(results, 1):
-                    content = io.BytesIO()
-                    np.save(content, result.centroids, allow_pickle=False)
-                    # Not by numpy, which does not notice a disk that is full.
-                    with atomic_path(_part(shard, codebook)) as tmp:
-                        tmp.write_bytes(content.getvalue())
+                    _save(_part(shard, codebook), result.centroids)
                 stamp.update(
                     inertia=_figures([r.inertia for r in results]),
                     perplexity=_figures([r.perplexity for r in results]),
@@ -137,7 +144,8 @@ class Clustering:
         """Write `layer_NN.npy` of every layer, `provenance.yaml` and `clusters.png`.
 
         Further codebooks are `layer_NN_codebook_2.npy` and so on. Inertia and
-        perplexity of a layer are numbers, or with several codebooks lists.
+        perplexity of a layer are numbers, or with several codebooks lists. Of
+        standardised states there is `layer_NN_standard.npy`, (2, D): mean, deviation.
 
         Raises:
             UserError: a layer is missing.
@@ -155,12 +163,20 @@ class Clustering:
                     target = layer_file(self.output_dir, layer, codebook)
                     with atomic_path(target) as tmp:
                         shutil.copyfile(_part(shard, codebook), tmp)
+                if self.standardize_states:
+                    with atomic_path(standard_file(self.output_dir, layer)) as tmp:
+                        shutil.copyfile(_standard(shard), tmp)
             # Neither is written by default, as before there was a choice.
             more: Dict[str, Any] = {}
             if "sets" in self.frames:
                 more["sets"] = self.frames["sets"]
             if self.n_codebooks > 1:
                 more["n_codebooks"] = self.n_codebooks
+            if self.standardize_states:
+                more["standardize_states"] = True
+                more["standards_sha256"] = {
+                    n: sha256_file(standard_file(self.output_dir, n)) for n in layers
+                }
             write_stamp(
                 self.stamp,
                 self.request,
@@ -191,6 +207,19 @@ def _part(shard: Shard, codebook: int) -> Path:
     """Return centroids in a layer's shard."""
     more = "" if codebook == 1 else f"_{codebook}"
     return shard.folder / f"centroids{more}.npy"
+
+
+def _standard(shard: Shard) -> Path:
+    """Return what a layer is standardised by, in its shard."""
+    return shard.folder / "standard.npy"
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    # Not by numpy, which does not notice a disk that is full.
+    with atomic_path(path) as tmp:
+        tmp.write_bytes(content.getvalue())
 
 
 def _figures(values: List[float]) -> Union[float, List[float]]:

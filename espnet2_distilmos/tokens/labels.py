@@ -19,6 +19,7 @@ from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
 )
+from espnet2_distilmos.tokens.standard import Standard, read_standard
 from espnet2_distilmos.tokens.states import (
     batch_states,
     choose_batch_seconds,
@@ -70,15 +71,24 @@ def residuals(
 
 
 def layer_tokens(
-    states: torch.Tensor, codebooks: Sequence[torch.Tensor]
+    states: torch.Tensor,
+    codebooks: Sequence[torch.Tensor],
+    standard: Optional[Standard] = None,
 ) -> torch.Tensor:
-    """Map (T, D), C times (k, D) -> (T, C) tokens, see :func:`residuals`."""
+    """Map (T, D), C times (k, D) -> (T, C) tokens, see :func:`residuals`.
+
+    Where the centroids are of standardised states, the frames are standardised first.
+    """
+    states = states if standard is None else standard.of(states)
     ids = [nearest_centroid(*pair) for pair in residuals(states, codebooks)]
     return torch.stack(ids, dim=1)
 
 
 def has_near_tie(
-    states: torch.Tensor, centroids: torch.Tensor, norm: Optional[torch.Tensor] = None
+    states: torch.Tensor,
+    centroids: torch.Tensor,
+    norm: Optional[torch.Tensor] = None,
+    deviation: Optional[torch.Tensor] = None,
 ) -> bool:
     """Tell whether rounding may decide between the two nearest centroids of a frame.
 
@@ -86,24 +96,36 @@ def has_near_tie(
         states: (T, D).
         centroids: (k, D).
         norm: (T,) lengths that rounding errors are a part of; None = those of `states`.
+        deviation: (D,) that states were divided by, and rounding errors with them;
+            None = they were not.
     """
     if len(centroids) < 2:
         return False
     (first, second), index = (
         x.T for x in distances(states, centroids).topk(2, largest=False)
     )
-    between = (centroids[index[0]] - centroids[index[1]]).double().norm(dim=1)
+    between = (centroids[index[0]] - centroids[index[1]]).double()
+    if deviation is not None:  # an error e has become e / deviation
+        between = between / deviation.to(between.device)
+    between = between.norm(dim=1)
     # Strictly less: two equal centroids are no matter of rounding.
     if norm is None:
         norm = states.double().norm(dim=1)
     return bool((second - first < 2 * between * NEAR_TIE * norm).any())
 
 
-def layer_has_near_tie(states: torch.Tensor, codebooks: Sequence[torch.Tensor]) -> bool:
+def layer_has_near_tie(
+    states: torch.Tensor,
+    codebooks: Sequence[torch.Tensor],
+    standard: Optional[Standard] = None,
+) -> bool:
     """Tell whether :func:`has_near_tie` holds for any codebook of a layer."""
     # What is left over has the rounding errors of the whole frame.
-    norm = states.double().norm(dim=1)
-    return any(has_near_tie(*pair, norm) for pair in residuals(states, codebooks))
+    norm, deviation = states.double().norm(dim=1), None
+    if standard is not None:
+        states, deviation = standard.of(states), standard.deviation
+    pairs = residuals(states, codebooks)
+    return any(has_near_tie(*pair, norm, deviation) for pair in pairs)
 
 
 class Labelling:
@@ -166,9 +188,15 @@ class Labelling:
             ]
             for layer in self.provenance["layers"]
         ]
+        kmeans_dir, size = self.kmeans_dir, upstream.hidden_size
+        standards = [
+            read_standard(kmeans_dir, layer, self.provenance, size)
+            for layer in self.provenance["layers"]
+        ]
+        layers = list(zip(codebooks, standards))
         for dset, shard in progress(shards, "tokens, parts"):
             with shard.making() as stamp:
-                tokens, alone = self._label(upstream, codebooks, dset, shard)
+                tokens, alone = self._label(upstream, layers, dset, shard)
                 stamp.update(
                     n_frames=sum(map(len, tokens.values())),
                     n_clips_again_alone=alone,
@@ -178,7 +206,7 @@ class Labelling:
     def _label(
         self,
         upstream: UpstreamAdapter,
-        codebooks: List[List[torch.Tensor]],
+        layers: List[Tuple[List[torch.Tensor], Optional[Standard]]],
         dset: TokenSet,
         shard: Shard,
     ) -> Tuple[Dict[str, np.ndarray], int]:
@@ -188,11 +216,13 @@ class Labelling:
         batches = cut_batches(dset.lengths, shard.items, self.batch_seconds)
         for utts, clips in read_batches(dset.wavs, batches):
             for utt, clip, states in zip(utts, clips, batch_states(upstream, clips)):
-                if len(clips) > 1 and any(map(layer_has_near_tie, states, codebooks)):
+                if len(clips) > 1 and any(
+                    layer_has_near_tie(s, *layer) for s, layer in zip(states, layers)
+                ):
                     states = batch_states(upstream, [clip])[0]
                     alone += 1
-                ids = map(layer_tokens, states, codebooks)
-                tokens[utt] = torch.cat(list(ids), dim=1).cpu().numpy()
+                ids = [layer_tokens(s, *layer) for s, layer in zip(states, layers)]
+                tokens[utt] = torch.cat(ids, dim=1).cpu().numpy()
         # In the order of wav.scp; float32, since ESPnet reads no 2-D integers.
         return {utt: tokens[utt].astype(np.float32) for utt in shard.items}, alone
 

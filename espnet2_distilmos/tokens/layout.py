@@ -18,14 +18,27 @@ def layer_file(folder: PathLike, layer: int, codebook: int = 1) -> Path:
     return Path(folder) / f"layer_{layer:02d}{more}.npy"
 
 
+def standard_file(folder: PathLike, layer: int) -> Path:
+    """Return what a layer's states are standardised by, beside its centroids."""
+    return Path(folder) / f"layer_{layer:02d}_standard.npy"
+
+
 def layer_files(folder: PathLike, stamp: Dict[str, Any]) -> List[Path]:
     """Return the arrays of a folder's stamp; none for a stamp that is broken."""
     layers, codebooks = stamp.get("layers"), stamp.get("n_codebooks", 1)
+    numbers = (
+        [x for x in layers if isinstance(x, int)] if isinstance(layers, list) else []
+    )
+    standards = numbers if stamp.get("standardize_states") else []
     return [
-        layer_file(folder, layer, codebook)
-        for layer in (layers if isinstance(layers, list) else [])
-        if isinstance(layer, int)
-        for codebook in range(1, 1 + (codebooks if isinstance(codebooks, int) else 1))
+        *(
+            layer_file(folder, layer, codebook)
+            for layer in numbers
+            for codebook in range(
+                1, 1 + (codebooks if isinstance(codebooks, int) else 1)
+            )
+        ),
+        *(standard_file(folder, layer) for layer in standards),
     ]
 
 

@@ -7,7 +7,7 @@ import torch
 from espnet2.train.collate_fn import CommonCollateFn
 from typeguard import typechecked
 
-from espnet2_distilmos.model.loss import IGNORE_TOKEN
+from espnet2_distilmos.model.token_loss import IGNORE_TOKEN
 
 
 class DistilMOSCollateFn(CommonCollateFn):

@@ -8,12 +8,19 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from typeguard import typechecked
 
-from espnet2_distilmos.model.loss import DistilMOSLoss, token_accuracies
+from espnet2_distilmos.model.holding import (
+    PretrainedStart,
+    state_distance,
+    trained_layers,
+)
+from espnet2_distilmos.model.loss import DistilMOSLoss
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.pooling import AttentionPooling
 from espnet2_distilmos.model.prediction import Prediction
 from espnet2_distilmos.model.ratings import Ratings, pick_ratings
 from espnet2_distilmos.model.regression import FRAME
+from espnet2_distilmos.model.token_loss import token_accuracies
+from espnet2_distilmos.train.soft_targets import SoftTargets
 from espnet2_distilmos.train.token_kept import TokenKept
 from espnet2_distilmos.utils.errors import UserError
 
@@ -22,7 +29,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
     """Network and loss.
 
     Args:
-        network: upstream and predictor.
+        network: upstream and predictor; the upstream as pretrained, for what holds it
+            there (:mod:`~..model.holding`).
         loss: MOS regression and token loss.
         n_tokens: number of k-means clusters (k); 0 where tokens take no part.
         token_columns: the columns of the target layers in the token matrices, those of
@@ -33,7 +41,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             false, since statistics need only lengths and no upstream.
 
     Raises:
-        UserError: pooling that would not learn.
+        UserError: pooling that would not learn, an upstream that cannot be held, or
+            other weights of layers than there are layers.
     """
 
     @typechecked
@@ -58,6 +67,12 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
                 "loss_conf regression_level: frame teaches frames, not the weights of "
                 "predictor_conf pooling: attention; take mean, or a contrastive_weight"
             )
+        layers, weights = network.predictor.target_layers, loss.tokens.layer_weights
+        if layers and weights is not None and len(weights) != len(layers):
+            raise UserError(
+                f"loss_conf token_layer_weights has {len(weights)} weights, but tokens "
+                f"of {len(layers)} layers are predicted ({list(layers)}): one each"
+            )
         self.network = network
         self.loss = loss
         self.n_tokens = n_tokens
@@ -66,6 +81,15 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
         self.corpora = tuple(corpora)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
         self.token_kept: Optional[TokenKept] = None  # set where it is asked for
+        self.soft_targets: Optional[SoftTargets] = None  # likewise
+        upstream = network.upstream
+        self.held_layers = trained_layers(upstream) if loss.state_weight > 0 else ()
+        compared = {*self.held_layers, *(layers if loss.soft_tokens else ())}
+        if compared:
+            upstream.keep_pretrained(sorted(compared), compared=True)
+        self.start: Optional[PretrainedStart] = None
+        if loss.l2sp_weight > 0:
+            self.start = PretrainedStart(upstream)
 
     def forward(
         self,
@@ -128,9 +152,11 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             self._corpus(corpus),
             None if rated is None else rated.pairs,
         )
-        targets = None
+        targets = soft = None
         if tokens is not None and with_tokens:
             targets = self._targets(names, tokens, prediction)
+            if self.loss.soft_tokens:
+                soft = self._soft_targets(prediction)
         loss, stats = self.loss(
             prediction.mos,
             mos.flatten(),
@@ -141,6 +167,8 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             prediction.scores,
             scores,
             prediction,
+            self._held(prediction),
+            soft,
         )
         if self.training and not torch.isfinite(loss):
             _report_loss(names, speech, stats)
@@ -167,6 +195,23 @@ class ESPnetDistilMOSModel(AbsESPnetModel):
             if prediction.scores is not None:
                 retval["predicted_scores"] = prediction.scores
         return retval
+
+    def _held(self, prediction: Prediction) -> Dict[str, torch.Tensor]:
+        """Return what the loss asks of :mod:`~..model.holding`."""
+        held = {}
+        if self.held_layers and prediction.states is not None:
+            held["state_loss"] = state_distance(prediction.states.of(self.held_layers))
+        if self.start is not None:
+            held["l2sp"] = self.start.distance()
+        return held
+
+    def _soft_targets(self, prediction: Prediction) -> List[torch.Tensor]:
+        if self.soft_targets is None:
+            raise UserError(
+                "loss_conf token_targets: soft needs the centroids beside "
+                "--token_provenance; give it, or train with hard targets"
+            )
+        return self.soft_targets.of(prediction.states)
 
     def _corpus(self, corpus: Optional[torch.Tensor]) -> Optional[torch.Tensor]:
         """Return (B,) numbers where there are offsets."""

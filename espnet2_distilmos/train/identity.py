@@ -157,6 +157,8 @@ def _token_request(args: Mapping[str, Any]) -> Dict[str, Any]:
         "n_clusters": found.get("n_clusters"),
         "n_codebooks": found.get("n_codebooks", 1),
         "layers": found.get("layers"),
+        # Not there otherwise, as before there was a choice.
+        **({"standardize_states": True} if found.get("standardize_states") else {}),
     }
 
 

@@ -17,6 +17,7 @@ def build_optimizer(
     freeze_upstream_steps: int = 0,
     upstream_layer_decay: float = 1.0,
     upstream_steps: int = 0,
+    decay_upstream: bool = True,
 ) -> torch.optim.Optimizer:
     """Build one optimiser; CNN, transformer, logits and the rest are groups.
 
@@ -39,6 +40,7 @@ def build_optimizer(
         upstream_steps: the upstream's rates fall to zero in so many steps (those that
             it is frozen for not counted), on a straight line and beside what the
             scheduler does; then it stays as it is. 0 = they do not.
+        decay_upstream: whether the upstream has weight decay, too.
 
     Raises:
         UserError: a decay of a model that has no blocks to tell, or without a rate.
@@ -57,12 +59,14 @@ def build_optimizer(
         if not parameter.requires_grad:
             continue
         lr, frozen, falling = None, 0, 0
+        decays = parameter.dim() > 1
         if name.startswith("network.upstream."):
             lr = rates[id(parameter)]
             frozen, falling = freeze_upstream_steps, upstream_steps
+            decays = decays and decay_upstream
         elif name.endswith(".weighting.logits"):
             lr = layer_logits_lr
-        key = (lr, parameter.dim() > 1, frozen, falling)
+        key = (lr, decays, frozen, falling)
         groups.setdefault(key, []).append(parameter)
     base = dict(optim_conf)
     decay = base.pop("weight_decay", 0.0)
@@ -70,13 +74,13 @@ def build_optimizer(
         [
             {
                 "params": parameters,
-                "weight_decay": decay if is_matrix else 0.0,
+                "weight_decay": decay if decays else 0.0,
                 # In the group, so that a resumed training goes on counting.
                 "frozen_steps_left": frozen,
                 **({_OF: falling, _LEFT: falling} if falling else {}),
                 **({} if lr is None else {"lr": lr}),
             }
-            for (lr, is_matrix, frozen, falling), parameters in groups.items()
+            for (lr, decays, frozen, falling), parameters in groups.items()
         ],
         **base,
     )

@@ -2,14 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 
-from espnet2_distilmos.model.loss import IGNORE_TOKEN
 from espnet2_distilmos.model.network import MOSNetwork
+from espnet2_distilmos.model.token_loss import IGNORE_TOKEN, SOFT
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.standard import read_standard
 from espnet2_distilmos.train.options import uses_tokens
 from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
@@ -29,13 +30,18 @@ class TokenKept:
         kmeans_dir: folder of stage 3 with the centroids.
         columns: of the token matrices, in the order of the network's target layers, a
             layer's codebooks together.
+        provenance: of the centroids; None = of states that are not standardised.
 
     Raises:
         UserError: no such file, or centroids of another size.
     """
 
     def __init__(
-        self, network: MOSNetwork, kmeans_dir: PathLike, columns: Sequence[int]
+        self,
+        network: MOSNetwork,
+        kmeans_dir: PathLike,
+        columns: Sequence[int],
+        provenance: Optional[Mapping[str, Any]] = None,
     ):
         self._layers = network.predictor.target_layers
         self._columns = columns[:: network.predictor.n_codebooks]
@@ -53,6 +59,10 @@ class TokenKept:
                     f"{size}; run stages 2 and 3 again"
                 )
             self._centroids.append(centroids)
+        self._standards = [
+            read_standard(kmeans_dir, layer, provenance or {}, size)
+            for layer in self._layers
+        ]
         self._states: Optional[Tuple[List[torch.Tensor], torch.Tensor]] = None
         network.upstream.register_forward_hook(self._note)
 
@@ -74,29 +84,32 @@ class TokenKept:
         states, _ = self._states
         self._states = None
         same = []
-        for layer, column, centroids in zip(
-            self._layers, self._columns, self._centroids
+        for layer, column, centroids, standard in zip(
+            self._layers, self._columns, self._centroids, self._standards
         ):
             found = states[self._numbers.index(layer)]
             wanted = tokens[:, : found.size(1), column]
             valid = wanted != IGNORE_TOKEN
-            nearest = nearest_centroid(found[valid], centroids.to(found.device))
+            frames = found[valid] if standard is None else standard.of(found[valid])
+            nearest = nearest_centroid(frames, centroids.to(found.device))
             same.append((nearest == wanted[valid]).float())
         return torch.cat(same).mean()
 
 
-def folder_of_kept_tokens(args: argparse.Namespace) -> Optional[Path]:
-    """Return the folder with the centroids if `token_kept` asks for them.
+def folder_of_centroids(args: argparse.Namespace) -> Optional[Path]:
+    """Return the folder with the centroids if `token_kept` or soft targets need them.
 
-    None where it does not, or where a model is built from its saved configuration,
+    None where they do not, or where a model is built from its saved configuration,
     which names no such folder.
 
     Raises:
         UserError: a training without tokens.
     """
-    if not getattr(args, "token_kept", False):  # an older configuration
+    kept = getattr(args, "token_kept", False)  # not in an older configuration
+    conf = args.loss_conf if isinstance(args.loss_conf, dict) else {}
+    if not kept and conf.get("token_targets") != SOFT:
         return None
-    if not uses_tokens(args.loss_conf):
+    if kept and not uses_tokens(args.loss_conf):
         raise UserError(
             "--token_kept true needs the tokens of a training with the token loss; "
             "leave it out, or set loss_conf token_weight above 0"

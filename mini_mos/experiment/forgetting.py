@@ -18,7 +18,10 @@ import torch
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.provenance import read_provenance
+from espnet2_distilmos.tokens.standard import is_standardized
 from espnet2_distilmos.utils.arrays import read_array
+from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 from mini_mos.experiment.results import PRETRAINED, read_results
 from mini_mos.pretrain.probe_clips import ProbeClip
@@ -153,7 +156,15 @@ def measure_forgetting(
 
     Yields:
         Name, and layer -> measure -> value (None where undefined).
+
+    Raises:
+        UserError: centroids of standardised states.
     """
+    if is_standardized(read_provenance(Path(kmeans_dir) / "provenance.yaml")):
+        raise UserError(
+            f"{kmeans_dir}: centroids of standardised states; give those of plain "
+            "ones, by which all models are measured alike"
+        )
     folds = folds_of([c.prompt for c in clips], seed)
     before = layer_frames(pretrained, clips)
     centroids = {

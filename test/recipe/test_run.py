@@ -296,26 +296,27 @@ def test_tokens_of_another_upstream_are_refused_by_name(recipe):
 
 
 def test_other_clusterings_stand_beside_the_first(recipe):
-    """Two codebooks of frames of degraded and clean speech, to the end of training."""
+    """Two codebooks of standardised frames, of clean speech too, to a trained model."""
     before = recipe.state()
-    both = {"n_codebooks": "2", "cluster_sets": "clean", "nj": "1", "tag": ""}
-    done = recipe.run("--stop_stage", "5", **both)
+    more = {"n_codebooks": "2", "cluster_sets": "clean", "standardize_states": "true"}
+    done = recipe.run("--stop_stage", "5", **more, nj="1", tag="")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     changed = [n for n, v in recipe.state().items() if n in before and v != before[n]]
     assert [n for n in changed if "stats_train_valid" not in n] == []
     ssl = recipe / "dump/ssl/tiny"
-    found = yaml.safe_load((ssl / "kmeans_10x2_clean/provenance.yaml").read_text())
+    found = yaml.safe_load((ssl / "kmeans_10x2_std_clean/provenance.yaml").read_text())
+    assert found["standardize_states"] is True
     assert found["n_codebooks"] == 2 and found["sets"].keys() == {"clean", "train"}
     clips = (recipe / "dump/raw/clean/wav.scp").read_text().splitlines()
     assert found["sets"]["clean"]["n_clips"] == len(clips)
     assert not (recipe / "dump/raw/clean/utt2mos").exists()
     assert (ssl / "frames_clean/frames.yaml").exists()
-    assert not (ssl / "kmeans_10x2_clean/clean").exists()
+    assert not (ssl / "kmeans_10x2_std_clean/clean").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(recipe.folder)
-        scp = ssl / "kmeans_10x2_clean/valid/tokens.scp"
+        scp = ssl / "kmeans_10x2_std_clean/valid/tokens.scp"
         assert {t.shape[1] for t in kaldiio.load_scp(str(scp)).values()} == {4}
-    (exp,) = (recipe / "exp").glob("mos_train_distilmos_tiny_k10x2_clean*")
+    (exp,) = (recipe / "exp").glob("mos_train_distilmos_tiny_k10x2_std_clean*")
     assert (exp / "valid.srcc.best.pth").exists()
 
 

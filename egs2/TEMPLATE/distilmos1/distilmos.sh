@@ -62,6 +62,7 @@ upstream=conf/upstream/wavlm_base_plus.yaml  # The SSL model.
 max_frames=200000     # Frames a layer that k-means sees, about.
 n_clusters=200        # Clusters a layer (k).
 n_codebooks=1         # Codebooks a layer: each clusters what the one before leaves over.
+standardize_states=false  # Whether channels have mean 0 and deviation 1 before k-means.
 cluster_sets=         # Further sets, folders of data/, whose frames k-means sees besides
                       # those of train_set; no labels needed (doc/training.md).
 kmeans_backend=sklearn  # sklearn or faiss (pip install faiss-cpu).
@@ -169,6 +170,7 @@ fi
 ssl_dir=${dumpdir}/ssl/${upstream_name}${train_sets:+_${train_set}}
 clusters=${n_clusters}
 [ "${n_codebooks}" = 1 ] || clusters+=x${n_codebooks}
+! "${standardize_states}" || clusters+=_std
 frames_dir=${ssl_dir}/frames
 if [ "${#cluster_set_list[@]}" -gt 0 ]; then
     clusters+=_$(joined "${cluster_sets}")

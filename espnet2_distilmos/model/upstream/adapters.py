@@ -38,6 +38,7 @@ class UpstreamAdapter(torch.nn.Module):
         self.conf = conf
         self._last_layer: Optional[int] = None
         self.pretrained_layers: Tuple[int, ...] = ()
+        self.compared_layers: Tuple[int, ...] = ()
 
     def _select_layers(self) -> None:
         self.layers = tuple(self.conf.layers or range(1, self.n_blocks + 1))
@@ -92,13 +93,15 @@ class UpstreamAdapter(torch.nn.Module):
             "adapter of their own (doc/upstreams.md); leave it out"
         )
 
-    def keep_pretrained(self, layers: Sequence[int]) -> None:
+    def keep_pretrained(self, layers: Sequence[int], compared: bool = False) -> None:
         """Return from now on, in eval mode, states that the training does not change.
 
         :meth:`forward` puts those of these layers behind the others.
 
         Args:
             layers: their numbers.
+            compared: in training, too, and last of all. What is kept for it is no part
+                of a checkpoint, and is taken from the weights as they are now.
 
         Raises:
             UserError: layers that there are not, or whose input is trained.
@@ -115,7 +118,10 @@ class UpstreamAdapter(torch.nn.Module):
                 "pretrained states beside trained ones need frozen_layers of 1 or more "
                 "(or freeze: true) in the upstream's YAML or in upstream_conf"
             )
-        self.pretrained_layers = tuple(layers)
+        if compared:
+            self.compared_layers = tuple(layers)
+        else:
+            self.pretrained_layers = tuple(layers)
 
     def train(self, mode: bool = True) -> "UpstreamAdapter":
         """Set the mode; a frozen upstream stays in eval mode, without dropout."""
@@ -131,12 +137,13 @@ class UpstreamAdapter(torch.nn.Module):
             lengths: (B,) true numbers of samples.
 
         Returns:
-            One (B, T, D) tensor an active layer and, in eval mode, one of each that
-            was asked of :meth:`keep_pretrained`, zero in padded frames; and (B,) true
-            numbers of frames.
+            One (B, T, D) tensor an active layer and one of each that was asked of
+            :meth:`keep_pretrained`, in training only of those that are compared, zero
+            in padded frames; and (B,) true numbers of frames.
         """
         clips = [clip[:n] for clip, n in zip(speech, lengths.tolist())]
         pretrained = () if self.training else self.pretrained_layers
+        pretrained += self.compared_layers
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.conf.freeze):
             states, frame_lengths = self._forward_clips(clips, pretrained)
         states = self._normalise(states)

@@ -46,6 +46,7 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
 
     has_input_state = True
     cnn_on_batch: Optional[bool] = None
+    _compared_blocks: Tuple[torch.nn.Module, ...] = ()
 
     def __init__(
         self,
@@ -113,11 +114,17 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
             if parameter.requires_grad
         }
 
-    def keep_pretrained(self, layers: Sequence[int]) -> None:
+    def keep_pretrained(self, layers: Sequence[int], compared: bool = False) -> None:
         """See :class:`UpstreamAdapter`; blocks that are trained are kept twice."""
-        super().keep_pretrained(layers)
-        blocks = self.encoder.layers[self._n_frozen : max(layers)]
-        self.pretrained_blocks = copy.deepcopy(blocks).requires_grad_(False).eval()
+        super().keep_pretrained(layers, compared)
+        # Those of a readout are not kept a third time.
+        kept = tuple(getattr(self, "pretrained_blocks", ())) if compared else ()
+        blocks = self.encoder.layers[self._n_frozen + len(kept) : max(layers)]
+        blocks = copy.deepcopy(blocks).requires_grad_(False).eval()
+        if compared:  # a tuple is no part of a checkpoint
+            self._compared_blocks = (*kept, *blocks)
+        else:
+            self.pretrained_blocks = blocks
 
     @property
     def _n_frozen(self) -> int:
@@ -131,6 +138,8 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
             self.model.eval()
             for block in self.encoder.layers[self.conf.frozen_layers :]:
                 block.train(self.training)
+        for block in self._compared_blocks:
+            block.eval()
         return self
 
     def frame_count(self, n_samples: int) -> int:
@@ -244,8 +253,10 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
         found = [states[i] for i in wanted]
         if pretrained:
             x, shared = branch
-            for number, block in enumerate(self.pretrained_blocks, frozen + 1):
-                x, shared = self._block(block, x, padding, shared)
+            kept = getattr(self, "pretrained_blocks", ())
+            blocks = self._compared_blocks or kept
+            for number, block in zip(range(frozen + 1, max(pretrained) + 1), blocks):
+                x, shared = self._block(block.to(x.device), x, padding, shared)
                 states[number] = x
         return found + [states[i] for i in pretrained]
 

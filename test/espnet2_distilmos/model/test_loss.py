@@ -6,10 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from espnet2_distilmos.model.loss import (
+from espnet2_distilmos.model.loss import REGRESSIONS, DistilMOSLoss
+from espnet2_distilmos.model.token_loss import (
     IGNORE_TOKEN,
-    REGRESSIONS,
-    DistilMOSLoss,
     TokenLoss,
     token_accuracies,
 )

@@ -5,14 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from espnet2_distilmos.model.layer_weighting import SoftmaxLayerWeighting
-from espnet2_distilmos.model.loss import (
-    ContrastiveLoss,
-    DistilMOSLoss,
-    TokenLoss,
-    token_accuracies,
-)
+from espnet2_distilmos.model.loss import ContrastiveLoss, DistilMOSLoss
 from espnet2_distilmos.model.pooling import AttentionPooling, MeanPooling
 from espnet2_distilmos.model.predictor import DistilMOSPredictor
+from espnet2_distilmos.model.token_loss import TokenLoss, token_accuracies
 
 PREDICTED = torch.tensor([1.0, 2.5, 4.0])
 TARGET = torch.tensor([1.5, 2.5, 3.0])

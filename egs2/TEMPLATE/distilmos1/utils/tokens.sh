@@ -52,6 +52,7 @@ make_tokens() {
     array 0 "${kmeans_dir}/kmeans" cluster_layers \
         --frames_dir "${frames_dir}" --output_dir "${kmeans_dir}" \
         --n_clusters "${n_clusters}" --n_codebooks "${n_codebooks}" \
+        --standardize_states "${standardize_states}" \
         --seed "${seed}" --kmeans_backend "${kmeans_backend}"
     array "${token_ngpu}" "${kmeans_dir}/tokenize" tokenize_layers \
         --data_dirs "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
