@@ -4,6 +4,7 @@ import kaldiio
 import numpy as np
 import pytest
 import torch
+from stages import write_tokens
 
 from espnet2_distilmos.bin.cluster_layers import main as cluster_layers
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
@@ -14,7 +15,6 @@ from espnet2_distilmos.tokens.labels import (
     has_near_tie,
     layer_has_near_tie,
     layer_tokens,
-    write_tokens,
 )
 from espnet2_distilmos.tokens.provenance import read_provenance
 from espnet2_distilmos.tokens.standard import Standard, measure, read_standard
