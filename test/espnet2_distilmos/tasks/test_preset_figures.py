@@ -101,7 +101,7 @@ def rows(page, heading):
 
 
 def test_the_page_has_the_same_figures():
-    found = rows("doc/training.md", "What to expect on BVCC")
+    found = rows("doc/large_runs.md", "What to expect on BVCC")
     for preset in PRESETS:
         of = figures(yaml.safe_load(preset.read_text()))
         names = ("clips a step", "steps", "warm-up", "clips seen", "validations")
@@ -110,12 +110,12 @@ def test_the_page_has_the_same_figures():
 
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_hours_are_what_the_operations_make(size):
-    text = " ".join((REPO / "doc/training.md").read_text().split())
+    text = " ".join((REPO / "doc/large_runs.md").read_text().split())
     forward, backward = map(
         float,
         re.search(rf"{size}: ([\d.]+) \+ ([\d.]+) GFLOP a second", text).groups(),
     )
-    found = rows("doc/training.md", "What to expect on BVCC")
+    found = rows("doc/large_runs.md", "What to expect on BVCC")
     for preset in PRESETS:
         if size not in preset.stem:
             continue
