@@ -7,10 +7,10 @@ import torch
 from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.tokens.provenance import read_provenance
 from espnet2_distilmos.train.soft_targets import SoftTargets
+from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.audio import read_audio
 from espnet2_distilmos.utils.datadir import read_wav_scp
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import read_array
 
 
 @pytest.fixture(scope="module")
