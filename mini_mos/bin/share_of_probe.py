@@ -13,18 +13,22 @@ from espnet2_distilmos.utils.command import run, set_up_logging
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of `python -m mini_mos.bin.share_of_probe`."""
     parser = argparse.ArgumentParser(
-        description="Write, beside the predictions of train_on_ratings, those of the "
+        description="Write, from the predictions of train_on_ratings, those of the "
         "same models with another readout_weight.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
             "python -m mini_mos.bin.share_of_probe --dir results/out_of_fold "
-            "--probe_dir results/out_of_fold/linear_probe_whisper_tiny_en --share 0.9",
+            "--probe_dir results/out_of_fold/linear_probe_whisper_tiny_en --share 0.9 "
+            "--output_dir exp/probe90",
             "python -m mini_mos.bin.share_of_probe --dir predicted --probe_dir probe "
-            "--share 0.7 --trained_share 0.3",
+            "--share 0.7 --trained_share 0.3 --output_dir probe70",
         ),
     )
     parser.add_argument(
         "--dir", type=takes.path, required=True, help="<name>_s<seed>/utt2mos"
+    )
+    parser.add_argument(
+        "--output_dir", type=takes.path, required=True, help="The same, to write"
     )
     parser.add_argument(
         "--probe_dir", type=takes.path, required=True, help="utt2mos of the probe"
@@ -54,7 +58,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
     if args.trained_share >= 1 or args.share > 1:
         raise UserError("a share is at most 1, and of scores as they are below 1")
-    n = write_shares(args.dir, args.probe_dir, args.trained_share, args.share)
+    n = write_shares(
+        args.dir, args.probe_dir, args.output_dir, args.trained_share, args.share
+    )
     show(f"{args.dir}: {n} trainings with the share {args.share:g} of the probe")
 
 

@@ -31,13 +31,15 @@ def with_share(
     }
 
 
-def write_shares(folder: PathLike, probe_dir: PathLike, old: float, new: float) -> int:
+def write_shares(
+    folder: PathLike, probe_dir: PathLike, output_dir: PathLike, old: float, new: float
+) -> int:
     """Write the scores of all trainings of a folder with another share of the probe.
 
     Args:
-        folder: `<name>_s<seed>/utt2mos`; those of `<name>_probe<percent>_s<seed>` are
-            written beside them. SSL-MOS, which has no readout, is left out.
+        folder: `<name>_s<seed>/utt2mos`. SSL-MOS, which has no readout, is left out.
         probe_dir: folder with `utt2mos` of the probe alone.
+        output_dir: where `<name>_s<seed>/utt2mos` are written.
         old: share of the probe in these scores.
         new: share that it gets.
 
@@ -48,19 +50,17 @@ def write_shares(folder: PathLike, probe_dir: PathLike, old: float, new: float) 
         UserError: no training, or IDs that differ from the probe's.
     """
     probe = read_floats(Path(probe_dir, "utt2mos"))
-    files = sorted(
+    files = [
         file
-        for file in Path(folder).glob("*_s[0-9]*/utt2mos")
+        for file in sorted(Path(folder).glob("*_s[0-9]*/utt2mos"))
         if not file.parent.name.startswith("sslmos")
-        and "_probe" not in file.parent.name
-    )
+    ]
     if not files:
         raise UserError(f"{folder}: no <name>_s<seed>/utt2mos with a readout")
     for file in files:
         scores = read_floats(file)
         require_same_ids({str(file): scores, f"{probe_dir}/utt2mos": probe})
-        name, seed = file.parent.name.rsplit("_s", 1)
-        target = Path(folder, f"{name}_probe{round(100 * new)}_s{seed}")
         shared = with_share(scores, probe, old, new)
-        write_lines(target / "utt2mos", {u: f"{y:.5f}" for u, y in shared.items()})
+        target = Path(output_dir, file.parent.name, "utt2mos")
+        write_lines(target, {utt: f"{y:.5f}" for utt, y in shared.items()})
     return len(files)

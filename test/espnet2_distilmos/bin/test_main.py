@@ -80,7 +80,7 @@ def test_no_command_is_forgotten():
     "name",
     [
         *("inference", "tokenize-layers", "format-audio"),
-        *("score-sets", "prepare-csv", "score-mos", "show-results"),
+        *("score-sets", "prepare-csv", "score-mos", "results"),
     ],
 )
 def test_help_of_a_command_loads_nothing_heavy(name):

@@ -26,22 +26,23 @@ def test_files(tmp_path):
         write_lines(tmp_path / name / "utt2mos", mixed(0.5))
     for _ in range(2):  # what is computed is not computed from again
         share_of_probe.main(
-            f"--dir {tmp_path} --probe_dir {tmp_path / 'probe'} --share 0.9".split()
+            f"--dir {tmp_path} --probe_dir {tmp_path / 'probe'} --share 0.9 "
+            f"--output_dir {tmp_path / 'new'}".split()
         )
-    made = sorted(p.name for p in tmp_path.iterdir() if "_probe" in p.name)
-    assert made == ["distilmos_main_probe90_s0", "distilmos_main_probe90_s1"]
-    for name in made:
-        assert read_floats(tmp_path / name / "utt2mos") == pytest.approx(mixed(0.9))
+    made = {p.name: p / "utt2mos" for p in (tmp_path / "new").iterdir()}
+    assert set(made) == {"distilmos_main_s0", "distilmos_main_s1"}
+    for file in made.values():
+        assert read_floats(file) == pytest.approx(mixed(0.9))
 
 
 def test_what_cannot_be_computed(tmp_path):
     write_lines(tmp_path / "probe" / "utt2mos", PROBE)
     with pytest.raises(UserError, match="no <name>"):
-        write_shares(tmp_path, tmp_path / "probe", 0.5, 0.9)
+        write_shares(tmp_path, tmp_path / "probe", tmp_path, 0.5, 0.9)
     write_lines(tmp_path / "x_main_s0" / "utt2mos", {"a": 1.0})
     with pytest.raises(UserError, match="utt2mos"):
-        write_shares(tmp_path, tmp_path / "probe", 0.5, 0.9)
+        write_shares(tmp_path, tmp_path / "probe", tmp_path, 0.5, 0.9)
     with pytest.raises(UserError, match="below 1"):
         share_of_probe.main(
-            "--dir x --probe_dir y --share 0.9 --trained_share 1".split()
+            "--dir x --probe_dir y --output_dir z --share 0.9 --trained_share 1".split()
         )

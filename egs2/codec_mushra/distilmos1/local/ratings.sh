@@ -38,14 +38,14 @@ else
     done
 fi
 python3 -m mini_mos.bin.share_of_probe --dir "${results}" --share 0.9 \
-    --probe_dir "${results}/linear_probe_whisper_tiny_en"
+    --output_dir "exp/${cv}/probe90" --probe_dir "${results}/linear_probe_whisper_tiny_en"
 models=()
 for start in upstream main; do
     for model in distilmos notokens sslmos; do
         models+=("${model}_${start}=${results}/${model}_${start}_s*")
     done
     # The same trainings with nine tenths of the probe.
-    models+=("distilmos_${start}_probe90=${results}/distilmos_${start}_probe90_s*")
+    models+=("distilmos_${start}_probe90=exp/${cv}/probe90/distilmos_${start}_s*")
 done
 # Talkers are the second cluster: all systems speak the same sentences of the same talkers.
 python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}" \
