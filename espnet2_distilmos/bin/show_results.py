@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from espnet2_distilmos.report.results import write_results
-from espnet2_distilmos.report.sets import label_kind
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
@@ -92,6 +90,10 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     parser = get_parser()
     args = parser.parse_args(cmd)
     set_up_logging()
+    # Here, since they load scipy.
+    from espnet2_distilmos.report.results import write_results
+    from espnet2_distilmos.report.sets import label_kind
+
     if any(len(given) > 2 for given in args.out_of_domain):
         parser.error("--out_of_domain: a set and what its labels are were expected")
     args.out_of_domain = {
