@@ -20,14 +20,14 @@ def get_parser() -> argparse.ArgumentParser:
         "in exp/cv5_system/mos_MODEL_START_sSEED/inference/cv5_system/utt2mos.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
-            "python -m mini_mos.bin.train_on_ratings --seeds 5 --main_model "
+            "python -m mini_mos.bin.train_on_ratings --seeds 3 --main_model "
             "../../mini_mos/distilmos1/exp/mos_main/valid.srcc.best.pth",
             "python -m mini_mos.bin.train_on_ratings --seeds 1 --main_model "
             "main.pth --output_dir results/out_of_fold",
         ),
     )
     parser.add_argument(
-        "--seeds", type=takes.positive_int, default=5, help="Seeds: 0 to this number"
+        "--seeds", type=takes.positive_int, default=3, help="Number of seeds, from 0"
     )
     parser.add_argument(
         "--main_model",

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from espnet2_distilmos.report.out_of_fold import combine_predictions
 from espnet2_distilmos.utils.datadir import write_lines
@@ -149,6 +149,9 @@ def plan(seeds: int) -> List[Training]:
 def run_all(trainings: Sequence[Training], main_model: Path) -> None:
     """Do what is not done, each training in a process of its own.
 
+    Every command knows itself what is whole, and refuses what another start, other
+    tokens or other labels have made.
+
     Args:
         trainings: of the recipe in the working directory.
         main_model: checkpoint that the start `main` takes.
@@ -164,10 +167,14 @@ def run_all(trainings: Sequence[Training], main_model: Path) -> None:
         if not file.is_file():
             raise UserError(f"{file}: no such file; {before}")
     _import_once()
+    fitted: Set[int] = set()
     for i, training in enumerate(trainings, 1):
-        if not training.predictions.is_file():
-            logging.info(f"{i} of {len(trainings)}: {training.output}")
-            _run(training, main_model)
+        logging.info(f"{i} of {len(trainings)}: {training.output}")
+        training.output.mkdir(parents=True, exist_ok=True)
+        if training.has_readout and training.fold not in fitted:
+            _fit_probe(training)
+            fitted.add(training.fold)
+        _train_and_score(training, main_model)
 
 
 def join_folds(trainings: Sequence[Training], output_dir: Optional[PathLike]) -> None:
@@ -192,21 +199,24 @@ def join_folds(trainings: Sequence[Training], output_dir: Optional[PathLike]) ->
             write_lines(target / "utt2mos", scores)
 
 
-def _run(training: Training, main_model: Path) -> None:
-    from espnet2_distilmos.bin import distilmos_inference, distilmos_train, fit_probe
+def _fit_probe(training: Training) -> None:
+    from espnet2_distilmos.bin import fit_probe
 
-    training.output.mkdir(parents=True, exist_ok=True)
-    data = training.data_options()
-    if training.has_readout and not training.probe.is_file():
-        training.probe.parent.mkdir(exist_ok=True)
-        features = training.exp / "reference_rows/layer_statistics/whisper_tiny_en"
-        options = [
-            *("--data_dir", str(training.raw / "train"), "--seed", "0"),
-            *("--output", str(training.probe), "--features_dir", str(features)),
-            *("--nj", "1", "--ngpu", "0", "--", *data),
-        ]
-        _in_child(fit_probe.main, options, training.probe.parent / "fit.log")
-    options = [*data, *training.init_options(main_model), "--ngpu", "0"]
+    training.probe.parent.mkdir(exist_ok=True)
+    features = training.exp / "reference_rows/layer_statistics/whisper_tiny_en"
+    options = [
+        *("--data_dir", str(training.raw / "train"), "--seed", "0"),
+        *("--output", str(training.probe), "--features_dir", str(features)),
+        *("--nj", "1", "--ngpu", "0", "--", *training.data_options()),
+    ]
+    _in_child(fit_probe.main, options, training.probe.parent / "fit.log")
+
+
+def _train_and_score(training: Training, main_model: Path) -> None:
+    from espnet2_distilmos.bin import distilmos_inference, distilmos_train
+
+    options = [*training.data_options(), *training.init_options(main_model)]
+    options += ["--ngpu", "0"]
     log = training.output / "train.log"
     _in_child(distilmos_train.main, options, log, products="bf16")
     options = [
@@ -247,12 +257,14 @@ def _in_child(
             logging.getLogger().handlers.clear()
             # Training multiplies matrices in bfloat16 where the processor can, as on a
             # GPU with AMP: a fifth less time. Probe and scores are of float32.
-            for part in ("matmul", "conv"):  # unknown to torch's type hints
-                getattr(torch.backends.mkldnn, part).fp32_precision = products
+            for part in ("matmul", "conv"):
+                backend = getattr(torch.backends.mkldnn, part, None)
+                if backend is not None:  # torch before 2.9: all is of float32
+                    backend.fp32_precision = products
             main(options)
             code = 0
         except SystemExit as e:
-            code = e.code if isinstance(e.code, int) else 1
+            code = 0 if e.code is None else e.code if isinstance(e.code, int) else 1
         except BaseException:  # told in the log, and by the code
             traceback.print_exc()
         finally:
@@ -261,4 +273,4 @@ def _in_child(
             os._exit(code)
     _, status = os.waitpid(pid, 0)
     if status:
-        raise UserError(f"a training failed; its log: {log}")
+        raise UserError(f"{main.__module__} failed; its log: {log}")

@@ -9,7 +9,7 @@ set -o pipefail
 . utils/log.sh
 SECONDS=0
 
-seeds=5               # Seeds, from 0.
+seeds=3               # Number of seeds, from 0.
 main_model=           # Checkpoint of the main job: exp/mos_*/valid.srcc.best.pth of mini_mos.
 results=results/out_of_fold  # Predictions are copied there, and tables are made from there.
 tables_only=false     # Only make the tables from `results`; needs stage 1 of the folds.
@@ -22,6 +22,9 @@ log "$0 $*"
 . utils/parse_options.sh
 . ./path.sh
 [ $# -eq 0 ] || fail "no positional arguments are expected, found: $*"
+
+"${tables_only}" || [ -f "${main_model}" ] ||
+    fail "--main_model '${main_model}': the checkpoint of the main job of mini_mos is needed"
 
 cv=cv5_system
 if "${tables_only}"; then
@@ -37,15 +40,22 @@ else
         cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/"
     done
 fi
+rm -rf "exp/${cv}/probe90"
 python3 -m mini_mos.bin.share_of_probe --dir "${results}" --share 0.9 \
     --output_dir "exp/${cv}/probe90" --probe_dir "${results}/linear_probe_whisper_tiny_en"
+# The folders $1_s0,$1_s1,...
+of_seeds() {
+    local seed folders=()
+    for ((seed = 0; seed < seeds; seed++)); do folders+=("$1_s${seed}"); done
+    (IFS=, && echo "${folders[*]}")
+}
 models=()
 for start in upstream main; do
     for model in distilmos notokens sslmos; do
-        models+=("${model}_${start}=${results}/${model}_${start}_s*")
+        models+=("${model}_${start}=$(of_seeds "${results}/${model}_${start}")")
     done
     # The same trainings with nine tenths of the probe.
-    models+=("distilmos_${start}_probe90=exp/${cv}/probe90/distilmos_${start}_s*")
+    models+=("distilmos_${start}_probe90=$(of_seeds "exp/${cv}/probe90/distilmos_${start}")")
 done
 # Talkers are the second cluster: all systems speak the same sentences of the same talkers.
 python3 -m espnet2_distilmos.bin.compare_seeds --data_dir "dump/${cv}/raw/${cv}" \
