@@ -1,5 +1,6 @@
 """The plan of the trainings on human ratings, and the processes that do them."""
 
+import itertools
 import logging
 import os
 import sys
