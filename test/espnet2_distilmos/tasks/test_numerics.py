@@ -110,8 +110,8 @@ def test_accumulated_batches_are_named_together():
 def test_bfloat16_agrees_with_float32(engine, tools):
     clips = [tools.speech(s, seed=i) for i, s in enumerate((0.5, 1.0, 2.3, 4.0))]
     exact = [score["mos"] for score in engine.score_batch(clips)]
-    # Without oneDNN: on processors with AMX its bfloat16 convolution is plainly wrong where
-    # a group has few channels (torch 2.11), as the tiny upstream's for positions has.
+    # Without oneDNN: on processors with AMX its bfloat16 convolution is plainly wrong
+    # where a group has few channels (torch 2.11), as in the tiny upstream.
     without = torch.backends.mkldnn.flags(enabled=False)
     with without, torch.autocast("cpu", dtype=torch.bfloat16):
         rough = [score["mos"] for score in engine.score_batch(clips)]
