@@ -123,6 +123,9 @@ def test_run_takes_what_the_machine_can_train(calls):
     assert "--preset wavlm, as this machine has a GPU" in done.stderr
     assert "mini.yaml" in calls("--preset", "mini", gpus="GPU 0: NVIDIA").stdout
     assert "wavlm_base_plus" in calls("--preset=wavlm").stdout
+    whisper = calls("--preset", "whisper").stdout
+    assert "train_distilmos_own_whisper_tiny.yaml" in whisper
+    assert "valid.mos_loss.ave.pth" in whisper
 
 
 @pytest.mark.parametrize("name", ["mini", "mini_random", "fbank"])
@@ -150,7 +153,7 @@ def test_what_the_upstream_is_comes_from_its_own_record(recipe, name):
     "args, message",
     [
         (["--csv"], "run.sh: error: option --csv needs a value"),
-        (["--preset", "big"], "--preset big: auto, mini or wavlm was expected"),
+        (["--preset", "big"], "--preset big: auto, mini, whisper or wavlm was expected"),
     ],
 )
 def test_mistakes_of_run(calls, args, message):

@@ -6,7 +6,8 @@ set -o pipefail
 # The recipe, wherever this is called from; of a copy, as Slurm makes, the current folder.
 [ ! -e "${BASH_SOURCE[0]%/*}/path.sh" ] || cd "${BASH_SOURCE[0]%/*}"
 
-preset=auto   # wavlm: WavLM base+ on a GPU.  mini: a tiny upstream on the CPU.
+preset=auto   # wavlm: WavLM base+ on a GPU.  whisper: Whisper tiny.en on the CPU, most of
+              # whose score is a linear probe's.  mini: a tiny upstream on the CPU.
               # auto: wavlm where there is a GPU, else mini.
 csv=          # for local/data.sh, like the four options that are collected below
 data_opts=
@@ -40,7 +41,7 @@ while [ $# -gt 0 ]; do
     -h | --help)
         echo "Usage: $0 --csv FILE [--scale LOW,HIGH] [--label_kind human|objective|predicted]
        [--label_name NAME] [--label_licence TEXT] [--skip_bad true] [--valid_fraction F]
-       [--test_fraction F] [--scales 'COLUMN COLUMN'] [--preset auto|mini|wavlm] [options of the stages]
+       [--test_fraction F] [--scales 'COLUMN COLUMN'] [--preset auto|mini|whisper|wavlm] [options of the stages]
 "
         args+=(--help)
         ;;
@@ -67,12 +68,16 @@ mini)
     opts=(--ngpu 0 --upstream conf/upstream/mini.yaml --n_clusters 50 --max_frames 60000
         --train_config conf/tuning/train_distilmos_own_mini.yaml)
     ;;
+whisper)
+    opts=(--ngpu 0 --upstream conf/upstream/whisper_tiny_en.yaml --n_clusters 50 --max_frames 60000
+        --train_config conf/tuning/train_distilmos_own_whisper_tiny.yaml)
+    ;;
 wavlm)
     opts=(--ngpu 1 --upstream conf/upstream/wavlm_base_plus.yaml
         --train_config conf/tuning/train_distilmos_own.yaml)
     ;;
 *)
-    echo "run.sh: error: --preset ${preset}: auto, mini or wavlm was expected" >&2
+    echo "run.sh: error: --preset ${preset}: auto, mini, whisper or wavlm was expected" >&2
     exit 1
     ;;
 esac
