@@ -153,7 +153,7 @@ def test_what_the_upstream_is_comes_from_its_own_record(recipe, name):
     "args, message",
     [
         (["--csv"], "run.sh: error: option --csv needs a value"),
-        (["--preset", "big"], "--preset big: auto, mini, whisper or wavlm was expected"),
+        (["--preset", "big"], "--preset big: auto, mini, whisper or wavlm"),
     ],
 )
 def test_mistakes_of_run(calls, args, message):
