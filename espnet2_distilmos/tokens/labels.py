@@ -181,14 +181,14 @@ class Labelling:
         upstream = load_frozen(self.conf, self.device)
         require_tokens_of(self.provenance, upstream.fingerprint)
         numbers = range(1, n_codebooks_of(self.provenance) + 1)
+        kmeans_dir, size = self.kmeans_dir, upstream.hidden_size
         codebooks = [
             [
-                _centroids(self.kmeans_dir, layer, number, upstream).to(self.device)
+                read_centroids(kmeans_dir, layer, size, number).to(self.device)
                 for number in numbers
             ]
             for layer in self.provenance["layers"]
         ]
-        kmeans_dir, size = self.kmeans_dir, upstream.hidden_size
         standards = [
             read_standard(kmeans_dir, layer, self.provenance, size)
             for layer in self.provenance["layers"]
@@ -242,15 +242,28 @@ class Labelling:
                     dset.note_frames()
 
 
-def _centroids(
-    kmeans_dir: Path, layer: int, codebook: int, upstream: UpstreamAdapter
+def read_centroids(
+    kmeans_dir: PathLike, layer: int, size: int, codebook: int = 1, needed_by: str = ""
 ) -> torch.Tensor:
-    """Return (k, D) centroids of a layer's codebook."""
+    """Return (k, D) centroids of a layer's codebook.
+
+    Args:
+        kmeans_dir: folder of stage 3.
+        layer: its number.
+        size: channels of the upstream's states (D).
+        codebook: from 1.
+        needed_by: an option for which alone the file has to be there, to be named.
+
+    Raises:
+        UserError: no such file, or centroids of another size.
+    """
     path = layer_file(kmeans_dir, layer, codebook)
+    if needed_by and not path.is_file():
+        raise UserError(f"{path}: no such file; {needed_by} needs it")
     centroids = read_array(path)
-    if centroids.shape[1] != upstream.hidden_size:
+    if centroids.shape[1] != size:
         raise UserError(
             f"{path}: {centroids.shape[1]} channels, but the upstream has "
-            f"{upstream.hidden_size}; run stages 2 and 3 again"
+            f"{size}; run stages 2 and 3 again"
         )
     return torch.from_numpy(centroids)

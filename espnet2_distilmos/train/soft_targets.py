@@ -1,17 +1,14 @@
 """Soft targets of the token loss: how near a pretrained frame is to every centroid."""
 
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 import torch
 
 from espnet2_distilmos.model.holding import ComparedStates
 from espnet2_distilmos.model.network import MOSNetwork
-from espnet2_distilmos.tokens.labels import distances
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.labels import distances, read_centroids
 from espnet2_distilmos.tokens.provenance import n_codebooks_of
 from espnet2_distilmos.tokens.standard import read_standard
-from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -51,15 +48,9 @@ class SoftTargets:
         self._centroids: Dict[int, torch.Tensor] = {}
         self._units: Dict[int, float] = {}
         for layer in self._layers:
-            path = layer_file(Path(kmeans_dir), layer)
-            if not path.is_file():
-                raise UserError(f"{path}: no such file; token_targets: soft needs it")
-            self._centroids[layer] = torch.from_numpy(read_array(path))
-            if self._centroids[layer].size(1) != size:
-                raise UserError(
-                    f"{path}: {self._centroids[layer].size(1)} channels, but the "
-                    f"upstream has {size}; run stages 2 and 3 again"
-                )
+            self._centroids[layer] = read_centroids(
+                kmeans_dir, layer, size, needed_by="token_targets: soft"
+            )
             inertia = (provenance.get("inertia") or {}).get(layer)
             if not isinstance(inertia, float) or not inertia > 0:
                 raise UserError(

@@ -8,11 +8,9 @@ import torch
 
 from espnet2_distilmos.model.network import MOSNetwork
 from espnet2_distilmos.model.token_loss import IGNORE_TOKEN, SOFT
-from espnet2_distilmos.tokens.labels import nearest_centroid
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.labels import nearest_centroid, read_centroids
 from espnet2_distilmos.tokens.standard import read_standard
 from espnet2_distilmos.train.options import uses_tokens
-from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
 
@@ -47,18 +45,10 @@ class TokenKept:
         self._columns = columns[:: network.predictor.n_codebooks]
         self._numbers = network.upstream.layers
         size = network.upstream.hidden_size
-        self._centroids: List[torch.Tensor] = []
-        for layer in self._layers:
-            path = layer_file(Path(kmeans_dir), layer)
-            if not path.is_file():
-                raise UserError(f"{path}: no such file; --token_kept true needs it")
-            centroids = torch.from_numpy(read_array(path))
-            if centroids.size(1) != size:
-                raise UserError(
-                    f"{path}: {centroids.size(1)} channels, but the upstream has "
-                    f"{size}; run stages 2 and 3 again"
-                )
-            self._centroids.append(centroids)
+        self._centroids = [
+            read_centroids(kmeans_dir, layer, size, needed_by="--token_kept true")
+            for layer in self._layers
+        ]
         self._standards = [
             read_standard(kmeans_dir, layer, provenance or {}, size)
             for layer in self._layers
