@@ -15,6 +15,7 @@ from espnet2_distilmos.inference.backend import Backend
 from espnet2_distilmos.inference.files import Score
 from espnet2_distilmos.inference.windows import Windows
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.audio.crops import crop_samples, frames_left_out
 from espnet2_distilmos.utils.errors import UserError
 
 
@@ -45,8 +46,7 @@ class Crops:
             First frame and (n,) samples of each crop, in order; all as long.
         """
         clip = np.concatenate([np.zeros(0, np.float32), *blocks])
-        # So many frames fewer than the clip, as in training (train/crop.py).
-        left_out = -(-max(len(clip) - self.size, 0) // self.unit)
+        left_out = frames_left_out(len(clip), self.size, self.unit)
         gaps = self.number - 1
         starts = [(2 * i * left_out + gaps) // (2 * gaps) for i in range(self.number)]
         for start in dict.fromkeys(starts):
@@ -121,7 +121,7 @@ def crops_for(
         raise UserError(
             f"crops {number}: this model was trained on whole clips; give crop_seconds"
         )
-    size = int(min(seconds, 1e6) * SAMPLE_RATE)
+    size = crop_samples(min(seconds, 1e6))
     if size > windows.size:
         raise UserError(
             f"crop_seconds {seconds:g}: longer than a window of "

@@ -32,8 +32,8 @@ from espnet2_distilmos.utils.files import (
 from espnet2_distilmos.utils.labels import Labels
 from espnet2_distilmos.utils.terminal import counted
 
-# File of a data directory -> what it names.
 SEEDS = (1, 2, 5, 10, 20)  # of which the power is told
+# File of a data directory -> what it names.
 _WORDS = {"utt2sys": "systems", "utt2prompt": "prompts", "utt2spk": "speakers"}
 
 

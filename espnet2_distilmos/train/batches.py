@@ -19,7 +19,7 @@ from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.samplers.abs_sampler import AbsSampler
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
-from espnet2_distilmos.train.crop import Draw, crop_samples
+from espnet2_distilmos.train.crop import Draw
 from espnet2_distilmos.train.draw import (
     clips_of,
     corpus_counts,
@@ -28,6 +28,7 @@ from espnet2_distilmos.train.draw import (
     similar_lengths,
 )
 from espnet2_distilmos.train.raters import path_of
+from espnet2_distilmos.utils.audio.crops import crop_samples
 from espnet2_distilmos.utils.datadir import read_words
 from espnet2_distilmos.utils.errors import UserError
 

@@ -12,6 +12,7 @@ import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
 from espnet2_distilmos.utils.audio import SAMPLE_RATE
+from espnet2_distilmos.utils.audio.crops import crop_samples, frames_left_out
 from espnet2_distilmos.utils.errors import UserError
 
 # Shorter crops say little of a clip, and some upstreams need several for one of theirs.
@@ -36,11 +37,6 @@ class Draw(str):
     def __radd__(self, prefix: str) -> "Draw":
         """Stay a draw where ESPnet's data set puts a prefix, empty here, before it."""
         return Draw(prefix + str(self), self.number)
-
-
-def crop_samples(seconds: float) -> int:
-    """Return the samples of a crop, at most."""
-    return round(seconds * SAMPLE_RATE)
 
 
 def require_crop(seconds: Optional[float], unit: int) -> None:
@@ -90,7 +86,7 @@ class RandomCrop(AbsPreprocessor):
         """
         found: Dict[str, Any] = dict(data)
         speech = found["speech"]
-        left_out = -(-max(len(speech) - self.samples, 0) // self.unit)
+        left_out = frames_left_out(len(speech), self.samples, self.unit)
         if left_out > 0:
             start = self._start(uid, left_out)
             end = left_out - start  # frames that are cut off behind
