@@ -20,30 +20,20 @@ def get_parser() -> argparse.ArgumentParser:
             "python -m mini_mos.bin.report_experiment "
             "--scores results/experiment/scores.json "
             "--forgetting results/experiment/forgetting.json "
-            "--features results/experiment/features.json --output_dir doc/experiment",
+            "--output_dir results/experiment",
         ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
         "--scores",
         default="exp/experiment/scores.json",
-        help="What run-experiment has gathered",
+        help="What run_experiment has gathered",
     )
     parser.add_argument(
         "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
     )
     parser.add_argument(
-        "--features", help="features.json of compare_features, if it is there"
-    )
-    parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="report.md and plots"
-    )
-    parser.add_argument(
-        "--shipped_dir",
-        type=takes.path,
-        metavar="DIR",
-        help="Also write predictions of the compared models, for distilmos.sh "
-        "--shipped_rows DIR",
     )
     return parser
 
@@ -52,25 +42,19 @@ def main(cmd=None) -> None:
     """Write the page and its plots, and print it."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
+    from mini_mos.experiment.forgetting import mean_of_seeds
     from mini_mos.experiment.protocol import read_protocol
     from mini_mos.experiment.report import write_report
-    from mini_mos.experiment.results import read_results, read_scores_file
-    from mini_mos.experiment.tables import SPECTRAL
+    from mini_mos.experiment.results import read_results, read_scores
 
-    forgetting = features = None
+    forgetting = None
     if args.forgetting is not None:
         what = "what measure_forgetting writes"
-        forgetting = read_results(args.forgetting, what, ["models"])["models"]
-    if args.features is not None:
-        what = "what compare_features writes"
-        features = read_results(args.features, what, [SPECTRAL])
-    scores, protocol = read_scores_file(args.scores), read_protocol(args.protocol)
-    if args.shipped_dir is not None:
-        from mini_mos.experiment.ship import ship_rows
-
-        ship_rows(scores, protocol, args.shipped_dir)
-    show(write_report(scores, protocol, args.output_dir, forgetting, features))
+        found = read_results(args.forgetting, what, ["models"])["models"]
+        forgetting = mean_of_seeds(found)
+    scores, protocol = read_scores(args.scores), read_protocol(args.protocol)
+    show(write_report(scores, protocol, args.output_dir, forgetting))
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, needs=["scipy"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from espnet2_distilmos.utils.terminal import show
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -18,24 +19,38 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
-            "python -m mini_mos.bin.run_experiment --plan_only",
-            "python -m mini_mos.bin.run_experiment --phases tune main --nj 4",
+            "python -m mini_mos.bin.run_experiment --phases weight pilot",
+            "python -m mini_mos.bin.run_experiment --phases comparators "
+            "--known results/experiment/scores.json --nj 4",
         ),
     )
     parser.add_argument("--protocol", default="conf/experiment.yaml")
     parser.add_argument(
         "--phases",
         nargs="+",
-        default=["tune", "main", "ablate"],
-        help="tune, main, ablate; each needs those before it",
+        metavar="PHASE",
+        help="Of the protocol's, in this order (default: all)",
+    )
+    parser.add_argument("--expdir", type=takes.path, default="exp/experiment")
+    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
+    parser.add_argument(
+        "--data_dir",
+        type=takes.path,
+        default="data/experiment",
+        help="Data directories of the experiment's corpus",
     )
     parser.add_argument(
-        "--plan_only",
-        action="store_true",
-        help="Write plan.tsv, tell the time it takes, and train nothing",
+        "--known",
+        type=takes.path,
+        metavar="FILE.json",
+        help="Scores of runs that were done elsewhere: those of the same settings, "
+        "labels and upstream are not done again",
     )
-    parser.add_argument("--output_dir", type=takes.path, default="exp/experiment")
-    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
+    parser.add_argument(
+        "--corpus_options",
+        action="store_true",
+        help="Only print the options of local/data.sh that make the corpus",
+    )
     parser.add_argument(
         "--nj",
         type=takes.positive_int,
@@ -45,35 +60,31 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ngpu", type=takes.natural, default=0, help="GPUs a run (0 = CPU)"
     )
-    parser.add_argument(
-        "--local_data_opts", default="", help="Options of local/data.sh, as it was made"
-    )
     return parser
 
 
 def main(cmd=None) -> None:
-    """Do the runs that are not done yet, or only tell how long they take."""
+    """Do the runs that are not done yet."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from mini_mos.experiment.conduct import conduct, plan_of, tell_time
     from mini_mos.experiment.place import Place
     from mini_mos.experiment.protocol import read_protocol
+    from mini_mos.experiment.results import read_scores
+    from mini_mos.experiment.work import conduct
 
     place = Place(
-        recipe=Path("."),
-        output=Path(args.output_dir),
+        expdir=Path(args.expdir),
         dumpdir=Path(args.dumpdir),
+        data=Path(args.data_dir),
         ngpu=args.ngpu,
-        local_data_opts=args.local_data_opts,
     )
     protocol = read_protocol(args.protocol)
-    if args.plan_only:
-        tell_time(place, protocol, plan_of(place, protocol), args.nj)
-    else:
-        conduct(place, protocol, args.phases, args.nj)
+    if args.corpus_options:
+        show(" ".join(f"--{name} {value}" for name, value in protocol.corpus.items()))
+        return
+    known = read_scores(args.known) if args.known else None
+    conduct(place, protocol, args.phases or list(protocol.phases), args.nj, known)
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run(main, needs=["espnet2", "kaldiio", "pesq", "sklearn", "threadpoolctl"])
-    )
+    sys.exit(run(main, needs=["espnet2", "kaldiio", "sklearn", "threadpoolctl"]))

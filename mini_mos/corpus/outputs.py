@@ -11,7 +11,7 @@ from typing import Dict, List, Tuple
 
 import av
 
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import write_text
 from mini_mos.corpus.plan import Clip
@@ -21,6 +21,7 @@ from mini_mos.corpus.work import Result, wav_path
 # Of what the code of this room makes. Count on where the same options and speech give
 # another clip or label, and only there: a corpus of another number is made anew.
 FORMAT = 1
+PROMPTS = "utt2prompt"  # in a data directory: clip -> what is said
 _MADE_BY = ("numpy", "scipy", "soundfile", "soxr", "av", "pesq")
 
 
@@ -64,6 +65,8 @@ def write_data_dirs(
             systems={c.utt: c.system for c in good},
             speakers={c.utt: c.prompt.speaker for c in good},
         ).save(data_dir / s)
+        # What is said: translations of a sentence are one prompt, as in the plan.
+        write_lines(data_dir / s / PROMPTS, {c.utt: c.prompt.name for c in good})
         labels[s] = list(mos.values())
     return labels
 

@@ -21,6 +21,7 @@ from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.debian import LICENCE, debian_speech
 from mini_mos.corpus.label import LABEL_NAME, LABEL_NOTE
 from mini_mos.corpus.outputs import (
+    PROMPTS,
     fingerprint_of,
     versions,
     write_data_dirs,
@@ -84,7 +85,7 @@ def prepare_mini_mos(
 
     Writes::
 
-        <data_dir>/<set>/         wav.scp utt2mos utt2sys utt2spk spk2utt
+        <data_dir>/<set>/         wav.scp utt2mos utt2sys utt2spk spk2utt utt2prompt
         <audio_dir>/speech/       clean prompts (without `speech_dir`), packages.yaml
         <audio_dir>/wav/<set>/    <speaker>-<system>-<prompt>.wav, 16 kHz mono 16 bit
         <audio_dir>/labels/       labels in chunks, so that a killed run goes on
@@ -182,7 +183,7 @@ def _is_whole(
     done = audio_dir / "provenance.yaml"
     if not done.exists() or read_yaml(done).get("fingerprint") != fingerprint:
         return False
-    if not all((data_dir / s / "wav.scp").exists() for s in sets):
+    if not all((data_dir / s / f).exists() for s in sets for f in ("wav.scp", PROMPTS)):
         return False
     wavs = [Path(w) for s in sets for w in DataDir.load(data_dir / s).wavs.values()]
     return all(w.is_relative_to(audio_dir) and w.exists() for w in wavs)

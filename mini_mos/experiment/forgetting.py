@@ -1,21 +1,20 @@
 """What fine-tuning has left of the pretrained upstream.
 
-Three measures of each layer, on recordings that neither pretraining nor fine-tuning
-has heard: the linear probes of :mod:`mini_mos.pretrain.probes`; how many frames
-still fall to the token that they had (*kept*); and how well that token can be read off
-the frame by a linear model fitted anew (*readable*). A layer can turn without
-forgetting: then little is kept, but it stays readable.
+Two measures of each layer, on clips of the validation set: how many frames still fall
+to the token that they had (*kept*), and how well that token can be read off the frame
+by a linear model fitted anew (*readable*). A layer can turn without forgetting: then
+little is kept, but it stays readable.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 import torch
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
+from espnet2_distilmos.report.tables import markdown_table
 from espnet2_distilmos.tokens.labels import nearest_centroid
 from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.tokens.provenance import read_provenance
@@ -23,13 +22,12 @@ from espnet2_distilmos.tokens.standard import is_standardized
 from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
-from mini_mos.experiment.results import PRETRAINED, read_results
-from mini_mos.pretrain.probe_clips import ProbeClip
-from mini_mos.pretrain.probes import folds_of, layer_frames, run_probes
 
 KEPT, READABLE = "token kept", "token readable"
+PRETRAINED = "pretrained"  # among the measured models
 _FRAMES = 20_000  # that the linear model is fitted on, at most
 _RIDGE = 10.0
+_FOLDS = 5  # of clips; one of them tells how readable tokens are
 
 Checkpoint = Tuple[PathLike, PathLike]  # config.yaml and the weights
 Frames = Mapping[str, Sequence[np.ndarray]]
@@ -104,83 +102,85 @@ def token_figures(
     return figures
 
 
-def tuned_upstream(train_config: PathLike, model: PathLike, folder: PathLike):
-    """Return the UpstreamConfig of a run's fine-tuned upstream, kept in `folder`."""
-    from espnet2_distilmos.packs.load import load_network
-    from espnet2_distilmos.packs.upstream_files import save_upstream
-
-    conf = save_upstream(load_network(train_config, model).upstream, folder)
-    conf["path_or_url"] = str(Path(folder) / conf["path_or_url"])
-    return UpstreamConfig.from_dict(conf, str(train_config))
-
-
-def measured_before(
-    path: PathLike, request: Mapping[str, Any], digests: Mapping[str, str]
-) -> Dict[str, Any]:
-    """Return name -> figures in `path` of an equal request and the same models.
-
-    Args:
-        path: of an earlier call; nothing is known if there is no such file.
-        request: what all figures depend on.
-        digests: name -> SHA-256 of its checkpoint.
-    """
-    if not Path(path).exists():
-        return {}
-    keys = ("request", "models", "sha256")
-    found = read_results(path, "what measure_forgetting writes", keys)
-    if found["request"] != request:
-        return {}
-    known = {PRETRAINED: None, **digests}
-    return {
-        name: figures
-        for name, figures in found["models"].items()
-        if name in known and found["sha256"].get(name) == known[name]
-    }
+def layer_frames(
+    upstream: UpstreamAdapter, clips: Sequence[np.ndarray]
+) -> Dict[str, List[np.ndarray]]:
+    """Return `layer <i>` -> frames (T, D) of each clip (n,), in eval mode."""
+    upstream.eval()
+    layers: Dict[str, List[np.ndarray]] = {f"layer {i}": [] for i in upstream.layers}
+    for clip in clips:
+        with torch.no_grad():
+            x = torch.from_numpy(clip)[None]
+            states, _ = upstream(x, torch.tensor([x.size(1)]))
+        for store, state in zip(layers.values(), states, strict=True):
+            store.append(state[0].numpy())
+    return layers
 
 
 def measure_forgetting(
-    pretrained: UpstreamConfig,
-    runs: Mapping[str, Optional[Checkpoint]],
-    clips: List[ProbeClip],
+    pretrained: UpstreamAdapter,
+    models: Mapping[str, Checkpoint],
+    clips: Sequence[np.ndarray],
     kmeans_dir: PathLike,
-    seed: int,
-) -> Iterator[Tuple[str, Dict[str, Dict[str, Any]]]]:
-    """Measure the upstream of every run, beside the pretrained one.
+) -> Iterator[Tuple[str, Dict[str, Dict[str, float]]]]:
+    """Measure the upstream of every model, after the pretrained one.
 
     Args:
-        pretrained: where they all come from.
-        runs: name -> config.yaml and checkpoint; None: the pretrained upstream itself.
-        clips: of :func:`~mini_mos.pretrain.probe_clips.make_probe_clips`.
+        pretrained: the upstream that they all come from.
+        models: name -> config.yaml and checkpoint.
+        clips: (n,) samples at 16 kHz each.
         kmeans_dir: centroids of the pretrained upstream (`layer_NN.npy`).
-        seed: of the probes.
 
     Yields:
-        Name, and layer -> measure -> value (None where undefined).
+        Name, and layer -> measure -> value.
 
     Raises:
-        UserError: centroids of standardised states.
+        UserError: centroids of standardised states, or too few clips.
     """
+    from espnet2_distilmos.packs.load import load_network
+
     if is_standardized(read_provenance(Path(kmeans_dir) / "provenance.yaml")):
         raise UserError(
             f"{kmeans_dir}: centroids of standardised states; give those of plain "
             "ones, by which all models are measured alike"
         )
-    folds = folds_of([c.prompt for c in clips], seed)
+    if len(clips) < _FOLDS:
+        raise UserError(f"{len(clips)} clips; at least {_FOLDS} are needed")
+    folds = np.arange(len(clips)) % _FOLDS
     before = layer_frames(pretrained, clips)
     centroids = {
         layer: read_array(layer_file(kmeans_dir, int(layer.split()[1])))
         for layer in before
     }
+    yield PRETRAINED, token_figures(before, before, centroids, folds)
+    for name, checkpoint in models.items():
+        now = layer_frames(load_network(*checkpoint).upstream, clips)
+        yield name, token_figures(before, now, centroids, folds)
 
-    def figures(conf: UpstreamConfig, frames: Frames) -> Dict[str, Dict[str, Any]]:
-        probed = run_probes({"x": conf}, clips, seed)["figures"]["x"]
-        tokens = token_figures(before, frames, centroids, folds)
-        return {layer: {**probed[layer], **tokens[layer]} for layer in before}
 
-    for name, checkpoint in runs.items():
-        if checkpoint is None:
-            yield name, figures(pretrained, before)
-            continue
-        with tempfile.TemporaryDirectory() as tmp:
-            conf = tuned_upstream(*checkpoint, tmp)
-            yield name, figures(conf, layer_frames(conf, clips))
+def mean_of_seeds(measured: Mapping[str, Mapping]) -> Dict[str, Dict]:
+    """Return arm -> layer -> measure -> mean over its seeds, of `<arm>_s<seed>`."""
+    by_arm: Dict[str, List[Mapping]] = {}
+    for name, layers in measured.items():
+        by_arm.setdefault(name.rsplit("_s", 1)[0], []).append(layers)
+    return {
+        arm: {
+            layer: {
+                measure: float(np.mean([one[layer][measure] for one in own]))
+                for measure in own[0][layer]
+            }
+            for layer in own[0]
+        }
+        for arm, own in by_arm.items()
+    }
+
+
+def forgetting_table(measured: Mapping[str, Mapping]) -> str:
+    """Return a table (Markdown) of :func:`mean_of_seeds`."""
+    layers = list(next(iter(measured.values())))
+    rows = [
+        [arm, measure, *(f"{own[layer][measure]:.2f}" for layer in layers)]
+        for arm, own in measured.items()
+        for measure in own[layers[0]]
+    ]
+    return markdown_table(["arm", "share of tokens", *layers], rows)

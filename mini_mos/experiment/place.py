@@ -1,78 +1,108 @@
-"""Where the experiment runs, and what lies where."""
+"""Where the experiment runs, what lies where, and how commands are called."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Dict, List
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.failure import ended_with
-from mini_mos.experiment.plan import Run
+from mini_mos.experiment.protocol import Arm, Protocol
+from mini_mos.experiment.runs import Run, train_args
+from mini_mos.experiment.sets import SETS
 
+MODEL = "valid.srcc.best.pth"
 # One thread a process: runs lie side by side, and sums do not depend on threads.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Folders, and what every run is given.
+    """Folders of the recipe in the working directory, and what every run is given.
 
     Attributes:
-        recipe: folder of the recipe, with distilmos.sh, conf/ and data/; commands are
-            run in it, and relative paths start there.
-        output: results of the experiment.
-        dumpdir: audio and tokens, one folder a training set.
+        expdir: results of the experiment.
+        dumpdir: audio and tokens.
+        data: data directories of the experiment's corpus.
+        python: what runs Python.
+        env: variables besides this process' own.
         ngpu: GPUs a run.
-        local_data_opts: options of local/data.sh, as in the recipe.
     """
 
-    recipe: Path
-    output: Path
+    expdir: Path
     dumpdir: Path
+    data: Path
+    python: str = "python3"
+    env: Mapping[str, str] = field(default_factory=dict)
     ngpu: int = 0
-    local_data_opts: str = ""
 
     def run_dir(self, run: Run) -> Path:
         """Return the folder of a run."""
-        return self.output / "runs" / run.name
+        return self.expdir / run.part / f"mos_{run.name}"
 
-    def stamp(self, run: Run) -> Path:
-        """Return the file that is there once the run is whole."""
-        return self.run_dir(run) / "done.yaml"
+    def predictions(self, run: Run) -> Path:
+        """Return the folder with `<set>/utt2mos` of a run."""
+        return self.run_dir(run) / "inference"
 
-    def dump(self, train_set: str) -> Path:
-        """Return formatted audio, frames and tokens of a training set.
+    def dump(self, part: str) -> Path:
+        """Return formatted audio, frames and tokens of a part of the experiment.
 
-        Tokens are learned from the very clips that are trained on, so training sets
-        do not share them.
+        Tokens are learned from the very clips that are trained on, so parts do not
+        share them.
         """
-        return self.dumpdir / train_set
+        return self.dumpdir / part
 
-    def kmeans(self, train_set: str, upstream: str, k: int) -> Path:
-        """Return where distilmos.sh keeps the centroids."""
-        name = Path(upstream).stem
-        return self.dump(train_set) / "ssl" / name / f"kmeans_{k}"
+    def kmeans(self, protocol: Protocol, part: str) -> Path:
+        """Return where distilmos.sh keeps the centroids of plain states."""
+        ssl = self.dump(part) / "ssl" / Path(protocol.upstream).stem
+        return ssl / f"kmeans_{protocol.n_clusters}"
 
 
-def call(place: Place, command: Sequence[object], log: Path) -> None:
+def recipe_options(place: Place, protocol: Protocol, part: str, arm: Arm) -> List[str]:
+    """Return the options that every call of distilmos.sh has."""
+    sets = SETS[part]
+    return [
+        *("./distilmos.sh", "--python", place.python, "--ngpu", str(place.ngpu)),
+        *("--nj", "2", "--inference_nj", "2", "--upstream", protocol.upstream),
+        *("--max_frames", str(protocol.max_frames)),
+        *("--n_clusters", str(protocol.n_clusters), *arm.recipe.split()),
+        *("--train_set", sets.train, "--valid_set", sets.valid),
+        *("--test_sets", " ".join([sets.valid, *sets.judged])),
+        *("--dumpdir", str(place.dump(part)), "--expdir", str(place.expdir / part)),
+        *(
+            "--level_sets",
+            "none",
+            "--train_config",
+            arm.config or protocol.train_config,
+        ),
+    ]
+
+
+def training_options(place: Place, protocol: Protocol, run: Run) -> List[str]:
+    """Return the call of distilmos.sh that trains a run, without its stages."""
+    arm = protocol.arms[run.arm]
+    options = recipe_options(place, protocol, run.part, arm)
+    return [*options, "--tag", run.name, "--train_args", train_args(protocol, run)]
+
+
+def call(place: Place, command: Sequence[str], log: Path) -> None:
     """Run a command in the recipe's folder; what it says is appended to `log`.
 
     Raises:
         UserError: it failed; names the log and what is probably the reason.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [str(word) for word in command]
-    env = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+    env: Dict[str, str] = {**os.environ, **dict.fromkeys(_THREADS, "1"), **place.env}
     env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
     with open(log, "ab") as f:
-        f.write(f"$ {' '.join(words)}\n".encode())
+        f.write(f"$ {' '.join(command)}\n".encode())
         f.flush()
         start = f.tell()
         done = subprocess.run(
-            words,
-            cwd=place.recipe,
+            command,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=f,
@@ -84,5 +114,5 @@ def call(place: Place, command: Sequence[object], log: Path) -> None:
             lines = [line.strip() for line in f if line.strip()]
         told = [line for line in lines if "rror" in line] or lines or ["no output"]
         raise UserError(
-            f"{log}: {Path(words[0]).name} {ended_with(done.returncode)}: {told[-1]}"
+            f"{log}: {Path(command[0]).name} {ended_with(done.returncode)}: {told[-1]}"
         )

@@ -1,17 +1,13 @@
 """The protocol: `conf/experiment.yaml`, read and checked."""
 
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.mapping import from_mapping
 
-ALL = "all"
-DEVELOPMENT = "development"
-Size = Union[int, str]
-Settings = Dict[str, Any]
+DEVELOPMENT, FINAL = "development", "final"
 
 
 @dataclass(frozen=True)
@@ -19,42 +15,48 @@ class Development:
     """What choices are made on.
 
     Attributes:
-        families: degradations that tuning does not train on.
+        families: degradations that development does not train on.
         speakers: likewise.
-        n_valid: clips that are drawn from the prompts of the validation set.
-        tune_valid: of these, in domain, for the selection of checkpoints.
+        tune_valid: clips in domain that choose the checkpoints of development.
+        final_valid: clips of all kinds that choose those of the final runs.
     """
 
     families: List[str]
     speakers: List[str]
-    n_valid: int
     tune_valid: int
+    final_valid: int
 
 
 @dataclass(frozen=True)
-class Model:
-    """One of the models that are compared.
+class Arm:
+    """One of the trainings that are compared.
 
     Attributes:
-        kind: `network` (distilmos.sh), `universa` (ESPnet's `aqa`) or `spectral`.
-        tokens: whether it needs stages 2 and 3.
-        grid: dotted key -> values to try.
-        config: training configuration; empty for `spectral`.
-        minutes: guess of one run on one quiet core.
         about: what it is, in a few words.
+        tokens: whether the training has the token loss.
+        args: options of training that make it, `--train_args` of distilmos.sh.
+        recipe: options of distilmos.sh for stages 2 to 5.
+        config: training configuration; empty = the protocol's.
     """
 
-    kind: str
-    tokens: bool
-    grid: Dict[str, List[Any]]
+    about: str
+    tokens: bool = False
+    args: str = ""
+    recipe: str = ""
     config: str = ""
-    minutes: float = 1.0
-    about: str = ""
 
-    def variants(self) -> Dict[str, Settings]:
-        """Return `g0`, `g1`... -> settings: every combination of the grid."""
-        every = product(*self.grid.values())
-        return {f"g{i}": dict(zip(self.grid, v)) for i, v in enumerate(every)}
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the work, all on the same sets.
+
+    Attributes:
+        arms: of the protocol's arms or choices.
+        seeds: of the trainings.
+    """
+
+    arms: List[str]
+    seeds: List[int]
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,16 @@ class Protocol:
     """The whole protocol; the comments of the file say what the fields mean."""
 
     upstream: str
+    train_config: str
     n_clusters: int
     max_frames: int
-    train_set: str
-    valid_set: str
-    test_sets: List[str]
+    corpus: Dict[str, int]
     development: Development
-    sizes: List[Size]
-    seeds: List[int]
-    tuning_seeds: List[int]
-    ablation_seeds: List[int]
-    subset_seed: int
-    budget: Settings
-    steps_per_epoch: Dict[Size, int]
-    small_sizes: List[str]
-    models: Dict[str, Model]
-    comparisons: List[List[str]]
-    out_of_domain: List[str]
-    ablations: Dict[str, Any]
-    statistics: Dict[str, int]
+    steps: Dict[str, int]
+    arms: Dict[str, Arm]
+    choices: Dict[str, List[str]]
+    phases: Dict[str, Phase]
+    pairs: List[List[str]]
 
     def check(self, where: str) -> None:
         """Raise UserError for what does not fit together."""
@@ -89,42 +82,34 @@ class Protocol:
             if not ok:
                 raise UserError(f"{where}: {what}")
 
-        sizes = {len(m.variants()) for m in self.models.values()}
-        require(len(sizes) == 1, f"grids of one size are fair, not of {sorted(sizes)}")
-        kinds = {m.kind for m in self.models.values()}
-        unknown = sorted(kinds - {"network", "universa", "spectral"})
-        require(not unknown, f"unknown kind {', '.join(unknown)}")
-        numbers = [s for s in self.sizes if s != ALL]
         require(
-            all(type(s) is int and s > 0 for s in numbers)
-            and numbers == sorted(set(numbers))
-            and self.sizes == [*numbers, ALL],
-            f"sizes must rise and end with {ALL}, not {self.sizes}",
+            set(self.steps) == {DEVELOPMENT, FINAL},
+            f"steps: {DEVELOPMENT} and {FINAL} were expected",
         )
+        both = sorted(set(self.arms) & set(self.choices))
+        require(not both, f"{both[:1]}: an arm and a choice of one name")
+        named = [(f"choices: {c}", a) for c, arms in self.choices.items() for a in arms]
+        for place, arm in named:
+            require(arm in self.arms, f"{place}: no arm is called {arm}")
+        known = {*self.arms, *self.choices}
+        named = [(f"phases: {p}", a) for p, x in self.phases.items() for a in x.arms]
+        named += [("pairs", a) for pair in self.pairs for a in pair]
+        for place, arm in named:
+            require(arm in known, f"{place}: no arm or choice is called {arm}")
+        for name, phase in self.phases.items():
+            seeds = phase.seeds
+            require(
+                bool(seeds) and len(set(seeds)) == len(seeds),
+                f"phases: {name}: at least one seed, none twice",
+            )
         require(
-            set(self.steps_per_epoch) == {*self.sizes, DEVELOPMENT},
-            f"steps_per_epoch: {', '.join(map(str, self.sizes))} and {DEVELOPMENT}",
+            all(len(set(pair)) == 2 for pair in self.pairs), "pairs: of two arms each"
         )
-        named = [m for pair in self.comparisons for m in pair]
-        named += [self.ablations["model"], *self.small_sizes]
-        absent = sorted(set(named) - set(self.models))
-        require(not absent, f"no model is called {', '.join(absent)}")
+        tried = {s for n, p in self.phases.items() if n != FINAL for s in p.seeds}
+        final = self.phases.get(FINAL)
         require(
-            all(len(set(pair)) == 2 for pair in self.comparisons),
-            "comparisons are of two models",
-        )
-        require(
-            set(self.out_of_domain) <= set(self.test_sets),
-            "out_of_domain: these must be test sets",
-        )
-        all_seeds = [self.seeds, self.tuning_seeds, self.ablation_seeds]
-        require(
-            all(s and len(set(s)) == len(s) for s in all_seeds),
-            "seeds: at least one each, none twice",
-        )
-        require(
-            not set(self.seeds) & {*self.tuning_seeds, *self.ablation_seeds},
-            "the final seeds must not be those of tuning or of ablations",
+            final is None or not tried & set(final.seeds),
+            f"phases: {FINAL}: its seeds must not be those of other phases",
         )
 
 
@@ -132,19 +117,23 @@ def read_protocol(path: PathLike) -> Protocol:
     """Read and check the protocol.
 
     Raises:
-        UserError: unknown or missing keys, or a plan that is not fair.
+        UserError: unknown or missing keys, or parts that do not fit together.
     """
-    data = read_yaml(path)
-    models = data.get("models")
-    if not isinstance(models, dict) or not models:
-        raise UserError(f"{path}: models: a mapping of models was expected")
-    data["models"] = {
-        name: from_mapping(Model, conf, f"{path}: models: {name}")
-        for name, conf in models.items()
-    }
-    data["development"] = from_mapping(
-        Development, data.get("development"), f"{path}: development"
-    )
+    data: Dict[str, Any] = dict(read_yaml(path))
+
+    def each(key: str, cls: type) -> None:
+        entries = data.get(key)
+        if not isinstance(entries, dict) or not entries:
+            raise UserError(f"{path}: {key}: a mapping was expected")
+        data[key] = {
+            name: from_mapping(cls, conf, f"{path}: {key}: {name}")
+            for name, conf in entries.items()
+        }
+
+    each("arms", Arm)
+    each("phases", Phase)
+    where = f"{path}: development"
+    data["development"] = from_mapping(Development, data.get("development"), where)
     protocol = from_mapping(Protocol, data, str(path))
     protocol.check(str(path))
     return protocol

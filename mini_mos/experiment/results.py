@@ -1,24 +1,160 @@
-"""Saved results: JSON files of the experiment."""
+"""Results of all runs in one JSON file, from which every table and plot is made."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
+import numpy as np
+
+from espnet2_distilmos.report.environment import environment_lines
+from espnet2_distilmos.scoring.metrics import METRICS
+from espnet2_distilmos.train.history import read_history
+from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike
-from mini_mos.experiment.collect import Scores
+from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.stamp import matches
+from mini_mos.corpus.outputs import PROMPTS
+from mini_mos.experiment.place import Place
+from mini_mos.experiment.protocol import DEVELOPMENT
+from mini_mos.experiment.runs import Run
+from mini_mos.experiment.sets import SETS
 
-PRETRAINED = "pretrained"  # among the models of forgetting.json
+Scores = Dict[str, Any]
+DONE = "done.yaml"  # in the folder of a run that is whole
+DECIMALS = 4  # of predictions; PESQ itself is no more exact
+NOT_RANKED = ("constant", "system_mean")  # rows of stage 6 that rank no clips
+KEPT, ACCURACY = "token_kept", "token_acc"
 
 
-def read_scores_file(path: PathLike) -> Scores:
-    """Read what :func:`~.collect.collect` has gathered.
+def read_set(folder: PathLike) -> Dict[str, List]:
+    """Return utterances of a data directory, and label, system and prompt of each."""
+    data = DataDir.load(folder)
+    if data.mos is None or data.systems is None:
+        raise UserError(f"{folder}: utt2mos and utt2sys are needed")
+    prompts = read_words(Path(folder) / PROMPTS)
+    return {
+        "utts": list(data.wavs),
+        "labels": list(data.mos.values()),
+        "systems": list(data.systems.values()),
+        "prompts": [prompts[utt] for utt in data.wavs],
+    }
+
+
+def identity(request: Mapping[str, Any]) -> str:
+    """Return a digest of everything that a run's results depend on."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def collect(
+    place: Place, wanted: Mapping[Run, str], known: Optional[Scores] = None
+) -> Scores:
+    """Gather the runs that are done, here or elsewhere.
+
+    Args:
+        place: where.
+        wanted: run -> its :func:`identity`.
+        known: what was gathered elsewhere, as returned here.
+
+    Returns:
+        `sets`: set -> :func:`read_set`; `runs`: a mapping each, with predictions in the
+        order of the set's utterances; `rows`: row to compare with -> set -> likewise.
+    """
+    sets: Dict[str, Dict[str, List]] = {}
+    found: List[Dict[str, Any]] = []
+    elsewhere = {r["identity"]: r for r in known["runs"]} if known else {}
+
+    def in_order(name: str, file: Path) -> List[float]:
+        values = read_floats(file)
+        return [round(values[utt], DECIMALS) for utt in sets[name]["utts"]]
+
+    for run, digest in wanted.items():
+        done = is_done(place, run, digest)
+        if not done and digest not in elsewhere:
+            continue
+        names = [SETS[run.part].valid, *SETS[run.part].judged]
+        for name in names:
+            if name not in sets:
+                sets[name] = read_set(place.data / name)
+        if not done:
+            found.append({**elsewhere[digest]})
+            continue
+        predictions = {
+            name: in_order(name, place.predictions(run) / name / "utt2mos")
+            for name in names
+        }
+        found.append(
+            {
+                "part": run.part,
+                "arm": run.arm,
+                "seed": run.seed,
+                "identity": digest,
+                "tokens": _tokens(place, run),
+                "predictions": predictions,
+            }
+        )
+    rows: Dict[str, Dict[str, List[float]]] = {}
+    for row, of_sets in known["rows"].items() if known else ():
+        rows[row] = {name: v for name, v in of_sets.items() if name in sets}
+    for name in sets:
+        for file in sorted(place.expdir.glob(f"*/reference_rows/*/{name}/utt2mos")):
+            row = file.parts[-3]
+            if row not in NOT_RANKED:
+                rows.setdefault(row, {})[name] = in_order(name, file)
+    return {
+        "environment": environment_lines(None),
+        "sets": sets,
+        "runs": found,
+        "rows": rows,
+    }
+
+
+def is_done(place: Place, run: Run, digest: str) -> bool:
+    """Tell whether a run of this very :func:`identity` is whole here."""
+    return matches(place.run_dir(run) / DONE, {"identity": digest})
+
+
+def _tokens(place: Place, run: Run) -> Dict[str, float]:
+    """Return what validation told of the tokens when the checkpoint was chosen."""
+    history = read_history(place.run_dir(run) / "checkpoint.pth")
+    best = max(history, key=lambda epoch: history[epoch]["valid"]["srcc"])
+    figures = history[best]["valid"]
+    known = {k: round(figures[k], 4) for k in (KEPT, ACCURACY) if k in figures}
+    return {"epoch": best, **known}
+
+
+def figure_of(
+    scores: Scores, predictions: Mapping[str, Sequence[float]], name: str
+) -> float:
+    """Return the utterance SRCC on a set; of constant predictions 0."""
+    labels = np.array(scores["sets"][name]["labels"])
+    return METRICS["srcc"](labels, np.array(predictions[name])) or 0.0
+
+
+def development_scores(scores: Scores) -> Dict[str, Dict[int, float]]:
+    """Return arm -> seed -> what is chosen by: mean SRCC of the two judged sets."""
+    judged = SETS[DEVELOPMENT].judged
+    found: Dict[str, Dict[int, float]] = {}
+    for run in scores["runs"]:
+        if run["part"] == DEVELOPMENT:
+            values = [figure_of(scores, run["predictions"], s) for s in judged]
+            found.setdefault(run["arm"], {})[run["seed"]] = sum(values) / len(values)
+    return found
+
+
+def save_scores(path: PathLike, scores: Scores) -> None:
+    """Write scores.json, without needless blanks: it holds every prediction."""
+    write_text(path, json.dumps(scores, allow_nan=False, separators=(",", ":")) + "\n")
+
+
+def read_scores(path: PathLike) -> Scores:
+    """Read what :func:`collect` has gathered.
 
     Raises:
         UserError: no such file, or not one of these.
     """
-    keys = ("environment", "sets", "runs", "missing")
+    keys = ("environment", "sets", "runs", "rows")
     return read_results(path, "the scores of an experiment", keys)
 
 

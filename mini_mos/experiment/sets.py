@@ -1,21 +1,38 @@
-"""The data directories that the experiment needs beside those of the recipe."""
+"""The sets of the experiment, taken from a corpus of its own."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Set
+from typing import Dict, Set, Tuple
 
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.datadir import DataDir, read_words, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.terminal import counted
-from mini_mos.experiment.plan import (
-    DEV_SETS,
-    TUNE_TRAIN,
-    TUNE_VALID,
-    train_set_of,
-)
-from mini_mos.experiment.protocol import ALL, Protocol
+from mini_mos.corpus.outputs import PROMPTS
+from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Development
 from mini_mos.experiment.subsets import subset
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The sets of a part of the experiment.
+
+    Attributes:
+        train: what is trained on.
+        valid: what checkpoints are chosen on.
+        judged: what predictions are kept of.
+    """
+
+    train: str
+    valid: str
+    judged: Tuple[str, ...]
+
+
+SETS = {
+    DEVELOPMENT: Sets("tune_train", "tune_valid", ("dev_speaker", "dev_system")),
+    FINAL: Sets("train", "final_valid", ("test", "test_speaker", "test_system")),
+}
 
 
 def held_systems(systems_yaml: PathLike, families: Set[str]) -> Set[str]:
@@ -39,54 +56,34 @@ def held_systems(systems_yaml: PathLike, families: Set[str]) -> Set[str]:
     return found
 
 
-def _load(folder: Path) -> DataDir:
-    data = DataDir.load(folder)
-    if data.mos is None or data.systems is None or data.speakers is None:
-        raise UserError(f"{folder}: utt2mos, utt2sys and utt2spk are needed")
-    return data
-
-
 def make_sets(
-    protocol: Protocol,
-    data_dir: PathLike,
-    dev_data_dir: PathLike,
-    systems_yaml: PathLike,
-    dev_systems_yaml: PathLike,
+    development: Development, data_dir: PathLike, systems_yaml: PathLike
 ) -> Dict[str, int]:
-    """Write the training subsets and the development sets into `data_dir`.
+    """Write the sets that are parts of `train` and `valid` beside them.
 
     `tune_train`: the training set without the development families and speakers.
-    Of the clips in `dev_data_dir`, which has more clips of the validation set's
-    prompts and systems: `tune_valid` has neither those families nor speakers,
-    `dev_speaker` has the speakers, `dev_system` the families (clips with both are in
-    no set). Test sets are not read.
+    Of `valid`, whose prompts no other set has: `tune_valid` has neither those families
+    nor speakers, `dev_speaker` has the speakers, `dev_system` the families (clips with
+    both are in no set); `final_valid` is a part of all of it. Test sets are not read.
 
     Args:
-        protocol: sizes and development.
-        data_dir: parent of the recipe's data directories.
-        dev_data_dir: the same of the corpus made for development.
-        systems_yaml: systems of the recipe's corpus.
-        dev_systems_yaml: of the other one; must be the same.
+        development: of the protocol.
+        data_dir: data directories of the experiment's corpus.
+        systems_yaml: systems of that corpus.
 
     Returns:
         Set -> number of clips.
 
     Raises:
-        UserError: the corpora do not belong together, or a set has no clip.
+        UserError: labels, systems or speakers are missing, or a set has no clip.
     """
-    data_dir, dev = Path(data_dir), protocol.development
-    if read_yaml(systems_yaml) != read_yaml(dev_systems_yaml):
-        raise UserError(
-            f"{systems_yaml} and {dev_systems_yaml} differ: make both corpora with the "
-            "same speech, seed, --n_train and --n_systems"
-        )
-    train = _load(data_dir / protocol.train_set)
-    more = _load(Path(dev_data_dir) / protocol.valid_set)
-    if set(train.wavs) & set(more.wavs):
-        raise UserError(f"{dev_data_dir}: has clips of the training set")
-    held, speakers = held_systems(systems_yaml, set(dev.families)), set(dev.speakers)
+    data_dir = Path(data_dir)
+    held = held_systems(systems_yaml, set(development.families))
+    speakers = set(development.speakers)
 
     def choose(data: DataDir, new_speaker: bool, new_system: bool) -> DataDir:
+        if data.systems is None or data.speakers is None:
+            raise UserError(f"{data_dir}: utt2sys and utt2spk are needed in every set")
         return data.subset(
             [
                 utt
@@ -96,24 +93,29 @@ def make_sets(
             ]
         )
 
+    train, valid = (DataDir.load(data_dir / name) for name in ("train", "valid"))
+    sets = SETS[DEVELOPMENT]
     made = {
-        TUNE_TRAIN: choose(train, False, False),
-        TUNE_VALID: choose(more, False, False),
-        DEV_SETS[0]: choose(more, True, False),
-        DEV_SETS[1]: choose(more, False, True),
+        sets.train: choose(train, False, False),
+        sets.valid: choose(valid, False, False),
+        sets.judged[0]: choose(valid, True, False),
+        sets.judged[1]: choose(valid, False, True),
+        SETS[FINAL].valid: valid,
     }
-    of_valid = made[TUNE_VALID]
-    if len(of_valid.wavs) > dev.tune_valid:
-        chosen = subset(of_valid.systems, dev.tune_valid, protocol.subset_seed)
-        made[TUNE_VALID] = of_valid.subset(chosen)
-    for size in protocol.sizes:
-        if size != ALL:
-            chosen = subset(train.systems, size, protocol.subset_seed)
-            made[train_set_of(protocol, size)] = train.subset(chosen)
-    empty = [name for name, data in made.items() if not data.wavs]
-    if empty:
-        raise UserError(f"{empty[0]}: no clip; see development in the protocol")
+    for name, size in (
+        (sets.valid, development.tune_valid),
+        (SETS[FINAL].valid, development.final_valid),
+    ):
+        if len(made[name].wavs) > size:
+            made[name] = made[name].subset(subset(made[name].systems or {}, size, 0))
+    prompts = {
+        **read_words(data_dir / "train" / PROMPTS),
+        **read_words(data_dir / "valid" / PROMPTS),
+    }
     for name, data in made.items():
+        if not data.wavs:
+            raise UserError(f"{name}: no clip; see development in the protocol")
         data.save(data_dir / name)
+        write_lines(data_dir / name / PROMPTS, {u: prompts[u] for u in data.wavs})
         logging.info(f"{data_dir / name}: {counted(len(data.wavs), 'clip')}")
     return {name: len(data.wavs) for name, data in made.items()}

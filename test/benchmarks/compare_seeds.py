@@ -25,6 +25,7 @@ from scipy.stats import t as student
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE)]
 
+from mini_mos.experiment.statistics import Labels, compare_models  # noqa: E402
 from report import table  # noqa: E402
 from seed_designs import DESIGNS, POPULATIONS, Design, Population  # noqa: E402
 
@@ -32,7 +33,6 @@ from espnet2_distilmos.scoring import seeds  # noqa: E402
 from espnet2_distilmos.scoring.jackknife import Clusters  # noqa: E402
 from espnet2_distilmos.scoring.power import power  # noqa: E402
 from espnet2_distilmos.utils.files import write_json  # noqa: E402
-from mini_mos.experiment.statistics import Labels, compare_models  # noqa: E402
 
 NAMES = ["systems", "prompts"]
 BETTER = 0.25

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mini_mos.experiment.collect import choose, collect, prompt_of
+from mini_mos.experiment.plan import make_plan, read_ablations
+from mini_mos.experiment.ship import ship_rows
 
 from espnet2_distilmos.utils.datadir import DataDir, read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -14,13 +17,10 @@ from espnet2_distilmos.utils.files import write_json
 from espnet2_distilmos.utils.stamp import write_stamp
 from mini_mos.bin import report_experiment
 from mini_mos.experiment import runner, universa
-from mini_mos.experiment.collect import choose, collect, prompt_of
 from mini_mos.experiment.place import Place
-from mini_mos.experiment.plan import make_plan, read_ablations
 from mini_mos.experiment.protocol import read_protocol
 from mini_mos.experiment.report import write_report
 from mini_mos.experiment.results import read_scores_file
-from mini_mos.experiment.ship import ship_rows
 
 REPO = Path(__file__).parents[3]
 NOISE = {"distilmos": 0.2, "nodistil": 2.5, "spectral_statistics": 2.0}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 from made_speech import speech_like
+from mini_mos.experiment.features import compare_features
+from mini_mos.experiment.tables import features_table
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.utils.datadir import DataDir
-from mini_mos.experiment.features import compare_features
-from mini_mos.experiment.tables import features_table
 
 
 @pytest.fixture(scope="module")

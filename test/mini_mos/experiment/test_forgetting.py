@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mini_mos.experiment.tables import forgetting_table, mean_forgetting
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import write_json
@@ -12,7 +13,6 @@ from mini_mos.experiment.forgetting import (
     readable_share,
     token_figures,
 )
-from mini_mos.experiment.tables import forgetting_table, mean_forgetting
 
 FOLDS = np.arange(20) % 5
 

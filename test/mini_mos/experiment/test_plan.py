@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mini_mos.experiment.network import preparations
+from mini_mos.experiment.plan import make_plan, read_ablations, write_plan
+from mini_mos.experiment.runner import configuration, estimate, freeze
+from mini_mos.experiment.settings import flatten, merged
 
 from espnet2_distilmos.model.predictor import DistilMOSPredictor
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.utils.errors import UserError
-from mini_mos.experiment.network import preparations
 from mini_mos.experiment.place import Place
-from mini_mos.experiment.plan import make_plan, read_ablations, write_plan
 from mini_mos.experiment.protocol import read_protocol
-from mini_mos.experiment.runner import configuration, estimate, freeze
-from mini_mos.experiment.settings import flatten, merged
 
 REPO = Path(__file__).parents[3]
 SHIPPED = REPO / "conf/experiment.yaml"

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-
-from espnet2_distilmos.scoring.metrics import srcc
 from mini_mos.experiment.statistics import (
     Labels,
     Resampler,
@@ -12,6 +10,8 @@ from mini_mos.experiment.statistics import (
     corrected,
     weighted_srcc,
 )
+
+from espnet2_distilmos.scoring.metrics import srcc
 
 
 def made_up(seed=0, n_systems=12, n_prompts=20):

@@ -1,0 +1,237 @@
+"""Do the runs of the experiment: prepare data, train, predict, skip what is whole."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import (
+    folder_lock,
+    read_yaml,
+    sha256_file,
+    write_yaml,
+)
+from espnet2_distilmos.utils.stamp import checkpoint_sha256, write_stamp
+from espnet2_distilmos.utils.terminal import counted
+from mini_mos.experiment.place import (
+    MODEL,
+    Place,
+    call,
+    recipe_options,
+    training_options,
+)
+from mini_mos.experiment.protocol import FINAL, Protocol
+from mini_mos.experiment.results import (
+    DONE,
+    Scores,
+    collect,
+    development_scores,
+    identity,
+    is_done,
+    save_scores,
+)
+from mini_mos.experiment.runs import (
+    Run,
+    all_runs,
+    choose,
+    needed_recipes,
+    request_of,
+    runs_of,
+)
+from mini_mos.experiment.sets import SETS
+from mini_mos.warm.server import CLIENT, warm_python
+
+
+def made_of(place: Place, protocol: Protocol, part: str) -> Dict[str, Any]:
+    """Return the content of what all runs of a part depend on."""
+    sets = SETS[part]
+    digests = {}
+    for name in dict.fromkeys([sets.train, sets.valid, *sets.judged]):
+        # Not wav.scp: labels are of the very samples, wherever the files lie.
+        for file in ("utt2mos", "utt2sys"):
+            source = place.data / name / file
+            if not source.exists():
+                raise UserError(f"{source}: no such file; make the sets first")
+            digests[f"{name}/{file}"] = sha256_file(source)
+    upstream = read_yaml(protocol.upstream)
+    path = upstream.get("path_or_url")
+    # These are written at their first use, from the seed or the name in `upstream`.
+    made = path is None or "random_init" in upstream or "release" in upstream
+    return {
+        "data": digests,
+        "upstream": upstream,
+        "upstream_sha256": None if made else checkpoint_sha256(path),
+    }
+
+
+def prepare(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
+    """Format the audio of a part's sets; make frames, tokens and statistics.
+
+    Args:
+        place: where.
+        protocol: what is asked for.
+        runs: of one part.
+    """
+    part = runs[0].part
+    sets, log = SETS[part], place.expdir / part / "logs" / "prepare.log"
+    names = dict.fromkeys([sets.train, sets.valid, *sets.judged])
+    command = [place.python, "-m", "espnet2_distilmos.bin.format_audio", "--data_dirs"]
+    command += [str(place.data / name) for name in names]
+    command += ["--output_dir", str(place.dump(part) / "raw")]
+    call(place, command, log)
+    # Statistics are of plain tokens and of others alike.
+    for recipe, arm in sorted(needed_recipes(protocol, runs).items()):
+        logging.info(f"Tokens of {part}{' with ' * bool(recipe)}{recipe}: {log}")
+        command = recipe_options(place, protocol, part, arm)
+        call(place, [*command, "--stage", "2", "--stop_stage", "4"], log)
+
+
+def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
+    """Train and predict; note that it is done.
+
+    A folder of another training is refused by the recipe, which names it.
+    """
+    folder = place.run_dir(run)
+    log = folder / "run.log"
+    command = training_options(place, protocol, run)
+    call(place, [*command, "--stage", "5", "--stop_stage", "5"], log)
+    raw, sets = place.dump(run.part) / "raw", SETS[run.part]
+    names = [sets.valid, *sets.judged]
+    command = [place.python, "-m", "espnet2_distilmos.bin.distilmos_inference"]
+    command += ["--config", "conf/inference.yaml", "--ngpu", str(min(place.ngpu, 1))]
+    command += ["--root", str(raw), "--data_dirs", *(str(raw / name) for name in names)]
+    command += ["--model_file", str(folder / MODEL)]
+    command += ["--output_dir", str(place.predictions(run))]
+    call(place, command, log)
+    write_stamp(folder / DONE, {"identity": digest})
+
+
+def make_rows(place: Place, protocol: Protocol, run: Run) -> None:
+    """Make the rows to compare with: those of stage 6, on the sets of a run's part."""
+    command = training_options(place, protocol, run)
+    command += ["--stage", "6", "--stop_stage", "6", "--inference_tag", "inference"]
+    call(place, command, place.expdir / run.part / "logs" / "rows.log")
+
+
+def do_runs(
+    place: Place,
+    protocol: Protocol,
+    left: Sequence[Run],
+    digests: Mapping[Run, str],
+    jobs: int = 1,
+) -> None:
+    """Prepare the data of runs, all of one part, then do them, `jobs` at a time.
+
+    After a failure no further run is started, those at work may end, and what is done
+    stays done.
+
+    Args:
+        place: where.
+        protocol: what is asked for.
+        left: runs that are to do.
+        digests: run -> its identity.
+        jobs: processes.
+
+    Raises:
+        UserError: a run failed, or sets are missing.
+    """
+    if not left:
+        return
+    with warm_python(place.expdir) as env:
+        place = replace(place, python=str(CLIENT), env=env)
+        prepare(place, protocol, left)
+        with ThreadPoolExecutor(jobs) as pool:
+            pending = {
+                pool.submit(do_run, place, protocol, run, digests[run]): run
+                for run in left
+            }
+            try:
+                while pending:
+                    ended = wait(pending, return_when=FIRST_EXCEPTION, timeout=60).done
+                    for future in ended:
+                        future.result()
+                        del pending[future]
+                    if ended:
+                        logging.info(f"{counted(len(pending), 'run')} left")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def conduct(
+    place: Place,
+    protocol: Protocol,
+    phases: Sequence[str],
+    jobs: int = 1,
+    known: Optional[Scores] = None,
+) -> None:
+    """Do the runs of `phases` in the order given; note choices and scores after each.
+
+    Before the final runs their settings are frozen.
+
+    Args:
+        place: where.
+        protocol: what is asked for.
+        phases: of the protocol's.
+        jobs: runs at once.
+        known: what :func:`~.results.collect` has gathered elsewhere.
+
+    Raises:
+        UserError: a phase before its turn, a failed run, or another process at work.
+    """
+    elsewhere = {run["identity"] for run in known["runs"]} if known else set()
+    with folder_lock(place.expdir):
+        for phase in phases:
+            chosen = chosen_arms(place)
+            runs = runs_of(protocol, phase, chosen)
+            if phase == FINAL:
+                freeze(place, protocol, runs)
+            every = all_runs(protocol, chosen)
+            made = {
+                part: made_of(place, protocol, part) for part in {r.part for r in every}
+            }
+            digests = {
+                r: identity(request_of(protocol, r, made[r.part])) for r in every
+            }
+            left = [
+                run
+                for run in runs
+                if digests[run] not in elsewhere
+                and not is_done(place, run, digests[run])
+            ]
+            logging.info(
+                f"Phase {phase}: {len(left)} of {counted(len(runs), 'run')} to do"
+            )
+            do_runs(place, protocol, left, digests, jobs)
+            if runs[0] in left:
+                make_rows(place, protocol, runs[0])
+            scores = collect(place, digests, known)
+            chosen = choose(protocol, development_scores(scores))
+            write_yaml(place.expdir / "chosen.yaml", chosen)
+            save_scores(place.expdir / "scores.json", {**scores, "chosen": chosen})
+
+
+def chosen_arms(place: Place) -> Dict[str, str]:
+    """Return choice -> arm, as far as development has come."""
+    path = place.expdir / "chosen.yaml"
+    return read_yaml(path) if path.exists() else {}
+
+
+def freeze(place: Place, protocol: Protocol, runs: List[Run]) -> None:
+    """Note the final runs before any test set is predicted; refuse others after.
+
+    Raises:
+        UserError: test sets were predicted under another plan.
+    """
+    plan = {run.name: request_of(protocol, run, {}) for run in runs}
+    path = Path(place.expdir / "frozen.yaml")
+    if not path.exists():
+        write_yaml(path, {"plan": plan})
+    elif read_yaml(path).get("plan") != plan:
+        raise UserError(
+            f"{path}: test sets were predicted with other settings, and are touched "
+            "once; a new experiment needs another --expdir and new test sets"
+        )
