@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """How often does `distilmos compare-seeds` err? Made-up trainings, many times.
 
-    python test/benchmarks/compare_seeds.py --output seeds.json            # two hours
-    python test/benchmarks/compare_seeds.py --sets 100 --old 0 --output /tmp/s.json
+    python test/benchmarks/compare_seeds.py --output seeds.json
+    python test/benchmarks/compare_seeds.py --sets 100 --output s.json
 
 For each design and population of test/seed_designs.py, sets and trainings of two
 recipes are drawn again and again. Size: share of p below 0.05 where the recipes are
 alike; power: where `a` makes smaller errors (told: what `--power_at` says of it, in the
 median); coverage: share of the 95 % intervals that hold the true figure. Beside them
-the resampling of mini_mos/experiment/statistics.py, and what the method would do
-without two of its steps. The tables are printed, for doc/comparing.md.
+what the method would do without two of its steps. The tables are printed, for
+doc/comparing.md.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from scipy.stats import t as student
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE)]
 
-from mini_mos.experiment.statistics import Labels, compare_models  # noqa: E402
 from report import table  # noqa: E402
 from seed_designs import DESIGNS, POPULATIONS, Design, Population  # noqa: E402
 
@@ -43,7 +42,6 @@ def one_set(
     population: Population,
     n_seeds: int,
     true: float,
-    resamples: int,
     rng,
 ):
     """Return what each method says of one draw, and the power told at `true`."""
@@ -73,16 +71,6 @@ def one_set(
         0.975, figure.variance.freedom
     )
     found["figure ci no z"] = [figure.value - half, figure.value + half]
-    if resamples:
-        data = Labels(labels, systems, prompts)
-        figures, (old,) = compare_models(
-            data, predictions, [("a", "b")], "utt", resamples, 0
-        )
-        found |= {
-            "p old": old.p,
-            "ci old": old.ci95,
-            "figure ci old": figures["b"].ci95,
-        }
     return found
 
 
@@ -107,7 +95,6 @@ def summary(draws: List[Dict[str, Any]], true: float, true_b: float) -> Dict[str
 
     return {
         "n": len(draws),
-        "n old": sum("p old" in d for d in draws),
         "true": true,
         "true b": true_b,
         "mean difference": float(np.mean([d["difference"] for d in draws])),
@@ -115,27 +102,21 @@ def summary(draws: List[Dict[str, Any]], true: float, true_b: float) -> Dict[str
         "variance": float(np.mean([d["variance"] for d in draws])),
         "df": float(np.median([d["df"] for d in draws])),
         "power": float(np.median([d["power"] for d in draws])),
-        "p<.05": {k: share(k) for k in ("p", "p no z", "p full", "p old")},
-        "holds": {k: holds(k, true) for k in ("ci", "ci old")},
-        "width": {k: width(k) for k in ("ci", "ci old", "figure ci", "figure ci old")},
-        "figure holds": {
-            k: holds(k, true_b)
-            for k in ("figure ci", "figure ci no z", "figure ci old")
-        },
+        "p<.05": {k: share(k) for k in ("p", "p no z", "p full")},
+        "holds": {k: holds(k, true) for k in ("ci",)},
+        "width": {k: width(k) for k in ("ci", "figure ci")},
+        "figure holds": {k: holds(k, true_b) for k in ("figure ci", "figure ci no z")},
     }
 
 
 def run(design: str, population: str, better: float, n_seeds: int, args) -> Dict:
-    """Draw `args.sets` times; the old method sees the first `args.old` of them."""
+    """Draw `args.sets` times."""
     who = replace(POPULATIONS[population], better=better)
     rng = np.random.default_rng(args.seed)
     true_b = who.srcc(0.0)
     true = who.srcc(better) - true_b
     draws = [
-        one_set(
-            DESIGNS[design], who, n_seeds, true, args.resamples * (i < args.old), rng
-        )
-        for i in range(args.sets)
+        one_set(DESIGNS[design], who, n_seeds, true, rng) for _ in range(args.sets)
     ]
     return {
         "design": design,
@@ -158,8 +139,6 @@ def tables(runs: List[Dict[str, Any]]) -> str:
         for r in runs:
             if r["better"] != better:
                 continue
-            widths = r["width"]
-            old = widths["ci old"]
             rows.append(
                 [
                     r["design"],
@@ -167,17 +146,15 @@ def tables(runs: List[Dict[str, Any]]) -> str:
                     r["seeds"],
                     f"{r['true']:.3f}",
                     _percent(r["power"]),
-                    *(_percent(r["p<.05"][k]) for k in ("p", "p old")),
-                    *(_percent(r["p<.05"][k]) for k in ("p no z", "p full")),
+                    *(_percent(x) for x in r["p<.05"].values()),
                     f"{r['variance'] ** 0.5 / r['sd']:.2f}",
-                    f"{widths['ci']:.3f}",
-                    "" if old is None else f"{old:.3f}",
-                    *(_percent(r["holds"][k]) for k in ("ci", "ci old")),
+                    f"{r['width']['ci']:.3f}",
+                    _percent(r["holds"]["ci"]),
                     *(_percent(x) for x in r["figure holds"].values()),
                 ]
             )
-        header = "design, population, seeds, true, told, p<.05, old, no z, full seeds, "
-        header += "SE/SD, width, old, holds, old, mean holds, no z, old"
+        header = "design, population, seeds, true, told, p<.05, no z, full seeds, "
+        header += "SE/SD, width, holds, mean holds, no z"
         text += table(header.split(", "), rows) + "\n\n"
     return text
 
@@ -186,8 +163,6 @@ def main() -> None:
     """Draw, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=1000)
-    parser.add_argument("--old", type=int, default=300, help="sets that it sees")
-    parser.add_argument("--resamples", type=int, default=400, help="of the old method")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", help="parts of names of designs")
     parser.add_argument("--populations", nargs="+", default=[*POPULATIONS])

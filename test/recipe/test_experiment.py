@@ -1,4 +1,4 @@
-"""The experiment from end to end: two runs, the tiniest upstream, made-up speech."""
+"""The experiment from end to end: four runs, the tiniest upstream, made-up speech."""
 
 import json
 import logging
@@ -13,19 +13,13 @@ import yaml
 from made_speech import speech_like
 from tiny_upstreams import RECIPE_UPSTREAM as UPSTREAM
 
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.datadir import DataDir, write_lines
 from espnet2_distilmos.utils.errors import UserError
-from mini_mos.bin import report_experiment, run_experiment
+from mini_mos.bin import measure_forgetting, report_experiment, run_experiment
 
 REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-MODELS = ("sslmos", "spectral_statistics")
-
-
-def one_point(model: dict) -> dict:
-    return {**model, "grid": {k: v[:1] for k, v in model["grid"].items()}}
 
 
 def make_set(folder: Path, name: str, clips: range) -> None:
@@ -39,12 +33,14 @@ def make_set(folder: Path, name: str, clips: range) -> None:
     wavs = dict(sorted(wavs.items()))
     mos = {utt: 1 + (n * 7) % 5 * 0.8 for n, utt in enumerate(wavs)}
     systems = {utt: utt.split("-")[1] for utt in wavs}
-    DataDir(wavs, mos, systems).save(folder / "data" / name)
+    target = folder / "data/experiment" / name
+    DataDir(wavs, mos, systems).save(target)
+    write_lines(target / "utt2prompt", {utt: utt.split("-")[2] for utt in wavs})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A recipe folder with its data, and a protocol of one network and the trees."""
+    """A recipe folder with the sets of development, and a protocol of two arms."""
     folder = tmp_path_factory.mktemp("experiment") / "distilmos1"
     folder.mkdir()
     (folder / "path.sh").symlink_to(REPO / "path.sh")
@@ -52,79 +48,96 @@ def folder(tmp_path_factory):
         shutil.copy(RECIPE / name, folder)
     for name in ("conf", "utils"):
         shutil.copytree(RECIPE / name, folder / name)
-    (folder / "local").mkdir()
-    (folder / "local/data.sh").write_text("#!/bin/sh\n")  # the data is there
-    (folder / "local/data.sh").chmod(0o755)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(UPSTREAM))
-    make_set(folder, "tune_train", range(8))
+    make_set(folder, "tune_train", range(12))
     for n, name in enumerate(("tune_valid", "dev_speaker", "dev_system")):
-        make_set(folder, name, range(8 + 4 * n, 12 + 4 * n))
+        make_set(folder, name, range(12 + 5 * n, 17 + 5 * n))
     plan = yaml.safe_load((folder / "conf/experiment.yaml").read_text())
-    plan["models"] = {m: one_point(plan["models"][m]) for m in MODELS}
-    plan |= {"upstream": "tiny.yaml", "seeds": [0], "comparisons": [list(MODELS)]}
-    plan["ablations"]["model"] = "sslmos"
-    plan["budget"] = {"max_epoch": 1, "num_workers": 0}
-    plan["steps_per_epoch"] = dict.fromkeys(plan["steps_per_epoch"], 2)
-    plan["small_sizes"] = list(MODELS)
+    plan |= {"upstream": "tiny.yaml", "n_clusters": 4, "max_frames": 300}
+    plan["steps"] = {"development": 2, "final": 2}
+    plan["phases"] = {
+        "weight": {"arms": ["tokens_0.1"], "seeds": [100]},
+        "pilot": {"arms": ["no_tokens", "tokens"], "seeds": [100, 101]},
+    }
+    plan["choices"] = {"tokens": ["tokens_0.1"]}
+    plan["pairs"] = [["tokens", "no_tokens"]]
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan))
     return folder
 
 
-def test_two_runs_are_done_once_and_reported(folder, monkeypatch, caplog, capsys):
+@pytest.fixture
+def inside(folder, monkeypatch, caplog):
+    """The recipe folder as working directory."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DISTILMOS_PYTHON", sys.executable)
     monkeypatch.setenv("PYTHONPATH", f"{REPO}:{os.environ.get('PYTHONPATH', '')}")
     caplog.set_level(logging.INFO)
+    return folder
+
+
+def test_runs_are_done_once_chosen_and_reported(inside, caplog, capsys):
     options = ["--protocol", "plan.yaml", "--nj", "2"]
-    run_experiment.main([*options, "--phases", "tune"])
+    run_experiment.main(options)
 
     exp = Path("exp/experiment")
-    chosen = yaml.safe_load((exp / "chosen.yaml").read_text())
-    only = {"upstream_lr": 0.0003, "optim_conf.lr": 0.001}  # the one point of the grid
-    assert chosen["sslmos"] == only
+    assert yaml.safe_load((exp / "chosen.yaml").read_text()) == {"tokens": "tokens_0.1"}
     scores = json.loads((exp / "scores.json").read_text())
-    assert sorted(r["model"] for r in scores["runs"]) == sorted(MODELS)
+    done = sorted((run["arm"], run["seed"]) for run in scores["runs"])
+    assert done == [(arm, s) for arm in ("no_tokens", "tokens_0.1") for s in (100, 101)]
     for run in scores["runs"]:
         assert set(run["predictions"]) == {"tune_valid", "dev_speaker", "dev_system"}
-        assert all(len(values) == 4 for values in run["predictions"].values())
-    network = next(r for r in scores["runs"] if r["model"] == "sslmos")
-    assert network["history"]["1"]["train"]["mos_loss"] > 0
-    trained = exp / "runs" / network["name"] / "mos_model"
-    config = yaml.safe_load((trained / "config.yaml").read_text())
-    assert (config["seed"], config["max_epoch"], config["upstream_lr"]) == (
-        100,
-        1,
-        0.0003,
-    )
-    # The rest of the plan is known, and not done.
-    n_changes = 1 + len(list(Path("conf/tuning/ablation").glob("*.yaml")))
-    n_missing = len(scores["missing"])
-    assert n_missing == 2 * 3 + 2 * n_changes
+        assert all(len(values) == 5 for values in run["predictions"].values())
+        kept = {"token_acc", "token_kept"} if run["arm"] == "tokens_0.1" else set()
+        assert set(run["tokens"]) == {"epoch", *kept}
+    assert set(scores["rows"]) == {
+        "linear_probe_tiny",
+        "log_mel_statistics",
+        "spectral_statistics",
+    }
+    config = exp / "development/mos_no_tokens_s101/config.yaml"
+    trained = yaml.safe_load(config.read_text())
+    assert (trained["seed"], trained["num_iters_per_epoch"]) == (101, 2)
+    assert trained["scheduler_conf"]["max_steps"] == 8
 
-    before = {p: p.stat().st_mtime_ns for p in exp.glob("runs/*/done.yaml")}
-    assert len(before) == 2
-    run_experiment.main([*options, "--phases", "tune"])
-    assert before == {p: p.stat().st_mtime_ns for p in exp.glob("runs/*/done.yaml")}
+    stamps = {p: p.stat().st_mtime_ns for p in exp.glob("*/mos_*/done.yaml")}
+    assert len(stamps) == 4
+    run_experiment.main(options)
+    assert stamps == {p: p.stat().st_mtime_ns for p in exp.glob("*/mos_*/done.yaml")}
+    assert "pilot: 0 of 4 runs to do" in caplog.text
 
-    report_experiment.main(["--protocol", "plan.yaml", "--output_dir", "report"])
+    measure_forgetting.main(["--protocol", "plan.yaml", "--output", "forgetting.json"])
+    report = ["--protocol", "plan.yaml", "--output_dir", "report"]
+    report_experiment.main([*report, "--forgetting", "forgetting.json"])
     page = capsys.readouterr().out
-    assert (
-        f"2 runs are done (tune 2, main 0, ablate 0), {n_missing} are missing" in page
-    )
-    assert "Not run yet." in page
+    assert "| no_tokens " in page and "| dev_system " in page
+    assert "| pretrained " in page and "## Final runs\n\nNot run yet." in page
     assert Path("report/report.md").read_text().strip() == page.strip()
+    pictures = ("power_development", "forgetting")
+    assert all(Path(f"report/{name}.png").exists() for name in pictures)
 
 
-def test_a_failed_run_is_named_and_the_others_stay(folder, monkeypatch):
-    monkeypatch.chdir(folder)
+def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
+    """With the scores of another place, nothing of the same settings is trained."""
+    known = ["--known", "exp/experiment/scores.json"]
+    elsewhere = ["--protocol", "plan.yaml", "--expdir", "exp/elsewhere"]
+    run_experiment.main([*elsewhere, *known])
+    assert not list(Path("exp/elsewhere").glob("*/mos_*"))
+    first, second = (
+        json.loads(Path(f"exp/{name}/scores.json").read_text())
+        for name in ("experiment", "elsewhere")
+    )
+    assert first == second
+
+
+def test_a_failed_run_is_named_and_the_others_stay(inside):
     broken = yaml.safe_load(Path("plan.yaml").read_text())
-    broken["tuning_seeds"] = [100, 101]
+    broken["phases"]["pilot"]["seeds"] = [100, 102]
     Path("broken.yaml").write_text(yaml.safe_dump(broken))
     script = Path("distilmos.sh").read_text()
     Path("distilmos.sh").write_text("#!/bin/sh\necho 'Error: no luck'\nexit 3\n")
     try:
         with pytest.raises(UserError, match="ended with code 3: Error: no luck"):
-            run_experiment.main(["--protocol", "broken.yaml", "--phases", "tune"])
+            run_experiment.main(["--protocol", "broken.yaml", "--phases", "pilot"])
     finally:
         Path("distilmos.sh").write_text(script)
-    assert len(list(Path("exp/experiment/runs").glob("*/done.yaml"))) >= 2
+    assert len(list(Path("exp/experiment/development").glob("*/done.yaml"))) == 4

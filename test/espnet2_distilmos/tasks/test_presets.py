@@ -75,20 +75,12 @@ BASES = {
         "train_distilmos_own_whisper_tiny",
         "predictor predictor_conf loss_conf.token_weight layer_logits_lr",
     ),
-    "train_nodistil_mini": (
-        "train_distilmos_mini",
-        "loss_conf.token_weight optim_conf.lr",
-    ),
-    "train_sslmos_mini": (
-        "train_nodistil_mini",
-        "predictor predictor_conf layer_logits_lr",
-    ),
-    # ESPnet's own task.
-    "train_universa_mini": (
-        "train_sslmos_mini",
-        "predictor loss_conf upstream_lr optim_conf.lr "
-        "best_model_criterion early_stopping_criterion frontend frontend_conf universa "
-        "universa_conf use_ref_audio use_ref_text",
+    # The experiment's: all blocks are free to move, and nothing is the probe's.
+    "train_distilmos_experiment": (
+        "train_distilmos_whisper_tiny",
+        "predictor_conf.readout predictor_conf.readout_layers "
+        "predictor_conf.readout_weight upstream_conf.frozen_layers "
+        "freeze_upstream_steps batch_bins num_threads num_workers",
     ),
 }
 

@@ -1,15 +1,20 @@
 """Forgetting: an upstream that did not change has forgotten nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from mini_mos.experiment.tables import forgetting_table, mean_forgetting
+import torch
 
+from espnet2_distilmos.tokens.layout import layer_file
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import write_json
+from espnet2_distilmos.utils.files import write_yaml
 from mini_mos.experiment.forgetting import (
     KEPT,
     READABLE,
-    measured_before,
+    forgetting_table,
+    mean_of_seeds,
+    measure_forgetting,
     readable_share,
     token_figures,
 )
@@ -60,27 +65,55 @@ def test_the_reading_is_judged_on_other_clips():
     assert readable_share(frames, tokens, FOLDS, 4) < 0.7
 
 
-def test_seeds_of_a_model_are_averaged():
+def test_seeds_of_an_arm_are_averaged():
     def layers(value):
-        return {"layer 1": {"speaker": value, "level": None}}
+        return {"layer 1": {KEPT: value, READABLE: 0.5}}
 
-    measured = {"pretrained": layers(0.5), "a/0": layers(0.2), "a/1": layers(0.4)}
-    means = mean_forgetting(measured)
-    assert means["a"]["layer 1"] == {"speaker": pytest.approx(0.3), "level": None}
-    assert "| a          | layer 1 | 0.300   | –     |" in forgetting_table(measured)
+    measured = {"pretrained": layers(1.0), "a_s0": layers(0.2), "a_s1": layers(0.4)}
+    means = mean_of_seeds(measured)
+    assert list(means) == ["pretrained", "a"]
+    assert means["a"]["layer 1"][KEPT] == pytest.approx(0.3)
+    assert "| a          | token kept      | 0.30    |" in forgetting_table(means)
 
 
-def test_only_the_very_same_models_count_as_measured(tmp_path):
-    path, request = tmp_path / "forgetting.json", {"seed": 0}
-    digests = {"a/0": "x", "a/1": "y"}
-    assert measured_before(path, request, digests) == {}
-    models = {"pretrained": {"n": 1}, "a/0": {"n": 2}, "b/0": {"n": 3}}
-    sha256 = {"a/0": "x", "b/0": "z"}
-    write_json(path, {"request": request, "models": models, "sha256": sha256})
-    found = measured_before(path, request, digests)
-    assert found == {"pretrained": {"n": 1}, "a/0": {"n": 2}}
-    assert set(measured_before(path, request, {"a/0": "new"})) == {"pretrained"}
-    assert measured_before(path, {"seed": 1}, digests) == {}
-    path.write_text("{}")
-    with pytest.raises(UserError, match="not what measure_forgetting writes"):
-        measured_before(path, request, digests)
+class Shifted(torch.nn.Module):
+    """An upstream of two layers: frames of 4 samples, the second one shifted."""
+
+    layers = [1, 2]
+
+    def __init__(self, shift):
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, x, lengths):
+        frames = x.reshape(1, -1, 4)
+        return [frames, frames + self.shift], lengths // 4
+
+
+def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    clips = [rng.standard_normal(80).astype(np.float32) for _ in range(10)]
+    centres = rng.standard_normal((5, 4)).astype(np.float32)
+    for layer in (1, 2):
+        np.save(layer_file(tmp_path, layer), centres)
+    made = {"n_clusters": 5, "layers": [1, 2], "upstream": {}}
+    write_yaml(tmp_path / "provenance.yaml", made)
+    tuned = SimpleNamespace(upstream=Shifted(9.0))
+    monkeypatch.setattr("espnet2_distilmos.packs.load.load_network", lambda *_: tuned)
+    found = dict(
+        measure_forgetting(Shifted(0.0), {"a_s0": ("c", "m")}, clips, tmp_path)
+    )
+    assert found["pretrained"]["layer 2"][KEPT] == 1.0
+    assert found["a_s0"]["layer 1"][KEPT] == 1.0
+    assert found["a_s0"]["layer 2"][KEPT] < 0.5
+    # A shift is nothing to a linear reader.
+    assert (
+        found["a_s0"]["layer 2"] | found["pretrained"]["layer 2"]
+        == (found["pretrained"]["layer 2"])
+    )
+    few = measure_forgetting(Shifted(0.0), {}, clips[:3], tmp_path)
+    with pytest.raises(UserError, match="3 clips; at least 5"):
+        next(few)
+    write_yaml(tmp_path / "provenance.yaml", {**made, "standardize_states": True})
+    with pytest.raises(UserError, match="standardised states"):
+        next(measure_forgetting(Shifted(0.0), {}, clips, tmp_path))

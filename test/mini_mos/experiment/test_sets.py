@@ -1,18 +1,16 @@
 """Subsets are nested, seeded and balanced; development sets are apart from the rest."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from espnet2_distilmos.utils.datadir import DataDir
+from espnet2_distilmos.utils.datadir import DataDir, read_words, write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import write_yaml
-from mini_mos.experiment.protocol import read_protocol
+from mini_mos.experiment.protocol import Development
 from mini_mos.experiment.sets import make_sets
 from mini_mos.experiment.subsets import subset, subset_order
 
-REPO = Path(__file__).parents[3]
 # Systems with 1, 2, ... 8 clips.
 UNEVEN = {f"u{s}{i}": f"sys{s}" for s in range(8) for i in range(s + 1)}
 
@@ -54,6 +52,8 @@ def write_corpus(folder, sizes):
             systems={u: u.split("-")[1] for u in utts},
             speakers={u: u.split("-")[0] for u in utts},
         ).save(folder / name)
+        prompts = {u: u.split("-")[2] for u in utts}
+        write_lines(folder / name / "utt2prompt", prompts)
     systems = {
         s: {"held_out": False, "chain": [{"family": f}, {"family": "hum"}]}
         for s, f in FAMILY.items()
@@ -62,29 +62,22 @@ def write_corpus(folder, sizes):
     write_yaml(folder / "systems.yaml", systems)
 
 
-def make(tmp_path):
-    return make_sets(
-        read_protocol(REPO / "conf/experiment.yaml"),
-        tmp_path / "a",
-        tmp_path / "b",
-        tmp_path / "a/systems.yaml",
-        tmp_path / "b/systems.yaml",
-    )
+def make(folder):
+    development = Development(["aac"], ["fr"], tune_valid=150, final_valid=300)
+    return make_sets(development, folder, folder / "systems.yaml")
 
 
 def test_development_sets_share_nothing_that_they_must_not(tmp_path):
-    write_corpus(tmp_path / "a", {"train": 480})  # no test set is needed, or read
-    write_corpus(tmp_path / "b", {"valid": 1000})
+    write_corpus(tmp_path, {"train": 480, "valid": 1000})  # no test set is needed
     sizes = make(tmp_path)
     assert sizes == {
         "tune_train": 120,
         "tune_valid": 150,
         "dev_speaker": 250,
         "dev_system": 250,
-        "train_100": 100,
-        "train_300": 300,
+        "final_valid": 300,
     }
-    sets = {name: DataDir.load(tmp_path / "a" / name) for name in sizes}
+    sets = {name: DataDir.load(tmp_path / name) for name in sizes}
     for name in ("tune_train", "tune_valid"):
         assert set(sets[name].speakers.values()) == {"en"}
         assert set(sets[name].systems.values()) == {"sys0", "sys2"}
@@ -92,23 +85,22 @@ def test_development_sets_share_nothing_that_they_must_not(tmp_path):
     assert set(sets["dev_speaker"].systems.values()) == {"sys0", "sys2"}
     assert set(sets["dev_system"].speakers.values()) == {"en"}
     assert set(sets["dev_system"].systems.values()) == {"sys1", "sys3"}
-    for name in ("tune_valid", "dev_speaker", "dev_system"):
-        assert all("-valid" in utt for utt in sets[name].wavs)
-    assert set(sets["train_100"].wavs) < set(sets["train_300"].wavs)
-
-
-def test_corpora_that_do_not_belong_together_are_refused(tmp_path):
-    write_corpus(tmp_path / "a", {"train": 480})
-    write_corpus(tmp_path / "b", {"valid": 100})
-    write_yaml(tmp_path / "b/systems.yaml", {})
-    with pytest.raises(UserError, match="differ: make both corpora"):
-        make(tmp_path)
+    for name, data in sets.items():
+        wanted = "-train" if name == "tune_train" else "-valid"
+        assert all(wanted in utt for utt in data.wavs)
+        prompts = read_words(tmp_path / name / "utt2prompt")
+        assert prompts == {utt: utt.split("-")[2] for utt in data.wavs}
 
 
 def test_families_that_no_system_has_are_refused(tmp_path):
-    for name, sets in (("a", {"train": 480}), ("b", {"valid": 100})):
-        write_corpus(tmp_path / name, sets)
-        systems = {"sys0": {"held_out": False, "chain": [{"family": "hum"}]}}
-        write_yaml(tmp_path / name / "systems.yaml", systems)
+    write_corpus(tmp_path, {"train": 480, "valid": 100})
+    systems = {"sys0": {"held_out": False, "chain": [{"family": "hum"}]}}
+    write_yaml(tmp_path / "systems.yaml", systems)
     with pytest.raises(UserError, match="0 of 1 training systems have"):
+        make(tmp_path)
+
+
+def test_a_set_without_clips_is_refused(tmp_path):
+    write_corpus(tmp_path, {"train": 480, "valid": 1})
+    with pytest.raises(UserError, match="dev_speaker: no clip"):
         make(tmp_path)

@@ -1,0 +1,130 @@
+"""The protocol and its runs: whole, chosen on development, and frozen before tests."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from espnet2_distilmos.utils.errors import UserError
+from mini_mos.experiment.place import Place
+from mini_mos.experiment.protocol import read_protocol
+from mini_mos.experiment.runs import (
+    Run,
+    all_runs,
+    choose,
+    request_of,
+    runs_of,
+    train_args,
+)
+from mini_mos.experiment.work import freeze
+
+REPO = Path(__file__).parents[3]
+SHIPPED = REPO / "conf/experiment.yaml"
+
+
+@pytest.fixture
+def plain():
+    """Return the shipped protocol as plain types."""
+    return yaml.safe_load(SHIPPED.read_text())
+
+
+def read(tmp_path, plain):
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return read_protocol(path)
+
+
+def test_the_shipped_protocol_compares_one_network_with_and_without_tokens():
+    protocol = read_protocol(SHIPPED)
+    config = yaml.safe_load((REPO / protocol.train_config).read_text())
+    assert config["predictor"] == "distilmos" and "predictor_conf" in config
+    # The arms differ in the loss alone.
+    for weight in protocol.choices["tokens"]:
+        arm = protocol.arms[weight]
+        assert arm.args.split()[0] == "--loss_conf" and len(arm.args.split()) == 2
+        assert arm.tokens and not arm.recipe and not arm.config
+    assert protocol.arms["no_tokens"].args == ""
+    assert not protocol.arms["no_tokens"].tokens
+    assert protocol.pairs[0] == ["tokens", "no_tokens"]
+
+
+def test_a_training_gets_its_seed_its_steps_and_its_arm():
+    protocol = read_protocol(SHIPPED)
+    assert train_args(protocol, Run("development", "rate_2e-5", 7)) == (
+        "--seed 7 --num_iters_per_epoch 150 --scheduler_conf max_steps=600 "
+        "--loss_conf token_weight=0 --upstream_lr 0.00002"
+    )
+    assert "max_steps=900 --token_kept true" in train_args(
+        protocol, Run("final", "tokens_1", 0)
+    )
+
+
+def test_runs_of_two_phases_are_done_once():
+    protocol = read_protocol(SHIPPED)
+    runs = all_runs(protocol, {"tokens": "tokens_0.1"})
+    assert len(runs) == len(set(runs))
+    weights = runs_of(protocol, "weight", {})
+    pilot = runs_of(protocol, "pilot", {"tokens": "tokens_0.1"})
+    assert len(set(weights) & set(pilot)) == 2 and len(pilot) == 10
+    with pytest.raises(UserError, match="phase pilot: tokens is not chosen"):
+        runs_of(protocol, "pilot", {})
+    assert Run("development", "no_tokens", 104) in all_runs(protocol, {})
+    with pytest.raises(UserError, match="no phase none; there are weight, pilot"):
+        runs_of(protocol, "none", {})
+
+
+def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
+    protocol = read_protocol(SHIPPED)
+    arms = protocol.choices["tokens"]
+    scores = {arm: {100: 0.5, 101: 0.5} for arm in arms}
+    assert choose(protocol, scores)["tokens"] == arms[0]  # the first of equals
+    scores[arms[2]] = {100: 0.4, 101: 0.61}
+    # Further seeds of the pilot do not count: the others have none.
+    scores[arms[3]] = {100: 0.5, 101: 0.5, 102: 0.9}
+    assert choose(protocol, scores) == {"tokens": arms[2]}
+    del scores[arms[0]][101]
+    assert choose(protocol, scores) == {}
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"choices": {"tokens": ["gone"]}}, "choices: tokens: no arm is called gone"),
+        ({"pairs": [["no_tokens", "x"]]}, "pairs: no arm or choice is called x"),
+        ({"pairs": [["no_tokens", "no_tokens"]]}, "of two arms each"),
+        ({"steps": {"final": 1}}, "steps: development and final"),
+        ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
+        ({"arms": []}, "arms: a mapping was expected"),
+        ({"phases": {"a": {"arms": ["no_tokens"]}}}, "phases: a"),
+    ],
+)
+def test_a_protocol_that_does_not_fit_is_refused(tmp_path, plain, change, told):
+    with pytest.raises(UserError, match=told):
+        read(tmp_path, {**plain, **change})
+
+
+def test_final_seeds_are_new_ones(tmp_path, plain):
+    plain["phases"]["final"] = {"arms": ["no_tokens"], "seeds": [100]}
+    with pytest.raises(UserError, match="final: its seeds must not be those of other"):
+        read(tmp_path, plain)
+
+
+def test_a_frozen_plan_refuses_another(tmp_path, plain):
+    plain["phases"]["final"] = {"arms": ["no_tokens", "tokens"], "seeds": [0]}
+    protocol = read(tmp_path, plain)
+    place = Place(tmp_path / "exp", tmp_path / "dump", tmp_path / "data")
+    place.expdir.mkdir()
+    first = runs_of(protocol, "final", {"tokens": "tokens_1"})
+    assert {run.part for run in first} == {"final"}
+    freeze(place, protocol, first)
+    freeze(place, protocol, first)
+    with pytest.raises(UserError, match="test sets were predicted with other settings"):
+        freeze(place, protocol, runs_of(protocol, "final", {"tokens": "tokens_0.1"}))
+
+
+def test_a_request_names_what_makes_a_run():
+    protocol = read_protocol(SHIPPED)
+    one = request_of(protocol, Run("development", "no_tokens", 1), {"data": "x"})
+    assert one["data"] == "x" and one["config"] == protocol.train_config
+    other = request_of(protocol, Run("development", "standardized", 1), {"data": "x"})
+    assert {k for k in one if one[k] != other[k]} == {"args", "recipe"}
