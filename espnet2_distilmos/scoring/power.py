@@ -39,7 +39,8 @@ def variance_with(
     if math.isinf(pilot.n_seeds):  # of neither recipe are there several
         fewer = 1.0
     clips = {name: v for name, v in pilot.parts.items() if name != SEEDS}
-    mixed = min(1.0, pilot.mixed / sum(clips.values())) if pilot.mixed else 0.0
+    of_clips = sum(clips.values())  # 0: the seeds differ, but by the same in all clips
+    mixed = min(1.0, pilot.mixed / of_clips) if of_clips else 0.0
     by_system = {next(iter(clips)), CELLS}
     parts: Dict[str, float] = {}
     df = dict(pilot.df)

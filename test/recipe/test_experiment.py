@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
     }
     plan["choices"] = {"tokens": ["tokens_0.1"]}
     plan["pairs"] = [["tokens", "no_tokens"]]
-    (folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+    (folder / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     return folder
 
 
@@ -132,7 +132,7 @@ def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
 def test_a_failed_run_is_named_and_the_others_stay(inside):
     broken = yaml.safe_load(Path("plan.yaml").read_text())
     broken["phases"]["pilot"]["seeds"] = [100, 102]
-    Path("broken.yaml").write_text(yaml.safe_dump(broken))
+    Path("broken.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
     script = Path("distilmos.sh").read_text()
     Path("distilmos.sh").write_text("#!/bin/sh\necho 'Error: no luck'\nexit 3\n")
     try:

@@ -230,6 +230,9 @@ def test_what_other_numbers_of_seeds_and_systems_do():
     assert variance_with(two, 99, 2).parts == pytest.approx(
         {"s": 1.5, "p": 2, CELLS: 0.5}
     )
+    # Clips without any part of their own: what they take part in cannot be shared out.
+    none = Variance({"s": 0.0, SEEDS: 2.0}, {"s": 9.0, SEEDS: 8.0}, 0.5, 5)
+    assert variance_with(none, 10).parts == pytest.approx({"s": 0, SEEDS: 1})
 
 
 def test_the_least_numbers_for_a_power_of_080():
