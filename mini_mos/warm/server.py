@@ -41,7 +41,7 @@ PRELOADED = (
     "scipy.stats",
     "sklearn.linear_model",
 )
-_START_SECONDS, _GRACE_SECONDS = 120, 5.0
+_START_SECONDS, _GRACE_SECONDS = 600, 5.0
 
 
 @contextmanager
