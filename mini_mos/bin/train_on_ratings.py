@@ -20,14 +20,14 @@ def get_parser() -> argparse.ArgumentParser:
         "in exp/cv5_system/mos_MODEL_START_sSEED/inference/cv5_system/utt2mos.",
         formatter_class=takes.HelpFormatter,
         epilog=takes.examples(
-            "python -m mini_mos.bin.train_on_ratings --seeds 3 --main_model "
+            "python -m mini_mos.bin.train_on_ratings --seeds 0 1 2 3 4 --main_model "
             "../../mini_mos/distilmos1/exp/mos_main/valid.srcc.best.pth",
-            "python -m mini_mos.bin.train_on_ratings --seeds 1 --main_model "
+            "python -m mini_mos.bin.train_on_ratings --seeds 0 --main_model "
             "main.pth --output_dir results/out_of_fold",
         ),
     )
     parser.add_argument(
-        "--seeds", type=takes.positive_int, default=3, help="Number of seeds, from 0"
+        "--seeds", type=takes.seed, nargs="+", default=[0, 1, 2, 3, 4], help="Seeds"
     )
     parser.add_argument(
         "--main_model",
@@ -39,7 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir",
         type=takes.path,
-        help="Where predictions are written besides: MODEL_START_sSEED/utt2mos",
+        help="Where predictions are copied: MODEL_START_sSEED/utt2mos",
     )
     return parser
 
@@ -48,11 +48,12 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Train what is not trained, and join the predictions of the folds."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from mini_mos.ratings.trainings import join_folds, plan, run_all
+    from mini_mos.ratings.trainings import copy_predictions, plan, run_all
 
     trainings = plan(args.seeds)
     run_all(trainings, args.main_model)
-    join_folds(trainings, args.output_dir)
+    if args.output_dir is not None:
+        copy_predictions(trainings, args.output_dir)
 
 
 if __name__ == "__main__":

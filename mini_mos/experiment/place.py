@@ -1,22 +1,15 @@
-"""Where the experiment runs, what lies where, and how commands are called."""
+"""Where the experiment runs, and what lies where."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List
+from typing import List
 
-from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.failure import ended_with
 from mini_mos.experiment.protocol import Arm, Protocol
 from mini_mos.experiment.runs import Run, train_args
 from mini_mos.experiment.sets import SETS
 
 MODEL = "valid.srcc.best.pth"
-# One thread a process: runs lie side by side, and sums do not depend on threads.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -86,33 +79,3 @@ def training_options(place: Place, protocol: Protocol, run: Run) -> List[str]:
     arm = protocol.arms[run.arm]
     options = recipe_options(place, protocol, run.part, arm)
     return [*options, "--tag", run.name, "--train_args", train_args(protocol, run)]
-
-
-def call(place: Place, command: Sequence[str], log: Path) -> None:
-    """Run a command in the recipe's folder; what it says is appended to `log`.
-
-    Raises:
-        UserError: it failed; names the log and what is probably the reason.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    env: Dict[str, str] = {**os.environ, **dict.fromkeys(_THREADS, "1"), **place.env}
-    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
-    with open(log, "ab") as f:
-        f.write(f"$ {' '.join(command)}\n".encode())
-        f.flush()
-        start = f.tell()
-        done = subprocess.run(
-            command,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=f,
-            stderr=subprocess.STDOUT,
-        )
-    if done.returncode != 0:
-        with open(log, encoding="utf-8", errors="replace") as f:
-            f.seek(start)
-            lines = [line.strip() for line in f if line.strip()]
-        told = [line for line in lines if "rror" in line] or lines or ["no output"]
-        raise UserError(
-            f"{log}: {Path(command[0]).name} {ended_with(done.returncode)}: {told[-1]}"
-        )

@@ -19,7 +19,6 @@ from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment.place import (
     MODEL,
     Place,
-    call,
     recipe_options,
     training_options,
 )
@@ -42,7 +41,8 @@ from mini_mos.experiment.runs import (
     runs_of,
 )
 from mini_mos.experiment.sets import SETS
-from mini_mos.warm.server import CLIENT, warm_python
+from mini_mos.warm.call import call
+from mini_mos.warm.server import CLIENT, PRODUCTS, warm_python
 
 
 def made_of(place: Place, protocol: Protocol, part: str) -> Dict[str, Any]:
@@ -81,12 +81,12 @@ def prepare(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
     command = [place.python, "-m", "espnet2_distilmos.bin.format_audio", "--data_dirs"]
     command += [str(place.data / name) for name in names]
     command += ["--output_dir", str(place.dump(part) / "raw")]
-    call(place, command, log)
+    call(command, log, place.env)
     # Statistics are of plain tokens and of others alike.
     for recipe, arm in sorted(needed_recipes(protocol, runs).items()):
         logging.info(f"Tokens of {part}{' with ' * bool(recipe)}{recipe}: {log}")
         command = recipe_options(place, protocol, part, arm)
-        call(place, [*command, "--stage", "2", "--stop_stage", "4"], log)
+        call([*command, "--stage", "2", "--stop_stage", "4"], log, place.env)
 
 
 def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
@@ -97,7 +97,7 @@ def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
     folder = place.run_dir(run)
     log = folder / "run.log"
     command = training_options(place, protocol, run)
-    call(place, [*command, "--stage", "5", "--stop_stage", "5"], log)
+    call([*command, "--stage", "5", "--stop_stage", "5"], log, place.env)
     raw, sets = place.dump(run.part) / "raw", SETS[run.part]
     names = [sets.valid, *sets.judged]
     command = [place.python, "-m", "espnet2_distilmos.bin.distilmos_inference"]
@@ -105,7 +105,7 @@ def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
     command += ["--root", str(raw), "--data_dirs", *(str(raw / name) for name in names)]
     command += ["--model_file", str(folder / MODEL)]
     command += ["--output_dir", str(place.predictions(run))]
-    call(place, command, log)
+    call(command, log, place.env)
     write_stamp(folder / DONE, {"identity": digest})
 
 
@@ -113,7 +113,7 @@ def make_rows(place: Place, protocol: Protocol, run: Run) -> None:
     """Make the rows to compare with: those of stage 6, on the sets of a run's part."""
     command = training_options(place, protocol, run)
     command += ["--stage", "6", "--stop_stage", "6", "--inference_tag", "inference"]
-    call(place, command, place.expdir / run.part / "logs" / "rows.log")
+    call(command, place.expdir / run.part / "logs" / "rows.log", place.env)
 
 
 def do_runs(
@@ -141,6 +141,8 @@ def do_runs(
     if not left:
         return
     with warm_python(place.expdir) as env:
+        # As on a GPU with AMP: a quarter less time where the processor has bfloat16.
+        env = {**env, PRODUCTS: "bf16"}
         place = replace(place, python=str(CLIENT), env=env)
         prepare(place, protocol, left)
         with ThreadPoolExecutor(jobs) as pool:

@@ -32,6 +32,9 @@ from espnet2_distilmos.utils.errors import UserError
 
 CLIENT = Path(__file__).parent / "python3"
 ADDRESS = "MINI_MOS_WARM"
+# Variable with the precision of matrix products in training on a CPU, such as bf16.
+PRODUCTS = "MINI_MOS_PRODUCTS"
+_TRAINER = "espnet2_distilmos.bin.distilmos_train"
 # Imports only: a library that has started threads does not live through a fork.
 PRELOADED = (
     "espnet2_distilmos.tasks.distilmos",
@@ -159,6 +162,8 @@ def _work(request: Mapping[str, Any], fds: List[int]) -> int:
     logging.getLogger().handlers.clear()
     module, *arguments = request["argv"]
     sys.argv = [module, *arguments]
+    if module == _TRAINER and os.environ.get(PRODUCTS):
+        _set_products(os.environ[PRODUCTS])
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as e:
@@ -167,6 +172,19 @@ def _work(request: Mapping[str, Any], fds: List[int]) -> int:
         print(e.code, file=sys.stderr)
         return 1
     return 0
+
+
+def _set_products(precision: str) -> None:
+    """Let float32 matrix products and convolutions be of another precision."""
+    import torch
+
+    for part in ("matmul", "conv"):
+        backend = getattr(torch.backends.mkldnn, part, None)
+        if backend is not None:  # torch before 2.9: all is of float32
+            backend.fp32_precision = precision
+    # Under bfloat16 products the CPU's flash attention takes five times as long (torch
+    # 2.11), and a step as long as in float32; without it three quarters.
+    torch.backends.cuda.enable_flash_sdp(False)
 
 
 def _in_child(function: Callable[[], int]) -> NoReturn:

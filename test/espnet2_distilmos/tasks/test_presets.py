@@ -80,7 +80,7 @@ BASES = {
         "train_distilmos_whisper_tiny",
         "predictor_conf.readout predictor_conf.readout_layers "
         "predictor_conf.readout_weight upstream_conf.frozen_layers "
-        "freeze_upstream_steps batch_bins num_threads num_workers",
+        "freeze_upstream_steps batch_bins num_threads num_workers optim_conf.fused",
     ),
 }
 

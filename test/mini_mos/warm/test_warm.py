@@ -124,6 +124,14 @@ def test_a_killed_worker_is_told_by_its_signal(launched):
     assert client.wait(timeout=60) == -signal.SIGKILL
 
 
+def test_products_of_training_may_be_of_bfloat16():
+    code = "from mini_mos.warm.server import _set_products; import torch; "
+    code += "_set_products('bf16'); b = torch.backends; "
+    code += "print(b.mkldnn.matmul.fp32_precision, b.cuda.flash_sdp_enabled())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.split() == ["bf16", "False"]
+
+
 def test_a_server_that_does_not_start_names_its_log(tmp_path, monkeypatch):
     monkeypatch.setattr(server.sys, "executable", "/bin/false")
     with pytest.raises(UserError, match="warm.log: the server of warm processes"):

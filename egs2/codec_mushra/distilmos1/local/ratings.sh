@@ -9,7 +9,7 @@ set -o pipefail
 . utils/log.sh
 SECONDS=0
 
-seeds=3               # Number of seeds, from 0.
+seeds="0 1 2 3 4"     # Seeds of the trainings.
 main_model=           # Checkpoint of the main job: exp/mos_*/valid.srcc.best.pth of mini_mos.
 results=results/out_of_fold  # Predictions are copied there, and tables are made from there.
 tables_only=false     # Only make the tables from `results`; needs stage 1 of the folds.
@@ -31,10 +31,12 @@ if "${tables_only}"; then
     ./run.sh --folds 5 --stop_stage 1
 else
     ./run.sh --folds 5 --stop_stage 4
+    # shellcheck disable=SC2086  # numbers
     python3 -m mini_mos.bin.train_on_ratings \
-        --seeds "${seeds}" --main_model "${main_model}" --output_dir "${results}"
+        --seeds ${seeds} --main_model "${main_model}" --output_dir "${results}"
     # The rows to compare with, out of the same folds.
-    ./run.sh --folds 5 --stage 6 --tag distilmos_upstream_s0 --inference_tag inference
+    ./run.sh --folds 5 --stage 6 --tag "distilmos_upstream_s${seeds%% *}" \
+        --inference_tag inference --inference_model valid.mos_loss.ave.pth
     for row in linear_probe_whisper_tiny_en spectral_statistics; do
         mkdir -p "${results}/${row}"
         cp "exp/${cv}/reference_rows/${row}/${cv}/utt2mos" "${results}/${row}/"
@@ -46,7 +48,7 @@ python3 -m mini_mos.bin.share_of_probe --dir "${results}" --share 0.9 \
 # The folders $1_s0,$1_s1,...
 of_seeds() {
     local seed folders=()
-    for ((seed = 0; seed < seeds; seed++)); do folders+=("$1_s${seed}"); done
+    for seed in ${seeds}; do folders+=("$1_s${seed}"); done
     (IFS=, && echo "${folders[*]}")
 }
 models=()
