@@ -29,6 +29,9 @@ else
     _distilmos_bin=${_distilmos_root}/.venv/bin
     export VIRTUAL_ENV=${_distilmos_root}/.venv
     unset PYTHONHOME
+    # Images of containers set it. Then every command compiles torch and ESPnet anew:
+    # ten seconds of a core before it begins.
+    unset PYTHONDONTWRITEBYTECODE
 fi
 # ESPNET/egs2/CORPUS/distilmos1: by the names in PWD, since any of them may be a link.
 _distilmos_espnet=$(dirname "$(dirname "$(dirname "${PWD}")")")

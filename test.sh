@@ -11,6 +11,7 @@ Style checks (ruff, mypy, shellcheck), then all tests. Fails if any fails, but r
   -k WORDS              Only tests whose names match, e.g. -k \"scoring or plots\"
   -m \"not slow\"         Leave out the tests that train or install
   -x                    Stop at the first failure
+  -n 0                  In one process, as --pdb and -s need it (default: 2 processes)
   FILE...               Only the tests of these files"
     exit 0
 fi
@@ -57,5 +58,6 @@ if [ ${#failed[@]} -gt 0 ]; then
     echo "test.sh: error: ${failed[*]} failed; the tests run nevertheless" >&2
 fi
 
-check pytest python -m pytest "$@"
+# Tests of a file share what they make, and some go on where the one before ended.
+check pytest python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 [ ${#failed[@]} -eq 0 ]

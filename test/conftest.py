@@ -36,6 +36,15 @@ _LARGE = {"extractor_mode": "layer_norm", "layer_norm_first": True, "normalize":
 STYLES = {"post": _BASE, "pre": {**_BASE, **_LARGE}}
 
 
+def pytest_collection_modifyitems(config, items):
+    """Begin with what takes longest where several processes share the tests.
+
+    Else one of them would be left alone with it at the end.
+    """
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def wavlm_conf(tmp_path_factory):
     """Function: content of an upstream YAML of a tiny random WavLM.

@@ -219,14 +219,22 @@ def test_a_python_of_the_users_own_is_only_checked(house, tmp_path):
     assert "lacks no-such-package; run: " in done.stderr
 
     shutil.copy(ROOT / "pyproject.toml", house.root)
-    show = 'command -v python; echo "$PYTHONPATH"'
-    done = house.bash(f". ./path.sh && {show}", DISTILMOS_PYTHON=sys.executable)
+    show = 'command -v python; echo "$PYTHONPATH"; echo "$PYTHONDONTWRITEBYTECODE"'
+    env = {"DISTILMOS_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = house.bash(f". ./path.sh && {show}", **env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         str(Path(sys.executable).parent / "python"),
         str(house.root),
+        "1",  # what the user set stays
     ]
     assert not (house.root / ".venv").exists()
+
+
+def test_bytecode_is_kept(installed):
+    """Where it is forbidden, every command would compile torch anew."""
+    show = ". ./path.sh && echo ${PYTHONDONTWRITEBYTECODE-unset}"
+    assert installed[0].bash(show, PYTHONDONTWRITEBYTECODE="1").stdout == "unset\n"
 
 
 def test_constraints_are_exact_and_name_no_address():

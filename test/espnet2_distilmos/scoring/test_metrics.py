@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet2_distilmos.scoring.metrics import (
+    FEW_FOR_PAIRS,
     METRICS,
     all_metrics,
     average_systems,
@@ -14,6 +15,7 @@ from espnet2_distilmos.scoring.metrics import (
     is_constant,
     ktau,
     lcc,
+    mean_ranks,
     mse,
     per_system,
     srcc,
@@ -59,6 +61,17 @@ def test_agrees_with_scipy(rows):
     ):
         assert result[name] == pytest.approx(other(x, y).statistic, abs=1e-9)
         assert -1 <= result[name] <= 1
+
+
+@pytest.mark.parametrize("n", [3, 50, FEW_FOR_PAIRS, FEW_FOR_PAIRS + 1, 3000])
+@pytest.mark.parametrize("step", [0.5, 1e-9])
+def test_ranks_are_those_of_scipy_to_the_last_bit(n, step):
+    """With many ties and with none, by pairs and by scipy's way."""
+    rng = np.random.default_rng(n)
+    x = rng.uniform(1, 5, n)
+    x, y = (np.round(v / step) * step for v in (x, x + rng.normal(0, 1, n)))
+    assert (mean_ranks(x) == scipy.stats.rankdata(x)).all()
+    assert ktau(x, y) == scipy.stats.kendalltau(x, y).statistic
 
 
 @given(pairs, st.randoms(use_true_random=False))
