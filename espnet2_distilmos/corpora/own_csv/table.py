@@ -120,6 +120,9 @@ def read_table(
 def check_audio(table: Table) -> Dict[Path, float]:
     """Read all files; move rows whose audio is no good to the problems.
 
+    Formatting reads them again: only good rows can be split, and to hand over what was
+    read would cost more than this, 0.4 to 3 s for 1000 clips of 5 s.
+
     Returns:
         Seconds of each good file.
     """
