@@ -7,7 +7,7 @@ before, LayerNorm in the CNN, normalised waveform). Whisper is `pre` in every si
 
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 from unittest import mock
 
 import torch
@@ -196,6 +196,14 @@ def make(family: str, folder: Path, style: str = "post", **more: Any) -> Dict[st
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         return {**FAMILIES, **ESPNET_FAMILIES}[family](folder, style, **more)
+
+
+def build(conf: Optional[Dict[str, Any]] = None, **keys: Any) -> torch.nn.Module:
+    """The adapter of an upstream, from keys of its configuration."""
+    from espnet2_distilmos.model.upstream.config import UpstreamConfig
+    from espnet2_distilmos.model.upstream.loader import build_upstream
+
+    return build_upstream(UpstreamConfig.from_dict({**(conf or {}), **keys}, "test"))
 
 
 def noise(lengths: List[int]) -> List[torch.Tensor]:

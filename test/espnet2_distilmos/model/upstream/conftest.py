@@ -6,9 +6,6 @@ import pytest
 import tiny_ctranslate2 as ct2
 import tiny_upstreams as tiny
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.loader import build_upstream
-
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
@@ -19,8 +16,7 @@ def load(tmp_path_factory):
     def build(family, style="post", **keys):
         if (family, style) not in made:
             made[family, style] = tiny.make(family, folder, style)
-        conf = {**made[family, style], **keys}
-        return build_upstream(UpstreamConfig.from_dict(conf, "test"))
+        return tiny.build(made[family, style], **keys)
 
     return build
 
