@@ -201,7 +201,8 @@ def test_normalize_waveform(conf):
     (clip,) = tiny.noise([8000])
     quiet = 0.01 * clip
     with torch.no_grad():
-        plain = [tiny.build(conf).eval()(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
+        as_is = tiny.build(conf).eval()
+        plain = [as_is(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
         levelled = tiny.build(conf, normalize_waveform=True).eval()
         same = [levelled(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
     assert (plain[0] - plain[1]).abs().max() > 1e-2
