@@ -1,7 +1,5 @@
 """Every run of the experiment, as a list that is known before the first of them."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,9 +7,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
+from espnet2_distilmos.utils.files import PathLike, read_yaml
 from mini_mos.experiment.protocol import ALL, Protocol, Settings, Size
 from mini_mos.experiment.settings import flatten
+from mini_mos.tsv import write_tsv
 
 TUNE, MAIN, ABLATE = "tune", "main", "ablate"
 TUNED = "tuned"  # variant: the best point of the grid, nothing changed
@@ -188,14 +187,11 @@ def make_plan(
 
 def write_plan(path: PathLike, runs: Sequence[Run]) -> None:
     """Write the plan as a table (TSV)."""
-    out = io.StringIO()
-    columns = list(runs[0].to_dict())
-    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    writer.writerow(["run", *columns])
+    rows = []
     for run in runs:
         plain = run.to_dict()
         plain["sets"] = " ".join(plain["sets"])
         for key in ("recipe", "settings"):
             plain[key] = json.dumps(plain[key])
-        writer.writerow([run.name, *plain.values()])
-    write_text(path, out.getvalue())
+        rows.append([run.name, *plain.values()])
+    write_tsv(path, ["run", *runs[0].to_dict()], rows)
