@@ -7,6 +7,13 @@ import torch
 from espnet2_distilmos.model.predictor import AbsPredictor, DistilMOSPredictor
 from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 
+SCALES = ("SIG", "BAK")
+# The MOS, then two scales far from it and from each other.
+SCALES_CONF = {
+    "scales": list(SCALES),
+    "scale_means": [40.0, -40.0],
+    "scale_stds": [5.0, 9.0],
+}
 PREDICTORS = {
     "mean": (DistilMOSPredictor, {"hidden_size": 8}),
     "linear": (DistilMOSPredictor, {"hidden_size": 8, "decoder": "linear"}),

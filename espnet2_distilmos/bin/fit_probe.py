@@ -4,7 +4,11 @@
 import argparse
 import sys
 
-from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
+from espnet2_distilmos.bin.upstream_options import (
+    add_batch_option,
+    add_device_options,
+    choose_device,
+)
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 
@@ -56,12 +60,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=1,
         help="Processes of the upstream, on the CPU",
     )
-    parser.add_argument(
-        "--batch_seconds",
-        type=takes.not_negative,
-        help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
-        "(GPU: 100)",
-    )
+    add_batch_option(parser)
     add_device_options(parser)
     parser.add_argument(
         "options",

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from espnet2_distilmos.bin.upstream_options import add_device_options, choose_device
+from espnet2_distilmos.bin.upstream_options import (
+    add_batch_option,
+    add_device_options,
+    choose_device,
+)
 from espnet2_distilmos.page.options import (
     add_embedding_option,
     check_page_options,
@@ -94,12 +98,7 @@ def get_parser() -> argparse.ArgumentParser:
     probe.add_argument(
         "--upstream_config", help="conf/upstream/NAME.yaml; without it, no probe"
     )
-    probe.add_argument(
-        "--batch_seconds",
-        type=takes.not_negative,
-        help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
-        "(GPU: 100)",
-    )
+    add_batch_option(probe)
     add_device_options(probe)
     return parser
 

@@ -21,17 +21,22 @@ def add_device_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_pass_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a pass of an upstream over a corpus takes: upstream, batches, jobs."""
-    parser.add_argument(
-        "--upstream_config", required=True, help="conf/upstream/NAME.yaml"
-    )
+def add_batch_option(parser: argparse._ActionsContainer) -> None:
+    """Add `--batch_seconds`."""
     parser.add_argument(
         "--batch_seconds",
         type=takes.not_negative,
         help="Audio a batch, with padding; 0 = clip by clip, the default on a CPU "
         "(GPU: 100)",
     )
+
+
+def add_pass_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a pass of an upstream over a corpus takes: upstream, batches, jobs."""
+    parser.add_argument(
+        "--upstream_config", required=True, help="conf/upstream/NAME.yaml"
+    )
+    add_batch_option(parser)
     parser.add_argument(
         "--shard_seconds",
         type=takes.positive,

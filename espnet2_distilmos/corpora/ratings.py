@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Dict, List, Tuple
 
 from espnet2_distilmos.corpora.checks import Clip, Finding
-from espnet2_distilmos.utils.datadir import to_float, write_lines
+from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.values import from_ratings, to_label
 
 Ratings = Dict[str, Dict[str, List[float]]]  # clip -> listener -> scores
 
@@ -49,11 +50,9 @@ def gather_ratings(
                 f"called {name}; rename one"
             )
         try:
-            score = to_float(text)
             if not name:
                 raise ValueError("no listener")
-            if not scale[0] <= score <= scale[1]:
-                raise ValueError(f"{text} is outside {scale[0]:g} to {scale[1]:g}")
+            score = to_label(text, scale)
         except ValueError as e:
             findings.append(Finding(dset, utt, "rating of no use", f"{e}; {where}"))
             continue
@@ -92,8 +91,8 @@ def write_ratings(
             findings.append(
                 Finding(dset, clip.utt, "ratings of another mean", detail, kept=True)
             )
-        lines[clip.utt] = " ".join(
-            f"{listener}:{sum(s) / len(s):g}" for listener, s in sorted(own.items())
+        lines[clip.utt] = from_ratings(
+            [(listener, sum(s) / len(s)) for listener, s in sorted(own.items())]
         )
     if not lines:
         raise UserError(f"{dset}: --listeners: no rating of any of its clips was found")

@@ -7,8 +7,8 @@ from typing import Dict, List, Tuple
 from espnet2_distilmos.corpora.checks import SCALE, Entry, Finding, clean_id, unlabelled
 from espnet2_distilmos.corpora.tables import find_folder, read_table
 from espnet2_distilmos.corpora.write import Listing, Published
-from espnet2_distilmos.utils.datadir import to_float
 from espnet2_distilmos.utils.files import PathLike
+from espnet2_distilmos.utils.values import to_label
 
 PUBLISHED = Published(clips={"train": 11644, "valid": 1293, "test": 1978})
 VALID_SHARE = 0.1
@@ -89,10 +89,7 @@ def _mean_ratings(
         try:
             if not row["quality_score"]:
                 raise ValueError("empty")
-            score = to_float(row["quality_score"])
-            if not SCALE[0] <= score <= SCALE[1]:
-                raise ValueError(f"{score:g} is outside the scale")
-            of_clip.append(score)
+            of_clip.append(to_label(row["quality_score"], SCALE))
         except ValueError as e:
             findings.append(Finding("-", name, "rating of no use", f"{e}; {where}"))
     return {

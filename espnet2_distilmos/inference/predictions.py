@@ -12,7 +12,7 @@ from espnet2_distilmos.inference.outputs import (
     outputs_of,
     write_further,
 )
-from espnet2_distilmos.tokens.sharded_set import ShardedSet, combine_all, pending_of
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, ShardedSets, pending_of
 from espnet2_distilmos.tokens.shards import Shard, require_whole
 from espnet2_distilmos.utils.arks import join_arks, write_ark
 from espnet2_distilmos.utils.datadir import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the engine needs torch, and joining does not
     from espnet2_distilmos.inference.engine import DistilMOSInference
 
 
-class Predictions:
+class Predictions(ShardedSets):
     """Predictions of some sets: :meth:`run` in each job, then :meth:`combine`.
 
     Each set gets `<output_dir>/<set>/` with `utt2mos`, `frame_mos.ark`,
@@ -84,14 +84,6 @@ class Predictions:
                 write_lines(shard.folder / "utt2mos", scores)
                 write_further(shard.folder, further)
                 stamp.update(offsets=write_ark(_ark_of(shard), frames.items()))
-
-    def combine(self) -> None:
-        """Join the shards of each set.
-
-        Raises:
-            UserError: a shard is missing.
-        """
-        combine_all(self.sets)
 
 
 class _Set(ShardedSet):

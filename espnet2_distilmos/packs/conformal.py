@@ -1,9 +1,8 @@
 """Intervals for a model that is trained: their record, made and measured."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from espnet2_distilmos.packs.about import interval_of, labels_of
 from espnet2_distilmos.packs.embedded import DEFAULT
@@ -69,11 +68,9 @@ def make_intervals(
     target = _target(model_file, output)
     require_output(target, model_file, ref_utt2mos, hyp_utt2mos, utt2sys)
     _require_scale(model_file, ref_utt2mos)
-    systems = None if utt2sys is None else read_words(utt2sys)
-    ref, hyp = read_floats(ref_utt2mos), read_floats(hyp_utt2mos)
+    ref, hyp, systems = _read(ref_utt2mos, hyp_utt2mos, utt2sys)
     names = (str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys))
     found = half_widths(ref, hyp, systems, names)
-    _require_unlike(ref, hyp, names)
     record = IntervalRecord(
         data=data or Path(ref_utt2mos).resolve().parent.name,
         n_utt=len(ref),
@@ -122,12 +119,9 @@ def measure_coverage(
         )
     _require_scale(files[1], ref_utt2mos)
     half = record.half_width(coverage)
-    ref, hyp = read_floats(ref_utt2mos), read_floats(hyp_utt2mos)
+    ref, hyp, systems = _read(ref_utt2mos, hyp_utt2mos, utt2sys)
     names = (str(ref_utt2mos), str(hyp_utt2mos), str(utt2sys))
-    systems = None if utt2sys is None else read_words(utt2sys)
-    found = covered(ref, hyp, half, systems, names)
-    _require_unlike(ref, hyp, names)
-    return found, half
+    return covered(ref, hyp, half, systems, names), half
 
 
 def _target(model_file: PathLike, output: Optional[PathLike]) -> PathLike:
@@ -156,15 +150,21 @@ def _target(model_file: PathLike, output: Optional[PathLike]) -> PathLike:
     return output
 
 
-def _require_unlike(
-    ref: Mapping[str, float], hyp: Mapping[str, float], names: Sequence[str]
-) -> None:
-    """Refuse predictions that are the labels themselves: one file given twice."""
+def _read(
+    ref_utt2mos: PathLike, hyp_utt2mos: PathLike, utt2sys: Optional[PathLike]
+) -> Tuple[Dict[str, float], Dict[str, float], Optional[Dict[str, str]]]:
+    """Return labels, predictions and systems.
+
+    Raises:
+        UserError: predictions that are the labels themselves: one file given twice.
+    """
+    ref, hyp = read_floats(ref_utt2mos), read_floats(hyp_utt2mos)
     if ref == hyp:
         raise UserError(
-            f"{names[1]}: has the very values of {names[0]}; predictions are needed "
-            "there (distilmos score --format kaldi)"
+            f"{hyp_utt2mos}: has the very values of {ref_utt2mos}; predictions are "
+            "needed there (distilmos score --format kaldi)"
         )
+    return ref, hyp, None if utt2sys is None else read_words(utt2sys)
 
 
 def _require_scale(model_file: PathLike, ref_utt2mos: PathLike) -> None:

@@ -105,16 +105,13 @@ def _checkpoint_of(conf: UpstreamConfig) -> Path:
         seen.append(path)
         return load(path, *args, **kwargs)
 
-    arguments = dict(conf.extra_conf)
-    if conf.path_or_url is not None:
-        arguments["ckpt"] = conf.path_or_url
     # S3PRL tells nobody where its download cache has the file.
     with (
         mock.patch.object(torch, "load", watch),
         s3prl_downloads(conf.upstream),
         quiet_s3prl(),
     ):
-        find_entry(conf.upstream, conf.path_or_url)(**arguments)
+        find_entry(conf.upstream, conf.path_or_url)(**conf.entry_arguments())
     return Path(seen[0])
 
 

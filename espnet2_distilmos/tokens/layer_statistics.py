@@ -19,7 +19,7 @@ from espnet2_distilmos.tokens.layout import (
     statistics_file,
     statistics_request,
 )
-from espnet2_distilmos.tokens.sharded_set import ShardedSet, combine_all, pending_of
+from espnet2_distilmos.tokens.sharded_set import ShardedSet, ShardedSets, pending_of
 from espnet2_distilmos.tokens.shards import (
     SHARD_SECONDS,
     Shard,
@@ -101,7 +101,7 @@ def layer_statistics(
             yield utt, _statistics([_moments(states) for states in pieces], lengths)
 
 
-class LayerStatistics:
+class LayerStatistics(ShardedSets):
     """Statistics of sets, to be shared out over jobs: :meth:`run`, :meth:`combine`.
 
     Each set gets `<output_dir>/<set>/statistics.npy`, (clips, 2 L D) float32 in the
@@ -168,14 +168,6 @@ class LayerStatistics:
             if not shard.is_whole()
             for utt in shard.items
         )
-
-    def combine(self) -> None:
-        """Join the shards of each set.
-
-        Raises:
-            UserError: a shard is missing.
-        """
-        combine_all(self.sets)
 
 
 class _Set(ShardedSet):

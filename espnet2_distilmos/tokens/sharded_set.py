@@ -71,15 +71,24 @@ class ShardedSet(ABC):
 AnySet = TypeVar("AnySet", bound=ShardedSet)
 
 
-def combine_all(sets: Sequence[ShardedSet]) -> None:
-    """Join the shards of each set.
+class ShardedSets:
+    """What is made of several sets, each of which is combined by itself.
 
-    Raises:
-        UserError: a shard is missing, or another process is at it.
+    Attributes:
+        sets: the sets.
     """
-    for dset in sets:
-        with folder_lock(dset.folder):
-            dset.combine_once()
+
+    sets: Sequence[ShardedSet]
+
+    def combine(self) -> None:
+        """Join the shards of each set.
+
+        Raises:
+            UserError: a shard is missing, or another process is at it.
+        """
+        for dset in self.sets:
+            with folder_lock(dset.folder):
+                dset.combine_once()
 
 
 def pending_of(sets: Sequence[AnySet], job: int, nj: int) -> List[Tuple[AnySet, Shard]]:

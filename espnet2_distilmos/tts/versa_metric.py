@@ -97,7 +97,8 @@ def _distilmos_metadata(labels: Optional[Labels] = None) -> MetricMetadata:
         requires_text=False,
         gpu_compatible=True,
         auto_install=False,
-        dependencies=["espnet2_distilmos", "torch", "s3prl"],
+        # A checkpoint needs more, and says so; the default model does not.
+        dependencies=["espnet2_distilmos", "numpy"],
         description=description,
         paper_reference="https://arxiv.org/abs/2601.13700",
         implementation_source="espnet2-distilmos",

@@ -34,6 +34,15 @@ def to_float(text: str) -> float:
     return value
 
 
+def to_label(text: str, scale: Tuple[float, float], hint: str = "") -> float:
+    """Return a score on a scale, or ValueError with the reason, `hint` behind it."""
+    value, (low, high) = to_float(text), scale
+    if not low <= value <= high:
+        on = f"{low:g} to {high:g}{hint}"
+        raise ValueError(f"score {value:g} is outside the scale, {on}")
+    return value
+
+
 def to_word(text: str) -> str:
     """Return one word, or ValueError."""
     if len(text.split()) != 1:

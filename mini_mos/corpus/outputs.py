@@ -1,8 +1,6 @@
 """What the corpus leaves behind: data directories, tables, and how it was made."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -17,6 +15,7 @@ from espnet2_distilmos.utils.files import write_text
 from mini_mos.corpus.plan import Clip
 from mini_mos.corpus.speech import Prompt
 from mini_mos.corpus.work import Result, wav_path
+from mini_mos.tsv import write_tsv
 
 # Of what the code of this room makes. Count on where the same options and speech give
 # another clip or label, and only there: a corpus of another number is made anew.
@@ -79,15 +78,12 @@ def write_tables(
     failed: Sequence[Tuple[str, str]],
 ) -> None:
     """Write clips.tsv (every planned clip) and skipped.txt (what is missing, why)."""
-    table = io.StringIO()
-    writer = csv.writer(table, delimiter="\t", lineterminator="\n")
-    writer.writerow(["utt", "set", "system", "speaker", "prompt", "pesq_mos"])
+    rows = []
     for clip in (c for planned in clips.values() for c in planned):
         p, mos = clip.prompt, results[clip.utt].mos
         shown = "" if mos is None else f"{mos:.6f}"
-        writer.writerow(
-            [clip.utt, clip.set_name, clip.system, p.speaker, p.name, shown]
-        )
-    write_text(audio_dir / "clips.tsv", table.getvalue())
+        rows.append([clip.utt, clip.set_name, clip.system, p.speaker, p.name, shown])
+    columns = ("utt", "set", "system", "speaker", "prompt", "pesq_mos")
+    write_tsv(audio_dir / "clips.tsv", columns, rows)
     lines = [f"{item}\t{reason}\n" for item, reason in [*skipped, *failed]]
     write_text(audio_dir / "skipped.txt", "".join(lines))

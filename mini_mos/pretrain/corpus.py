@@ -35,6 +35,7 @@ from mini_mos.corpus.systems import (
 from mini_mos.corpus.work import parallel
 from mini_mos.pretrain.config import CorpusConfig
 from mini_mos.pretrain.sources import LICENCES, Speech
+from mini_mos.tsv import write_tsv
 
 SCALE = 32767  # of int16 samples
 PARTS = ("train", "valid")
@@ -157,7 +158,8 @@ def prepare_corpus(
                 raise UserError(f"{output_dir}: no usable clip for {part}; more speech")
         with atomic_path(output_dir / "samples.npy") as tmp:
             np.save(tmp, np.concatenate(samples), allow_pickle=False)
-        _write_rows(output_dir / "clips.tsv", rows)
+        values = ([row[column] for column in _COLUMNS] for row in rows)
+        write_tsv(output_dir / "clips.tsv", _COLUMNS, values)
         lines = [f"{path}\t{reason}\n" for path, reason in speech.skipped]
         write_text(output_dir / "skipped.txt", "".join(lines + skipped))
         hours = {
@@ -204,14 +206,6 @@ def _table(
         samples.append(x)
         start += len(x)
     return rows, samples, skipped
-
-
-def _write_rows(path: Path, rows: Sequence[dict]) -> None:
-    table = io.StringIO()
-    writer = csv.DictWriter(table, _COLUMNS, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, table.getvalue())
 
 
 class SSLCorpus:

@@ -1,11 +1,9 @@
 """The training curve of a pretraining, as a table and as a plot."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from espnet2_distilmos.utils.files import write_text
+from mini_mos.tsv import write_tsv
 
 _COLUMNS = (
     "step lr loss masked_acc unmasked_acc "
@@ -23,14 +21,11 @@ def write_curve(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     # matplotlib takes a second, which only this function should pay.
     from espnet2_distilmos.report.canvas import BLUE, RED, canvas
 
-    table = io.StringIO()
-    writer = csv.DictWriter(table, _COLUMNS, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    for row in history:
-        writer.writerow(
-            {k: row[k] if k == "step" else f"{row[k]:.6g}" for k in _COLUMNS}
-        )
-    write_text(folder / "curve.tsv", table.getvalue())
+    rows = [
+        [row[k] if k == "step" else f"{row[k]:.6g}" for k in _COLUMNS]
+        for row in history
+    ]
+    write_tsv(folder / "curve.tsv", _COLUMNS, rows)
     steps = [row["step"] for row in history]
     with canvas(folder / "curve.png", len(_PANELS), (3.6, 3.0)) as (_, axes):
         for ax, (key, title, unit) in zip(axes, _PANELS):

@@ -161,6 +161,11 @@ class UpstreamConfig:
         """Return plain types, for config.yaml and provenance files."""
         return asdict(self)
 
+    def entry_arguments(self) -> Dict[str, Any]:
+        """Return what S3PRL's entry of the upstream is called with."""
+        ckpt = {} if self.path_or_url is None else {"ckpt": self.path_or_url}
+        return {**self.extra_conf, **ckpt}
+
 
 def without_freeze_cnn(conf: Mapping[str, Any], where: str) -> Dict[str, Any]:
     """Return a configuration without `freeze_cnn`, which older files have.

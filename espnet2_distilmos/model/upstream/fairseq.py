@@ -15,6 +15,10 @@ from espnet2_distilmos.model.upstream.transformer import (
 class FairseqAdapter(TransformerAdapter):
     """Names of modules as in fairseq, and blocks that want (T, B, D)."""
 
+    def pretraining(self, expert, cfg):
+        """See :class:`TransformerAdapter`."""
+        return self._pretraining(expert.wav_normalize, vars(expert.model.cfg))
+
     def _pretraining(self, normalize: Any, cfg: Mapping) -> Pretraining:
         return Pretraining(
             WAVEFORM_EPS if normalize else None,
@@ -108,10 +112,6 @@ class Wav2Vec2Adapter(FairseqAdapter):
             and model.crop_seq_to_multiple == 1
         )
 
-    def pretraining(self, expert, cfg):
-        """See :class:`TransformerAdapter`."""
-        return self._pretraining(expert.wav_normalize, vars(expert.model.cfg))
-
 
 class Data2VecAdapter(FairseqAdapter):
     """data2vec audio (arXiv 2202.03555) as S3PRL loads it.
@@ -126,10 +126,6 @@ class Data2VecAdapter(FairseqAdapter):
     def supports(cls, model):
         """See :class:`TransformerAdapter`."""
         return _plain_blocks(model) and getattr(model, "crop_seq_to_multiple", 1) == 1
-
-    def pretraining(self, expert, cfg):
-        """See :class:`TransformerAdapter`."""
-        return self._pretraining(expert.wav_normalize, vars(expert.model.cfg))
 
     def _positions(self, x, mask):
         if _one_convolution(self.model):

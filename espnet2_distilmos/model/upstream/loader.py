@@ -130,9 +130,6 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
     """
     ensure_checkpoint(conf)
     entry = find_entry(conf.upstream, conf.path_or_url)
-    arguments = dict(conf.extra_conf)
-    if conf.path_or_url is not None:
-        arguments["ckpt"] = conf.path_or_url
     where = conf.path_or_url or conf.upstream
     logging.info(f"Loading upstream {conf.upstream} {conf.path_or_url or ''}")
     with contextlib.ExitStack() as stack:
@@ -143,7 +140,7 @@ def build_upstream(conf: UpstreamConfig) -> UpstreamAdapter:
         stack.enter_context(quiet_s3prl())
         files = stack.enter_context(safe_loading())
         try:
-            expert = entry(**arguments)
+            expert = entry(**conf.entry_arguments())
         except UserError:
             raise
         except Exception as e:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 from pages import data_of
+from score_command import score
 
-from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.inputs import collect_clips
 from espnet2_distilmos.inference.listening_page import ListeningPage, groups_of
 from espnet2_distilmos.utils.labels import Labels
@@ -22,10 +22,6 @@ def wavs(tmp_path, tools):
     tools.wav(tmp_path / "wavs/b/4.wav", 0.3, seed=4)
     (tmp_path / "wavs/b/bad.wav").write_text("no audio")
     return tmp_path / "wavs"
-
-
-def score(*arguments):
-    return cli(["score", *map(str, arguments), "--device", "cpu"])
 
 
 def test_page_and_table_say_the_same(wavs, pesq_model, tmp_path, capsys):

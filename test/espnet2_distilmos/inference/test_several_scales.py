@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from small_predictors import SCALES, SCALES_CONF
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.inference.export import export_model
-from espnet2_distilmos.packs import onnx_record
 from espnet2_distilmos.packs.about import describe
 from espnet2_distilmos.packs.load import load_network
-from espnet2_distilmos.packs.onnx_record import read_record
 from espnet2_distilmos.packs.pack import pack_model
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_scores
 from espnet2_distilmos.utils.errors import UserError
 
-SCALES = ("SIG", "BAK")
 LABELS = [
     {
         "corpus": "mine",
@@ -30,14 +27,12 @@ LABELS = [
         "scales": {"BAK": {"detail": "background", "scale": [1.0, 2.0]}},
     }
 ]
-# The MOS, then two scales far from it and from each other.
-CONF = {"scales": list(SCALES), "scale_means": [40.0, -40.0], "scale_stds": [5.0, 9.0]}
 
 
 @pytest.fixture(scope="module")
 def model(tools, tmp_path_factory):
     """Folder of a model with the decoder, the pooling and the strides of its own."""
-    folder = tools.model(tmp_path_factory.mktemp("several") / "exp", **CONF)
+    folder = tools.model(tmp_path_factory.mktemp("several") / "exp", **SCALES_CONF)
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["label_conf"] = LABELS
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -55,14 +50,6 @@ def wavs(tools, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wavs")
     lengths = (0.5, 1.0, 0.3, 2.0, 27.0)
     return [tools.wav(folder / f"{i}.wav", x, seed=i) for i, x in enumerate(lengths)]
-
-
-@pytest.fixture(scope="module")
-def exported(model, tmp_path_factory):
-    """That model as a graph."""
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    export_model(str(model), path)
-    return path
 
 
 def test_scores_are_the_networks(model, engine, tools):
@@ -152,84 +139,6 @@ def test_a_packed_model_and_info(model, engine, tools, tmp_path):
     shown = describe(str(tmp_path / "m.zip"))
     assert shown["scales"] == "MOS, SIG, BAK"
     assert shown["predictor"] == "distilmos (hidden_size 16)"
-
-
-PREDICTORS = {
-    "lstm": {},
-    "attention": {"pooling": "attention", "strides": [1, 2, 1]},
-    "linear": {"decoder": "linear", "kernels": [], "strides": []},
-    "offsets": {"corpora": ["a", "b"], "listeners": ["x"]},
-}
-
-
-@pytest.mark.parametrize("name", PREDICTORS)
-def test_an_exported_model_scores_alike(name, tools, wavs, tmp_path):
-    folder = tools.model(tmp_path / "exp", **CONF, **PREDICTORS[name])
-    export_model(str(folder), tmp_path / "model.onnx")
-    assert read_record(tmp_path / "model.onnx").scales == list(SCALES)
-    corpus = {"corpus": "b"} if name == "offsets" else {}
-    by_torch = DistilMOSInference(None, folder / "model.pth", **corpus)
-    by_onnx = DistilMOSInference(None, tmp_path / "model.onnx", **corpus)
-    assert by_onnx.scales == SCALES
-    for a, b in zip(by_torch.score_files(wavs), by_onnx.score_files(wavs)):
-        assert b["scores"] == pytest.approx(a["scores"], abs=1e-4)
-        assert list(b["scores"]) == ["MOS", *SCALES]
-    assert describe(str(tmp_path / "model.onnx"))["scales"] == "MOS, SIG, BAK"
-
-
-def test_an_exported_model_of_plain_ssl_mos(tools, wavs, tmp_path):
-    folder = tools.model(tmp_path / "exp", predictor="sslmos", **CONF)
-    export_model(str(folder), tmp_path / "model.onnx", precision="int8")
-    record = read_record(tmp_path / "model.onnx")
-    assert set(record.differences) and record.precision == "int8"
-    scores = DistilMOSInference(None, tmp_path / "model.onnx")
-    assert list(next(scores.score_files(wavs))["scores"]) == ["MOS", *SCALES]
-
-
-def test_a_graph_of_one_scale_has_the_record_it_had(tiny_model, tmp_path):
-    record = export_model(str(tiny_model), tmp_path / "model.onnx")
-    assert record.scales == [] and '"scales"' not in record.to_text()
-    shown = describe(str(tmp_path / "model.onnx"))
-    assert "scales" not in shown
-
-
-def test_an_export_that_is_wrong_on_a_further_scale_is_refused(
-    model, tmp_path, monkeypatch
-):
-    from espnet2_distilmos.inference import export
-
-    kept = export.score_by_torch
-
-    def other(network, clip):
-        score = kept(network, clip)
-        (value, frames), *more = score.further
-        return score._replace(further=((value + 1e-2, frames), *more))
-
-    monkeypatch.setattr(export, "score_by_torch", other)
-    with pytest.raises(UserError, match="nothing written, the graph does not score"):
-        export_model(str(model), tmp_path / "model.onnx")
-
-
-@pytest.mark.parametrize(
-    "scales, message",
-    [
-        (["SIG"], "has not the scales of its record"),
-        ([], "is not from waveform to score and frame scores"),
-        (["SIG", "sig"], "scales: scale sig stands there twice"),
-        (["=cmd()"], "no name of a scale"),
-        ([3], "scales: "),
-    ],
-)
-def test_a_record_that_lies_about_its_scales(exported, tmp_path, scales, message):
-    import onnx
-
-    path = tmp_path / "model.onnx"
-    graph = onnx.load(exported)
-    (entry,) = [x for x in graph.metadata_props if x.key == onnx_record.KEY]
-    entry.value = json.dumps({**json.loads(entry.value), "scales": scales})
-    path.write_bytes(graph.SerializeToString())
-    with pytest.raises(UserError, match=message):
-        DistilMOSInference(None, path)(np.zeros(16000, np.float32))
 
 
 @pytest.mark.parametrize("scales", ["SIG", ["a b"], [3], {"SIG": 1}, ["MOS"]])

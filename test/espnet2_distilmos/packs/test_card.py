@@ -15,11 +15,6 @@ from espnet2_distilmos.utils.label_info import LabelInfo
 from espnet2_distilmos.utils.labels import Labels
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def scored(tmp_path):
     """Scores of four sets as stage 6 leaves them, and the labels of three."""

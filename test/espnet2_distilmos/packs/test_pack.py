@@ -2,53 +2,20 @@
 
 import shutil
 import stat
-import sys
 import zipfile
-from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny_upstreams as tiny
 import torch
 import yaml
+from same_scores import same
 
 from espnet2_distilmos.bin.main import cli
 from espnet2_distilmos.inference.engine import DistilMOSInference
-from espnet2_distilmos.packs.card import model_card
 from espnet2_distilmos.packs.folder import cache_dir, unpack
 from espnet2_distilmos.packs.locate import locate_model
 from espnet2_distilmos.packs.pack import pack_model
-from espnet2_distilmos.packs.publish import link_model, upload_model
-from espnet2_distilmos.utils import network
 from espnet2_distilmos.utils.errors import UserError
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def packed(tmp_path, tools):
-    """A packed model whose original is gone; (zip, the scores it must give)."""
-    exp = tools.model(tmp_path / "exp")
-    (tmp_path / "RESULTS.md").write_text("# RESULTS\n")
-    clip = tools.speech(1.0)
-    expected = DistilMOSInference(exp / "config.yaml", exp / "model.pth")(clip)
-    code = cli(
-        f"pack-model --train_config {exp}/config.yaml --model_file {exp}/model.pth "
-        f"--output {tmp_path}/out/m.zip --results {tmp_path}/RESULTS.md --corpus bvcc "
-        "--licence CC-BY-4.0".split()
-        + ["--label_kind", "human", "--label_name", "MOS"]
-    )
-    assert code == 0
-    shutil.rmtree(exp)  # with the upstream before training
-    return tmp_path / "out" / "m.zip", clip, expected
-
-
-def same(result, expected):
-    np.testing.assert_allclose(result["frame_mos"], expected["frame_mos"], atol=1e-6)
-    assert result["mos"] == pytest.approx(expected["mos"], abs=1e-6)
 
 
 def test_layout(packed):
@@ -118,38 +85,6 @@ def test_espnet_model_zoo_unpacks_it(packed, tmp_path, monkeypatch):
     )
     model = DistilMOSInference(**files)
     same(model(clip), expected)
-
-
-def test_hub_repository(packed, monkeypatch):
-    import huggingface_hub
-
-    archive, clip, expected = packed
-    folder = unpack(archive)
-    asked = []
-
-    def snapshot_download(name, **kwargs):
-        asked.append(name)
-        return str(folder)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    same(DistilMOSInference.from_pretrained("someone/model")(clip), expected)
-    same(
-        DistilMOSInference.from_pretrained("https://huggingface.co/a/b")(clip), expected
-    )
-    assert asked == ["someone/model", "a/b"]
-
-
-def test_a_tag_that_cannot_be_had(monkeypatch):
-    import huggingface_hub
-
-    def offline(*args, **kwargs):
-        raise OSError("no route")
-
-    monkeypatch.setattr(network, "hub_silent", lambda repo: None)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    monkeypatch.setitem(sys.modules, "espnet_model_zoo.downloader", None)
-    with pytest.raises(UserError, match="someone/model: .*OSError: no route.*--model"):
-        locate_model("someone/model")
 
 
 def test_pack_takes_an_experiment_with_a_random_upstream(tmp_path, tools, monkeypatch):
@@ -301,183 +236,3 @@ def test_info(packed, capsys):
     assert shown["licence"] == "CC-BY-4.0"
     assert shown["sampling rate"].startswith("16000 Hz")
     assert shown["clusters"] == "not recorded"
-
-
-PESQ = "PESQ MOS-LQO (objective, ITU-T P.862.2; scale 1 to 4.64), not human ratings"
-
-
-def info(model, capsys):
-    capsys.readouterr()
-    assert cli(["info", "--model", str(model)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    return {name: text.strip() for name, text in (x.split("  ", 1) for x in lines)}
-
-
-def test_what_training_recorded_of_the_labels(pesq_model, tmp_path, capsys, tools):
-    """Shown of the checkpoint, and of the model packed by hand without a word."""
-    pack = f"pack-model --train_config {pesq_model}/config.yaml "
-    pack += f"--model_file {pesq_model}/model.pth --output {tmp_path}/m.zip"
-    assert cli(pack.split()) == 0
-    with zipfile.ZipFile(tmp_path / "m.zip") as z:
-        config = yaml.safe_load(z.read("config.yaml"))
-    assert config["label_conf"] == tools.pesq_labels
-    for model in (pesq_model, tmp_path / "m.zip"):
-        shown = info(model, capsys)
-        assert shown["training corpus"] == "mini_mos"
-        assert shown["labels"] == PESQ
-        assert shown["licence"] == "of the training data: CC BY-SA 3.0"
-    card = model_card(unpack(tmp_path / "m.zip"), "me/m")
-    assert f"predicts {PESQ}. Trained on mini_mos." in " ".join(card.split())
-    assert "mean opinion score (MOS) of speech" not in " ".join(card.split())
-
-
-def test_options_of_packing_override_the_record(pesq_model, tmp_path, capsys):
-    pack = f"pack-model --train_config {pesq_model}/config.yaml --licence MIT "
-    pack += f"--model_file {pesq_model}/model.pth --output {tmp_path}/m.zip "
-    assert cli([*pack.split(), "--label_kind", "predicted", "--corpus", "mine"]) == 0
-    shown = info(tmp_path / "m.zip", capsys)
-    assert shown["training corpus"] == "mine"
-    assert shown["labels"] == PESQ.replace("objective", "predicted by a model")
-    assert shown["licence"] == "MIT; of the training data: CC BY-SA 3.0"
-
-
-def test_labels_that_nobody_recorded(tiny_model, capsys, tmp_path):
-    assert info(tiny_model, capsys)["labels"] == "not recorded"
-    # Packed by an earlier version, which put words into meta.yaml.
-    old = shutil.copytree(tiny_model, tmp_path / "old")
-    files = {"files": {"model_file": "model.pth"}}
-    meta = {**files, "yaml_files": {"train_config": "config.yaml"}}
-    meta["facts"] = {"corpus": "bvcc", "label_kind": "human: MOS"}
-    (old / "meta.yaml").write_text(yaml.safe_dump(meta))
-    shown = info(old, capsys)
-    assert (shown["training corpus"], shown["labels"]) == ("bvcc", "human: MOS")
-
-
-@pytest.mark.parametrize("bad", ["PESQ", [{"corpus": "a", "kind": "\x1b[2J"}], [3]])
-def test_a_record_that_is_none_is_refused(tiny_model, tmp_path, bad, capsys):
-    folder = shutil.copytree(tiny_model, tmp_path / "bad")
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "label_conf": bad}))
-    assert cli(["info", "--model", str(folder)]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ") and "config.yaml: " in line and line.isprintable()
-    with pytest.raises(UserError, match="labels"):
-        DistilMOSInference.from_pretrained(str(folder))
-
-
-def test_upload(packed, monkeypatch):
-    """A card is made and the unpacked model goes to the Hub's client."""
-    import huggingface_hub
-
-    sent = {}
-
-    class Api:
-        def __init__(self, token=None):
-            pass
-
-        def create_repo(self, repo, private, exist_ok):
-            sent["repo"] = repo
-
-        def upload_folder(self, repo_id, folder_path, commit_message):
-            sent["files"] = {
-                f.name: f.read_bytes() for f in Path(folder_path).iterdir()
-            }
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    assert upload_model(packed[0], "me/m") == "https://huggingface.co/me/m"
-    assert sent["repo"] == "me/m"
-    assert set(sent["files"]) == {
-        "README.md",
-        "meta.yaml",
-        "config.yaml",
-        "model.pth",
-        "upstream.pt",
-        "RESULTS.md",
-    }
-    card = sent["files"]["README.md"].decode()
-    front = yaml.safe_load(card.split("---")[1])
-    assert "espnet" in front["tags"]
-    for text in (
-        "| labels | MOS (human ratings) |",
-        "CC-BY-4.0",
-        "--model me/m",
-        "# RESULTS",
-    ):
-        assert text in card
-    # The package is on no index: the card says what the word stands for.
-    assert '\npip install "espnet2-distilmos[torch] @ git+REPOSITORY"\n' in card
-    assert "`REPOSITORY` is the address of the repository" in card
-
-
-def test_failed_upload_is_one_line(packed, monkeypatch):
-    import huggingface_hub
-
-    def refuse(*args, **kwargs):
-        raise OSError("401\nmore")
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", refuse)
-    with pytest.raises(UserError, match="me/m: the upload failed .OSError: 401.;"):
-        upload_model(packed[0], "me/m")
-
-
-def test_link_for_stage_6(packed, tmp_path, tools):
-    archive, clip, expected = packed
-    for _ in range(2):  # again is fine
-        link_model(str(archive), tmp_path / "exp2")
-    model = DistilMOSInference(
-        tmp_path / "exp2" / "config.yaml", tmp_path / "exp2" / "model.pth"
-    )
-    same(model(clip), expected)
-    (tmp_path / "exp3").mkdir()
-    (tmp_path / "exp3" / "model.pth").write_text("mine")
-    with pytest.raises(UserError, match="is in the way"):
-        link_model(str(archive), tmp_path / "exp3")
-
-
-def test_a_linked_model_brings_nothing_but_itself(packed, tmp_path):
-    """Results that lie in the folder of its upstream stay in the cache."""
-    archive, forged, exp = packed[0], tmp_path / "forged.zip", tmp_path / "exp"
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(forged, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "config.yaml":
-                config = yaml.safe_load(content)
-                config["upstream_conf"]["path_or_url"] = "inference_model/upstream.pt"
-                content = yaml.safe_dump(config)
-            place = "inference_model/upstream.pt" if name == "upstream.pt" else name
-            new.writestr(place, content)
-        new.writestr("inference_model/test/scores.json", "{}")
-    exp.mkdir()
-    (exp / "inference_model").symlink_to(tmp_path)  # an earlier version linked it
-    for _ in range(2):
-        link_model(str(forged), exp)
-    assert not (exp / "inference_model").is_symlink()
-    assert [p.name for p in (exp / "inference_model").iterdir()] == ["upstream.pt"]
-    assert (exp / "inference_model/upstream.pt").is_symlink()
-    DistilMOSInference(exp / "config.yaml", exp / "model.pth")
-
-
-def test_an_upstream_that_is_a_folder_is_linked_file_by_file(tmp_path):
-    model = tmp_path / "model"
-    for name in (
-        "model.pth",
-        "up/config.json",
-        "up/x.safetensors",
-        "up/test/scores.json",
-    ):
-        (model / name).parent.mkdir(parents=True, exist_ok=True)
-        (model / name).write_text("x")
-    config = model / "config.yaml"
-    for path, expected in (
-        ("up", {"config.json", "x.safetensors"}),
-        ("up/x.safetensors", {"x.safetensors"}),
-        (str(model / "up"), set()),  # elsewhere: it stays there
-        ("https://example.org/" + "x" * 300, set()),
-    ):
-        config.write_text(yaml.safe_dump({"upstream_conf": {"path_or_url": path}}))
-        exp = tmp_path / f"exp{len(path)}"
-        link_model(str(model), exp)
-        assert {p.name for p in exp.glob("up/*")} == expected
-    config.write_text("upstream_conf: {path_or_url: ../model/up}\n")
-    with pytest.raises(UserError, match="leads out of the folder"):
-        link_model(str(model), tmp_path / "out")

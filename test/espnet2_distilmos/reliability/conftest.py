@@ -49,3 +49,12 @@ def refused(capsys, tmp_path):
         return lines[0]
 
     return run
+
+
+@pytest.fixture
+def no_harm(tmp_path, monkeypatch):
+    """The test in a folder of its own, in which no code of any input has run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTILMOS_CACHE", str(tmp_path / "cache"))
+    yield
+    assert not list(tmp_path.rglob("harm"))

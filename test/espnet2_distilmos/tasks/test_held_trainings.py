@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_trainings import load
 from train_options import options
 
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
@@ -23,10 +24,6 @@ MORE = {
     "upstream_conf": "frozen_layers=1",
     "optim_conf": "{lr: 0.003, weight_decay: 0.01}",
 }
-
-
-def load(path):
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_trainings import load
 from train_options import options
 
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
@@ -19,10 +20,6 @@ MORE = {
     "ema_decay": 0.8,
     "token_kept": "true",
 }
-
-
-def load(path):
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import torch
+from small_trainings import load
 from train_options import options
 
 from espnet2_distilmos.tasks.distilmos import DistilMOSTask
@@ -29,10 +30,6 @@ def train(corpus, output_dir, **more):
 def trained(corpus, tmp_path_factory):
     """Two epochs, uninterrupted."""
     return train(corpus, tmp_path_factory.mktemp("exp") / "whole")
-
-
-def load(path):
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def same_checkpoint(a, b):

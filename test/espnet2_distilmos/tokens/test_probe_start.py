@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small_trainings import load
 from train_options import options
 
-from espnet2_distilmos.bin import fit_probe, starts_from_probe
+from espnet2_distilmos.bin import fit_probe
 from espnet2_distilmos.inference.engine import DistilMOSInference
 from espnet2_distilmos.model.network import build_network
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
@@ -21,7 +22,6 @@ from espnet2_distilmos.tasks.distilmos import DistilMOSTask
 from espnet2_distilmos.tokens import probe_start
 from espnet2_distilmos.tokens.probe import write_linear_probe
 from espnet2_distilmos.tokens.probe_start import PREFIX, features_of, readout_states
-from espnet2_distilmos.train.options import options_of
 from espnet2_distilmos.utils.audio import read_16k
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, write_lines
@@ -44,10 +44,6 @@ def made(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("probe")
     assert run(fit_probe.main, command(corpus, folder)) == 0
     return folder
-
-
-def load(path):
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def network_from(conf, probe):
@@ -208,42 +204,6 @@ def test_errors_are_one_line(corpus, tmp_path, capsys):
     assert "utt2mos: no such file" in capsys.readouterr().err
 
 
-CASES = [
-    ("predictor_conf: {readout: statistics}\n", [], True),
-    ("predictor_conf: {readout: null}\n", [], False),
-    ("predictor_conf: {}\n", [], False),
-    ("predictor_conf:\n", ["--predictor_conf", "readout=statistics"], True),
-    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth"], False),
-    ("predictor_conf: {readout: statistics}\n", ["--init_param", "a.pth:b:c"], True),
-    (
-        "predictor_conf: {readout: statistics}\n",
-        ["--init_param", f"a.pth:::token_heads,{PREFIX.rstrip('.')}"],
-        True,
-    ),
-    ("predictor_conf: {readout: statistics}\ninit_param: [a.pth]\n", [], False),
-    ("predictor_conf: {readout: statistics}\n", ["--init", "normal"], True),
-    (
-        "predictor_conf: {readout: statistics}\n",
-        ["--predictor_conf", "readout=null"],
-        False,
-    ),
-]
-
-
-@pytest.mark.parametrize("text, words, expected", CASES)
-def test_whether_a_training_starts_there(tmp_path, capsys, text, words, expected):
-    (tmp_path / "train.yaml").write_text(text)
-    words = ["--config", str(tmp_path / "train.yaml"), *words]
-    starts_from_probe.main(["--", *words])
-    args = DistilMOSTask.get_parser().parse_args(words)
-    others = args.init_param if expected else []
-    assert capsys.readouterr().out.split() == [str(expected).lower(), *others]
-    assert (args.predictor_conf or {}) == (options_of(words).predictor_conf or {})
-    readout = (args.predictor_conf or {}).get("readout")
-    kept = [spec for spec in args.init_param if spec == "a.pth"]
-    assert (readout == "statistics" and not kept) is expected
-
-
 @pytest.fixture(scope="module")
 def trained(corpus, made, tmp_path_factory):
     """Two epochs beside the probe of layers 0, 1 and 3, with the tokens of 1 to 3."""
@@ -299,19 +259,3 @@ def test_a_packed_model_scores_as_before(trained, tools):
     assert "0.3 of the score from statistics of 0, 1, 3 as pretrained" in told
     long = packed(tools.speech(45.0))
     assert long["frame_mos"].mean() == pytest.approx(long["mos"], abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["--predictor", "sslmos"], "predictor sslmos has no readout"),
-        (["--config", "hello.yaml"], "predictor_conf must be a mapping, not 'hello'"),
-    ],
-)
-def test_readouts_that_cannot_be_are_one_line(tmp_path, capsys, words, message):
-    (tmp_path / "hello.yaml").write_text("predictor_conf: hello\n")
-    words = [w.replace("hello.yaml", str(tmp_path / "hello.yaml")) for w in words]
-    if "--config" not in words:
-        words += ["--predictor_conf", "readout=statistics"]
-    assert run(starts_from_probe.main, ["--", *words]) == 1
-    assert message in capsys.readouterr().err

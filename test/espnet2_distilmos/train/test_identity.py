@@ -6,98 +6,15 @@ import shutil
 
 import pytest
 import yaml
+from planned_training import PARTS, Training
 
 from espnet2_distilmos.train.identity import (
     NOT_DECIDING,
     request_differences,
-    training_request,
 )
 from espnet2_distilmos.train.quick import asked, quick_request
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import sha256_file
-
-
-class Training:
-    """A recipe folder with the files that a training reads, and its options."""
-
-    def __init__(self, root):
-        self.root = root
-        files = {
-            "conf/train.yaml": "optim_conf:\n    lr: 0.001\n",
-            "conf/up.yaml": "upstream: wavlm_local\npath_or_url: up.pt\n",
-            "up.pt": "weights",
-            "init.pth": "more weights",
-            "tok/provenance.yaml": "n_clusters: 8\nlayers: [1, 2]\nmade: 2026-11-01\n",
-        }
-        for part, utts in (("train", "ab"), ("valid", "c")):
-            files[f"raw/{part}/wav.scp"] = "".join(
-                f"{u} {root}/{u}.wav\n" for u in utts
-            )
-            files[f"raw/{part}/format.yaml"] = f"audio_sha256: audio-{part}\n"
-            files[f"raw/{part}/utt2mos"] = "".join(f"{u} 3.5\n" for u in utts)
-            files[f"raw/{part}/utt2sys_id"] = "".join(f"{u} 0\n" for u in utts)
-            files[f"stats/{part}/speech_shape"] = "".join(f"{u} 160\n" for u in utts)
-            files[f"tok/{part}/tokens.ark"] = f"tokens of {utts}"
-            files[f"tok/{part}/tokens.scp"] = "".join(
-                f"{u} {root}/tok/{part}/tokens.ark:{i}\n" for i, u in enumerate(utts)
-            )
-        for name, text in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-
-    def data(self, part):
-        raw, tokens = self.root / "raw" / part, self.root / "tok" / part
-        return [
-            (f"{raw}/wav.scp", "speech", "sound"),
-            (f"{raw}/utt2mos", "mos", "text_float"),
-            (f"{raw}/utt2sys_id", "system", "text_int"),
-            (f"{tokens}/tokens.scp", "tokens", "kaldi_ark"),
-        ]
-
-    def request(self, processes=1, **more):
-        """As :func:`training_request` makes it, `more` options changed."""
-        args = {
-            **{f"{p}_data_path_and_name_and_type": self.data(p) for p in PARTS},
-            **{
-                f"{p}_shape_file": [f"{self.root}/stats/{p}/speech_shape"]
-                for p in PARTS
-            },
-            "upstream_config": f"{self.root}/conf/up.yaml",
-            "upstream_conf": {},
-            "token_provenance": f"{self.root}/tok/provenance.yaml",
-            "token_conf": {},
-            "output_dir": f"{self.root}/exp",
-            "init_param": [],
-            "ngpu": 0,
-            "num_threads": 1,
-            "num_workers": 2,
-            "max_epoch": 3,
-            "seed": 0,
-            "optim_conf": {"lr": 0.001},
-            "predictor_conf": {"strides": [1]},
-            "best_model_criterion": [("valid", "srcc", "max")],
-            **more,
-        }
-        return training_request(args, processes)
-
-    def words(self):
-        """A command line with these files."""
-        words = ["--config", f"{self.root}/conf/train.yaml"]
-        words += ["--upstream_config", f"{self.root}/conf/up.yaml"]
-        for part in PARTS:
-            for triple in self.data(part):
-                words += [f"--{part}_data_path_and_name_and_type", ",".join(triple)]
-            shape = f"{self.root}/stats/{part}/speech_shape"
-            words += [f"--{part}_shape_file", shape]
-        return [*words, "--output_dir", f"{self.root}/exp", "--seed", "0"]
-
-
-PARTS = ("train", "valid")
-
-
-@pytest.fixture
-def training(tmp_path):
-    return Training(tmp_path / "here")
 
 
 def difference(old, new):
@@ -271,28 +188,6 @@ def test_an_option_that_is_new_in_a_later_version_has_its_default(
     new["options"]["added"] = 5
     assert request_differences(old, new, {"added": 5}) == []
     assert request_differences(old, new, {"added": 6}) == ["added 6 -> 5"]
-
-
-def test_a_comment_is_not_asked_for(training):
-    config = training.root / "conf/train.yaml"
-    before = asked(training.words())
-    config.write_text(f"# tried: 0.1\n{config.read_text()}")
-    assert asked(training.words()) == before
-    config.write_text("optim_conf:\n    lr: 0.002\n")
-    assert asked(training.words()) != before
-
-
-def test_other_words_and_files_that_they_name_are_asked_for(training, monkeypatch):
-    monkeypatch.chdir(training.root)
-    before = asked(training.words())
-    # What launchers add is not.
-    more = ["--ngpu", "0", "--multiprocessing_distributed", "true", "--dist_rank=1"]
-    assert asked([*training.words(), *more]) == before
-    assert asked([*training.words(), "--seed", "1"]) != before
-    for words in (["--init_param", "init.pth:a"], ["--init_param=init.pth"]):
-        with_file = asked([*training.words(), *words])
-        (training.root / "init.pth").write_text(f"other {words}")
-        assert asked([*training.words(), *words]) != with_file
 
 
 def test_every_option_that_decides_nothing_is_one_of_the_task():

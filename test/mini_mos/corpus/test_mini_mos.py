@@ -13,24 +13,16 @@ from made_speech import speech_like
 
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.datadir import DataDir
-from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
 from mini_mos import debian as packages
 from mini_mos.bin import prepare_mini_mos as command
 from mini_mos.corpus import debian, outputs, speech
 from mini_mos.corpus.families import FAMILIES
-from mini_mos.corpus.label import pesq_mos
 from mini_mos.corpus.plan import (
     SETS,
-    plan_set,
-    split_prompts,
-    unheard_speakers,
 )
 from mini_mos.corpus.signal import (
     Unusable,
-    add_at_snr,
-    align,
-    generator,
     set_level,
 )
 from mini_mos.corpus.speech import Prompt, find_speech, read_clean
@@ -222,45 +214,6 @@ def test_other_options_are_made_anew(speech_dir, tmp_path, caplog):
     assert wavs == set(DataDir.load(tmp_path / "data/train").wavs)
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_family_keeps_length_and_gets_worse(name):
-    family = FAMILIES[name]
-    x = set_level(speech_like(7, 1.3))
-    marks = []
-    for severity in (0.0, 0.5, 1.0):
-        parameters = {**family.character(generator(name)), **family.at(severity)}
-        y = family.apply(x, generator(severity), **parameters)
-        again = family.apply(x, generator(severity), **parameters)
-        assert y.shape == x.shape and np.all(np.isfinite(y))
-        np.testing.assert_array_equal(y, again)
-        marks.append(pesq_mos(x, y))
-    assert marks[0] > 3.3
-    assert marks[2] < marks[0] - 0.3
-
-
-def test_label_falls_with_noise():
-    x = set_level(speech_like(3, 1.5))
-    noise = np.random.default_rng(0).standard_normal(len(x))
-    marks = [pesq_mos(x, add_at_snr(x, noise, db)) for db in (50, 35, 20, 5)]
-    assert marks == sorted(marks, reverse=True)
-    assert marks[0] - marks[-1] > 1.5
-    assert pesq_mos(x, x) > 4.5
-
-
-def test_unlabelled_clip_has_a_reason():
-    with pytest.raises(Unusable, match="PESQ"):
-        pesq_mos(np.zeros(16000), np.zeros(16000))
-
-
-@pytest.mark.parametrize("lag", (-312, 0, 1105))
-def test_align_takes_delay_out(lag):
-    x = speech_like(1, 1.0)
-    moved = np.concatenate([np.zeros(lag), x]) if lag > 0 else x[-lag:]
-    inner = slice(400, len(x) - 400)
-    np.testing.assert_allclose(align(x, moved)[inner], x[inner])
-    assert len(align(x, moved)) == len(x)
-
-
 def test_system_round_trip(corpus):
     table = read_yaml(corpus / "downloads/mini_mos/systems.yaml")
     x = set_level(speech_like(2, 1.2))
@@ -271,42 +224,6 @@ def test_system_round_trip(corpus):
         assert y.shape == x.shape and np.max(np.abs(y)) < 1
         np.testing.assert_array_equal(y, system.degrade(x, 0, "clip"))
         assert not np.array_equal(y, system.degrade(x, 0, "another clip"))
-
-
-def prompts_of(speakers: str, n: int) -> list[Prompt]:
-    return [
-        Prompt(s, f"p{i}", f"{s}/{i}", f"{s}{i}") for s in speakers for i in range(n)
-    ]
-
-
-def test_plan_is_balanced_and_repeats_no_pair():
-    prompts = prompts_of("abc", 10)
-    systems = [f"sys{i:03d}" for i in range(7)]
-    clips = plan_set("train", prompts, systems, 7 * 30, seed=0)
-    assert len({c.utt for c in clips}) == 210
-    first = clips[:60]
-    per_system = [sum(c.system == s for c in first) for s in systems]
-    assert max(per_system) - min(per_system) <= 1
-    per_speaker = [sum(c.prompt.speaker == s for c in first) for s in "abc"]
-    assert max(per_speaker) - min(per_speaker) <= 2
-    with pytest.raises(UserError, match="--n_train 211: only 210 different clips"):
-        plan_set("train", prompts, systems, 211, seed=0)
-
-
-def test_translations_of_a_prompt_stay_in_one_set():
-    prompts = prompts_of("abcde", 40)
-    pools = split_prompts(prompts, {"d", "e"}, SETS, seed=3)
-    names = {s: {p.name for p in pool} for s, pool in pools.items()}
-    assert sum(map(len, names.values())) == 40
-    assert all(names.values())
-    assert {p.speaker for p in pools["test_speaker"]} == {"d", "e"}
-
-
-def test_unheard_speakers():
-    assert unheard_speakers(["en", "it", "ru"], True, 0) == {"it", "ru"}
-    assert len(unheard_speakers([f"s{i}" for i in range(10)], False, 0)) == 2
-    with pytest.raises(UserError, match="at least two speakers"):
-        unheard_speakers(["one"], False, 0)
 
 
 def test_find_speech_names(speech_dir):
@@ -372,15 +289,3 @@ def test_a_number_stands_for_the_code_and_places_do_not_count(monkeypatch):
     assert outputs.fingerprint_of({"seed": 1}, here) != before
     monkeypatch.setattr(outputs, "FORMAT", outputs.FORMAT + 1)
     assert outputs.fingerprint_of({"seed": 0}, here) != before
-
-
-def test_sizes_of_mini_mos_are_those_of_the_corpus():
-    """The command names them without loading codecs and PESQ."""
-    import dataclasses
-
-    from mini_mos.bin.prepare_mini_mos import SIZES
-    from mini_mos.corpus.prepare import Sizes
-
-    assert {name: number for name, (number, _) in SIZES.items()} == dataclasses.asdict(
-        Sizes()
-    )

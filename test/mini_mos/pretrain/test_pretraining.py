@@ -7,122 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.signal
-import soundfile
 import torch
 import yaml
-from tiny_upstreams import RECIPE_UPSTREAM
+from made_speech import speech_like
+from pretrain_work import CONFIG, Work, write_speech
 
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.command import run
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
-from mini_mos.bin import export_upstream, pretrain, pretrain_corpus, probe_layers
+from mini_mos.bin import probe_layers
 from mini_mos.corpus.families import FAMILIES
 from mini_mos.corpus.plan import SETS, split_prompts
 from mini_mos.corpus.speech import find_speech
 from mini_mos.corpus.systems import family_names
 from mini_mos.pretrain import trainer
-from mini_mos.pretrain.config import TrainConfig, read_config
+from mini_mos.pretrain.config import read_config
 from mini_mos.pretrain.corpus import SSLCorpus
-from mini_mos.pretrain.frame_classes import BANDS, frame_classes
 from mini_mos.pretrain.model import draw_mask
-from mini_mos.pretrain.probes import folds_of, probe
 from mini_mos.pretrain.sources import find_sources
-from mini_mos.pretrain.targets import LogMel, load_targets
-
-CONFIG = {
-    "seed": 3,
-    "corpus": {"valid_share": 0.2, "degraded": 0.5, "repeats": {"mini_mos": 2}},
-    "model": {
-        **RECIPE_UPSTREAM["random_init"]["config"],
-        "dropout": 0.1,  # so that a resumed run must draw the same
-        "attention_dropout": 0.0,
-    },
-    "finetune": {"dropout": 0.0},
-    "targets": {
-        "bands": 4,
-        "band_clusters": 6,
-        "layers": [1, 2],
-        "layer_clusters": 5,
-        "layer_weight": 0.5,
-        "clips": 8,
-        "max_frames": 400,
-    },
-    "train": {"batch": 3, "crop": 1.0, "save_steps": 5, "valid_batches": 2},
-    "iterations": [{"steps": 10, "lr": 0.01, "warmup": 2}, {"steps": 10, "lr": 0.003}],
-}
-
-
-def speech_like(seed: int) -> np.ndarray:
-    """1.2 s of gliding harmonics through two resonances, with pauses (T,)."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(1.2 * 16000)) / 16000
-    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * t))
-    x = scipy.signal.sawtooth(2 * np.pi * np.cumsum(pitch) / 16000)
-    x += 0.3 * rng.standard_normal(len(t))
-    for hz in rng.uniform(300, 3000, 2):
-        b, a = scipy.signal.iirpeak(hz, 4, fs=16000)
-        x += 3 * scipy.signal.lfilter(b, a, x)
-    x *= np.maximum(0, np.sin(2 * np.pi * rng.uniform(2, 4) * t)) ** 0.5
-    return 0.3 * x / np.abs(x).max()
-
-
-def write_speech(folder: Path) -> None:
-    """Prompts of four languages, and two voices of a collection."""
-    speakers = [f"mini_mos/{la}" for la in ("en", "es", "it", "ru")]
-    speakers += ["more/game_cs/m", "more/game_cs/v"]
-    for s, speaker in enumerate(speakers):
-        (folder / speaker).mkdir(parents=True)
-        for i in range(10):
-            name = f"line{i}" if "more" in speaker else f"p{i}"
-            path = folder / speaker / f"{name}.wav"
-            soundfile.write(path, speech_like(100 * s + i), 16000)
-
-
-class Work:
-    """A folder in which the commands run one after the other."""
-
-    def __init__(self, folder: Path, conf: dict = CONFIG):
-        self.folder, self.speech = folder, folder / "speech"
-        self.corpus = folder / "corpus"
-        self.config = folder / "conf.yaml"
-        self.config.write_text(yaml.safe_dump(conf))
-
-    def make_corpus(self) -> int:
-        options = [
-            "--pretrain_config",
-            str(self.config),
-            "--speech_dir",
-            str(self.speech),
-        ]
-        options += ["--output_dir", str(self.corpus), "--nj", "1"]
-        return run(pretrain_corpus.main, options)
-
-    def train(self, iteration: int, out: str) -> int:
-        options = [
-            "--pretrain_config",
-            str(self.config),
-            "--corpus_dir",
-            str(self.corpus),
-        ]
-        options += ["--output_dir", str(self.folder / out)]
-        options += ["--iteration", str(iteration)]
-        if iteration > 1:
-            previous = self.folder / f"{out[:-1]}{iteration - 1}" / "model.pt"
-            options += ["--previous", str(previous)]
-        return run(pretrain.main, options)
-
-    def export(self, model: str, out: str) -> int:
-        options = [
-            "--pretrain_config",
-            str(self.config),
-            "--corpus_dir",
-            str(self.corpus),
-        ]
-        options += ["--checkpoint", str(self.folder / model)]
-        return run(export_upstream.main, [*options, "--output", str(self.folder / out)])
+from mini_mos.pretrain.targets import load_targets
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +137,7 @@ def test_both_iterations_learn_their_targets(work):
     assert one.sizes == [6] * 4 and one.teacher is None
     assert two.sizes == [6] * 4 + [5] * 2 and two.layers == [1, 2]
     assert math.isclose(sum(two.weights(0.5)), 1) and two.weights(0.5)[-1] == 0.25
-    x = torch.from_numpy(np.stack([speech_like(1), speech_like(2)])).float()
+    x = torch.from_numpy(np.stack([speech_like(1, 1.2), speech_like(2, 1.2)])).float()
     labels = two(x)
     frames = (x.shape[1] - 400) // 320 + 1
     assert labels.shape == (2, frames, 6)
@@ -306,7 +211,7 @@ def test_the_export_is_the_trained_model_in_half_precision(work):
     assert content["cfg"]["dropout"] == 0.0  # of `finetune`
     conf = UpstreamConfig("wavlm_local", str(path))
     exact = UpstreamConfig("wavlm_local", str(work.folder / "exp_it2/model.pt"))
-    x = torch.from_numpy(np.stack([speech_like(7), speech_like(8)])).float()
+    x = torch.from_numpy(np.stack([speech_like(7, 1.2), speech_like(8, 1.2)])).float()
     lengths = torch.tensor([x.shape[1], 12000])
     with torch.no_grad():
         half, _ = build_upstream(conf).eval()(x, lengths)
@@ -348,66 +253,6 @@ def test_stages_out_of_order_name_what_is_missing(tmp_path, work, capsys):
     assert "train the iteration before first" in capsys.readouterr().err
     assert empty.export("exp_it2/model.pt", "mini.pt") == 1
     assert "run the training stages first" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"speed": 1}, "speed"),
-        ({"targets": {"band": 3}}, "band; known"),
-        ({"train": {"batch": 2.5}}, "batch must be a whole number"),
-        ({"iterations": []}, "must be a list"),
-    ],
-)
-def test_a_wrong_configuration_is_one_line(tmp_path, change, message):
-    path = tmp_path / "conf.yaml"
-    path.write_text(yaml.safe_dump({**CONFIG, **change}))
-    with pytest.raises(UserError, match=message):
-        read_config(path)
-
-
-def test_the_shipped_configuration_has_what_the_upstream_has():
-    root = Path(__file__).parents[3]
-    config = read_config(root / "egs2/mini_mos/ssl1/conf/pretrain_mini.yaml")
-    random = read_yaml(root / "conf/upstream/mini_random.yaml")["random_init"]
-    assert random["config"] == config.model
-    assert len(config.iterations) == 2
-
-
-def test_learning_rate_warms_up_and_falls():
-    config = TrainConfig(steps=100, lr=1.0, warmup=10, final_lr=0.05)
-    rates = [trainer.learning_rate(config, s) for s in range(100)]
-    assert rates[0] == pytest.approx(0.1) and max(rates) > 0.95
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] == pytest.approx(0.05, abs=0.01)
-
-
-def test_frame_classes_tell_silence_voice_and_bands():
-    t = np.arange(16000) / 16000
-    tone = (np.sin(2 * np.pi * 150 * t) * (t < 0.4)).astype(np.float32)
-    noise = np.random.default_rng(0).standard_normal(16000) * (t >= 0.6)
-    b, a = scipy.signal.butter(6, 5000, "high", fs=16000)
-    hiss = scipy.signal.lfilter(b, a, noise).astype(np.float32)
-    classes = frame_classes(tone + hiss, LogMel())
-    assert classes.shape == (49,)
-    assert set(classes[2:18]) == {1 + BANDS}  # voiced, lowest band
-    assert set(classes[21:28]) == {0}
-    assert set(classes[32:48]) <= {BANDS, BANDS - 1}  # not voiced, high
-
-
-def test_a_probe_finds_what_is_there_and_nothing_else():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((200, 6))
-    folds = folds_of([f"p{i // 2}" for i in range(200)], 0)
-    assert (folds[::2] == folds[1::2]).all() and set(folds) == set(range(5))
-    label = ["yes" if v > 0 else "no" for v in x[:, 2]]
-    assert probe(x, label, folds) > 0.9
-    assert probe(x, list(2 * x[:, 1] + 1), folds) > 0.99
-    chance = probe(x, list(rng.permutation(label)), folds)
-    assert 0.35 < chance < 0.65
-    some = [v if i % 2 else None for i, v in enumerate(label)]
-    assert probe(x, some, folds) > 0.8
-    assert probe(x, ["one"] * 200, folds) is None
 
 
 def test_probes_of_layers_report_every_model(work, tmp_path):

@@ -11,13 +11,8 @@ import torch
 from espnet2_distilmos.model.upstream.checkpoint import checkpoint_sha256
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.espnet_hubert import check_espnet_weights
-from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.model.upstream.safe_load import require_harmless, safe_loading
 from espnet2_distilmos.utils.errors import UserError
-
-
-def build(**conf):
-    return build_upstream(UpstreamConfig.from_dict(conf, "test"))
 
 
 def attack(mark: Path) -> str:
@@ -32,7 +27,7 @@ def test_layers_that_would_run_as_code_are_refused(family, tmp_path):
     cfg["conv_feature_layers"] = attack(tmp_path / "mark")
     torch.save(content, conf["path_or_url"])
     with pytest.raises(UserError, match="conv_feature_layers is no list of layers"):
-        build(**conf)
+        tiny.build(**conf)
     assert not (tmp_path / "mark").exists()
 
 
@@ -42,12 +37,12 @@ def test_so_are_those_of_a_downloaded_checkpoint(tmp_path, monkeypatch):
 
     path = tiny.make("hubert", tmp_path)["path_or_url"]
     monkeypatch.setattr(hubconf, "_urls_to_filepaths", lambda *_, **__: path)
-    assert build(upstream="hubert_base").n_blocks == 3
+    assert tiny.build(upstream="hubert_base").n_blocks == 3
     content = torch.load(path, weights_only=True)
     content["model_cfg"]["conv_feature_layers"] = attack(tmp_path / "mark")
     torch.save(content, path)
     with pytest.raises(UserError, match="would run"):
-        build(upstream="hubert_base")
+        tiny.build(upstream="hubert_base")
     assert not (tmp_path / "mark").exists()
 
 
@@ -63,7 +58,7 @@ def test_pickled_code_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"cfg": {}, "model": Pickled(tmp_path / "mark")}, path)
     with pytest.raises(UserError, match="more than weights and plain types"):
-        build(upstream="wavlm_local", path_or_url=str(path))
+        tiny.build(upstream="wavlm_local", path_or_url=str(path))
     assert not (tmp_path / "mark").exists()
 
 
@@ -129,20 +124,20 @@ def test_the_configuration_refuses_contradictions():
 )
 def test_a_path_takes_the_place_of_a_download(name, family, tmp_path):
     conf = tiny.make(family, tmp_path)
-    named = build(upstream=name, path_or_url=conf["path_or_url"])
-    assert type(named) is type(build(**conf))
+    named = tiny.build(upstream=name, path_or_url=conf["path_or_url"])
+    assert type(named) is type(tiny.build(**conf))
     keys = ("weights_sha256", "checkpoint_sha256")
     assert [named.fingerprint[k] for k in keys] == [
-        build(**conf).fingerprint[k] for k in keys
+        tiny.build(**conf).fingerprint[k] for k in keys
     ]
     with pytest.raises(UserError, match="no such upstream checkpoint"):
-        build(upstream=name, path_or_url=str(tmp_path / "none.pt"))
+        tiny.build(upstream=name, path_or_url=str(tmp_path / "none.pt"))
 
 
 def test_a_path_that_would_be_overlooked_is_refused(tmp_path):
     path = tiny.make("wavlm", tmp_path)["path_or_url"]
     with pytest.raises(UserError, match="fbank takes no path_or_url"):
-        build(upstream="fbank", path_or_url=path)
+        tiny.build(upstream="fbank", path_or_url=path)
 
 
 def test_a_checkpoint_of_another_family_is_named(tmp_path):
@@ -150,7 +145,7 @@ def test_a_checkpoint_of_another_family_is_named(tmp_path):
     with pytest.raises(
         UserError, match="hubert_post.pt: no checkpoint for wavlm_local"
     ):
-        build(upstream="wavlm_local", path_or_url=path)
+        tiny.build(upstream="wavlm_local", path_or_url=path)
 
 
 # Folders of transformers.
@@ -159,14 +154,14 @@ def test_a_checkpoint_of_another_family_is_named(tmp_path):
 def test_transformers_folders_must_be_of_the_entry_s_type(tmp_path):
     conf = tiny.make("hf_wavlm", tmp_path)
     with pytest.raises(UserError, match="a wavlm model; use `upstream: hf_wavlm_cus"):
-        build(upstream="hf_wav2vec2_custom", path_or_url=conf["path_or_url"])
+        tiny.build(upstream="hf_wav2vec2_custom", path_or_url=conf["path_or_url"])
     config = Path(conf["path_or_url"]) / "config.json"
     content = json.loads(config.read_text())
     config.write_text(json.dumps({**content, "model_type": "bert"}))
     with pytest.raises(UserError, match="bert models are not supported"):
-        build(**conf)
+        tiny.build(**conf)
     with pytest.raises(UserError, match="needs path_or_url"):
-        build(upstream="hf_hubert_custom")
+        tiny.build(upstream="hf_hubert_custom")
 
 
 def test_transformers_folders_must_say_how_to_normalise(tmp_path):
@@ -175,10 +170,10 @@ def test_transformers_folders_must_say_how_to_normalise(tmp_path):
     content = json.loads(preprocessor.read_text())
     preprocessor.write_text(json.dumps({**content, "sampling_rate": 8000}))
     with pytest.raises(UserError, match="a model for 8000 Hz"):
-        build(**conf)
+        tiny.build(**conf)
     preprocessor.unlink()
     with pytest.raises(UserError, match="no preprocessor_config.json"):
-        build(**conf)
+        tiny.build(**conf)
 
 
 def test_half_precision_is_brought_to_single(tmp_path):
@@ -187,7 +182,7 @@ def test_half_precision_is_brought_to_single(tmp_path):
     conf = tiny.make("hf_hubert", tmp_path)
     model = HubertModel.from_pretrained(conf["path_or_url"])
     model.bfloat16().save_pretrained(conf["path_or_url"])
-    upstream = build(**conf)
+    upstream = tiny.build(**conf)
     assert {p.dtype for p in upstream.parameters()} == {torch.float32}
 
 

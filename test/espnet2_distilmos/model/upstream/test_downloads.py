@@ -8,8 +8,6 @@ import pytest
 import tiny_upstreams as tiny
 from local_server import serving
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.network import ConnectionRefused, no_connections
 
@@ -22,10 +20,6 @@ def s3prl_cache(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "cache"
-
-
-def build(conf):
-    return build_upstream(UpstreamConfig.from_dict(conf, "test"))
 
 
 @pytest.fixture
@@ -47,9 +41,9 @@ def server(tmp_path):
 def test_fetched_once_then_from_the_cache(server, s3prl_cache):
     address, asked = server
     conf = {"upstream": "wavlm_url", "path_or_url": f"{address}/w.pt"}
-    first = build(conf).fingerprint["weights_sha256"]
+    first = tiny.build(conf).fingerprint["weights_sha256"]
     with no_connections():  # as its owner scores with it
-        assert build(conf).fingerprint["weights_sha256"] == first
+        assert tiny.build(conf).fingerprint["weights_sha256"] == first
     assert asked == ["/w.pt"]
     name = hashlib.sha256(conf["path_or_url"].encode()).hexdigest()
     assert (s3prl_cache / f"{name}.w.pt").is_file()
@@ -59,7 +53,7 @@ def test_what_breaks_off_is_not_kept(server, s3prl_cache):
     address, asked = server
     conf = {"upstream": "wavlm_url", "path_or_url": f"{address}/cut.pt"}
     with pytest.raises(UserError, match="cut.pt cannot be fetched .*broke off"):
-        build(conf)
+        tiny.build(conf)
     assert asked == ["/cut.pt"]  # S3PRL would try twice
     assert not [f for f in s3prl_cache.iterdir() if f.suffix != ".lock"]
 
@@ -72,7 +66,7 @@ def test_no_network_is_one_line(name, monkeypatch):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(UserError) as e:
-        build({"upstream": name})
+        tiny.build({"upstream": name})
     assert time.monotonic() - started < 10
     assert f"upstream {name}: its weights are not on this machine" in str(e.value)
     assert "path_or_url" in str(e.value) and str(e.value).isprintable()
@@ -80,7 +74,7 @@ def test_no_network_is_one_line(name, monkeypatch):
 
 def test_other_addresses_are_no_addresses(s3prl_cache):
     with pytest.raises(UserError, match="only http"):
-        build({"upstream": "wavlm_url", "path_or_url": "file:///etc/hostname"})
+        tiny.build({"upstream": "wavlm_url", "path_or_url": "file:///etc/hostname"})
     assert not [f for f in s3prl_cache.iterdir() if f.suffix != ".lock"]
 
 
@@ -102,7 +96,7 @@ def test_nothing_is_fetched_for_a_model(server, s3prl_cache, conf):
         no_connections(),
         pytest.raises(ConnectionRefused, match="not on this mach"),
     ):
-        build(conf)
+        tiny.build(conf)
     assert asked == [] and not list(s3prl_cache.glob("*.pt"))
 
 
@@ -122,8 +116,8 @@ def test_its_owner_scores_from_the_cache_of_the_hub(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, str(tmp_path / "hub"), raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with no_connections():
-        named = build({**conf, "path_or_url": "someone/model"})
-    expected = build(conf).fingerprint["weights_sha256"]
+        named = tiny.build({**conf, "path_or_url": "someone/model"})
+    expected = tiny.build(conf).fingerprint["weights_sha256"]
     assert named.fingerprint["weights_sha256"] == expected
 
 
@@ -134,5 +128,5 @@ def test_a_repository_without_a_network(monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(UserError, match="the Hub does not answer .ConnectError"):
-        build({"upstream": "hf_hubert_custom", "path_or_url": "someone/model"})
+        tiny.build({"upstream": "hf_hubert_custom", "path_or_url": "someone/model"})
     assert time.monotonic() - started < 15

@@ -1,34 +1,18 @@
-"""What all families share: options, gradients, layers, and models of no family."""
+"""What all families share: options, gradients, layers."""
 
 import pytest
 import tiny_upstreams as tiny
 import torch
+from tiny_upstreams import LENGTHS
 
 from espnet2_distilmos.model.upstream.adapters import ClipwiseAdapter
 from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.hugging_face import HuggingFaceAdapter
 from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 
-LENGTHS = [4000, 6400, 3100]
 families = pytest.mark.parametrize("family", tiny.FAMILIES)
 CASES = [(f, s) for f, s in tiny.CASES if f in tiny.FAMILIES]
 cases = pytest.mark.parametrize("family, style", CASES)
-
-
-@pytest.fixture(scope="module")
-def load(tmp_path_factory):
-    """Function: adapter of a family's tiny model, with keys of the configuration."""
-    folder = tmp_path_factory.mktemp("families")
-    made = {}
-
-    def build(family, style="post", **keys):
-        if (family, style) not in made:
-            made[family, style] = tiny.make(family, folder, style)
-        conf = {**made[family, style], **keys}
-        return build_upstream(UpstreamConfig.from_dict(conf, "test"))
-
-    return build
 
 
 def run(upstream):
@@ -261,54 +245,6 @@ def test_frame_counts_are_the_cnns(family, style, load):
     assert upstream.frame_count(16000) == 49
     with pytest.raises(UserError, match="399 samples is too short"):
         upstream(*tiny.padded(tiny.noise([16000, 399])))
-
-
-# Models of no family.
-
-
-@pytest.mark.parametrize("family, style", [c for c in CASES if c[0] != "hf_wavlm"])
-def test_clipwise_layers_are_raw_block_outputs_too(family, style, load, monkeypatch):
-    expected = load(family, style).eval()
-    monkeypatch.setattr("espnet2_distilmos.model.upstream.loader.FAMILIES", ())
-    upstream = load(family, style).eval()
-    assert type(upstream) is ClipwiseAdapter
-    batch = tiny.padded(tiny.noise([3100, 6400, 3500, 4000]))
-    with torch.no_grad():
-        (states, frames), (others, counts) = upstream(*batch), expected(*batch)
-        upstream.limit_layers(2)
-        assert len(upstream(*batch)[0]) == 2
-    assert len(states) == 3 and torch.equal(frames, counts)
-    for state, other in zip(states, others):
-        torch.testing.assert_close(state, other, rtol=0, atol=1e-5)
-    marked = {n for n, p in upstream.named_parameters() if not p.requires_grad}
-    if not family.startswith("hf_"):
-        assert any("feature_extractor" in n for n in marked)  # as S3PRL has it
-    assert not any("encoder.layers" in n for n in marked)
-
-
-def test_conformers_run_clip_by_clip(tmp_path):
-    """A wav2vec 2.0 by its class, but its blocks are others."""
-    conf = tiny.make(
-        "wav2vec2", tmp_path, layer_type="conformer", depthwise_conv_kernel_size=3
-    )
-    upstream = build_upstream(UpstreamConfig.from_dict(conf, "test")).eval()
-    assert type(upstream) is ClipwiseAdapter
-    clips = tiny.noise(LENGTHS)
-    with torch.no_grad():
-        states, frames = upstream(*tiny.padded(clips))
-        for i, clip in enumerate(clips):
-            single, n = upstream(*tiny.padded([clip]))
-            for state, one in zip(states, single):
-                assert torch.equal(state[i, : int(n)], one[0])
-
-
-def test_a_batch_norm_before_positions_runs_clip_by_clip():
-    class Model:
-        class encoder:
-            class pos_conv_embed:
-                batch_norm = torch.nn.BatchNorm1d(4)
-
-    assert not HuggingFaceAdapter.supports(Model)
 
 
 @pytest.mark.parametrize(

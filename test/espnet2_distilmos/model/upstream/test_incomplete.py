@@ -7,15 +7,9 @@ import pytest
 import tiny_upstreams as tiny
 import torch
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
-from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 
 WEIGHTS = {"wavlm": "model", "hubert": "model_weight", "wav2vec2": "model_weight"}
-
-
-def build(conf):
-    return build_upstream(UpstreamConfig.from_dict(conf, "test"))
 
 
 def change(conf, family, spoil):
@@ -41,7 +35,7 @@ def second_block(key):
 @pytest.mark.parametrize("family", sorted(tiny.FAMILIES))
 def test_missing_weights_are_named_and_counted(tmp_path, family):
     conf = tiny.make(family, tmp_path)
-    build(conf)
+    tiny.build(conf)
 
     def spoil(states):
         gone = [key for key in states if second_block(key)]
@@ -51,7 +45,7 @@ def test_missing_weights_are_named_and_counted(tmp_path, family):
 
     change(conf, family, spoil)
     with pytest.raises(UserError) as e:
-        build(conf)
+        tiny.build(conf)
     message = str(e.value)
     assert conf["path_or_url"] in message and "missing" in message
     assert "layers.1." in message and "more (" in message and "\n" not in message
@@ -67,7 +61,7 @@ def test_nan_is_named(tmp_path, family):
 
     change(conf, family, spoil)
     with pytest.raises(UserError, match=r"NaN or Inf in .*\.layers\.1\..*1 tensor"):
-        build(conf)
+        tiny.build(conf)
 
 
 @pytest.mark.parametrize("family", ["hf_wav2vec2", "hf_hubert", "hf_wavlm"])
@@ -78,7 +72,7 @@ def test_masked_spec_embed_may_be_missing(tmp_path, family):
     content = json.loads(config.read_text())
     config.write_text(json.dumps({**content, "mask_time_prob": 0.05}))
     change(conf, family, lambda states: states.pop("masked_spec_embed", None))
-    first, second = build(conf), build(conf)
+    first, second = tiny.build(conf), tiny.build(conf)
     assert first.fingerprint["weights_sha256"] == second.fingerprint["weights_sha256"]
 
 
@@ -87,13 +81,13 @@ def test_a_model_with_a_head_is_taken(tmp_path):
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
     conf = tiny.make("hf_wav2vec2", tmp_path)
-    expected = build(conf).fingerprint["weights_sha256"]
+    expected = tiny.build(conf).fingerprint["weights_sha256"]
     path = conf["path_or_url"]
     model = Wav2Vec2ForCTC(Wav2Vec2Config.from_pretrained(path, vocab_size=5))
-    plain = build(conf).model.state_dict()
+    plain = tiny.build(conf).model.state_dict()
     model.wav2vec2.load_state_dict(plain)
     model.save_pretrained(path)
-    assert build(conf).fingerprint["weights_sha256"] == expected
+    assert tiny.build(conf).fingerprint["weights_sha256"] == expected
 
 
 def test_a_damaged_upstream_is_refused(tmp_path):
@@ -105,7 +99,7 @@ def test_a_damaged_upstream_is_refused(tmp_path):
     content[at] ^= 1
     path.write_bytes(content)
     with pytest.raises(UserError, match="damaged: the checksum of"):
-        build(conf)
+        tiny.build(conf)
 
 
 @pytest.mark.slow
@@ -118,4 +112,4 @@ def test_espnet_hubert(tmp_path):
 
     change(conf, "espnet_hubert", spoil)
     with pytest.raises(UserError, match=r"model.pth: no .*\.layers\.1\..* more \("):
-        build(conf)
+        tiny.build(conf)

@@ -7,10 +7,8 @@ import pytest
 import tiny_upstreams as tiny
 import torch
 
-from espnet2_distilmos.model.upstream.config import UpstreamConfig
 from espnet2_distilmos.model.upstream.hf_whisper.expert import LogMel
 from espnet2_distilmos.model.upstream.hf_whisper.hubconf import hf_whisper_custom
-from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 
 LENGTHS = [16000, 9001, 24123, 201, 12345, 64000]
@@ -20,10 +18,6 @@ BANDS = pytest.mark.parametrize("n_bands", [80, 128])
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory):
     return tiny.make("hf_whisper", tmp_path_factory.mktemp("whisper"))
-
-
-def build(conf, **keys):
-    return build_upstream(UpstreamConfig.from_dict({**conf, **keys}, "test"))
 
 
 def extracted(extractor, clip, **keys):
@@ -68,7 +62,7 @@ def test_half_precision_leaves_the_front_end_alone():
 @pytest.mark.parametrize("keys", [{}, {"gradient_checkpointing": True}], ids=str)
 def test_a_step_in_half_precision_is_near_that_in_float32(conf, keys):
     """As use_amp does it, with padding in the batch."""
-    upstream = build(conf, layerdrop=0.0, **keys).train()
+    upstream = tiny.build(conf, layerdrop=0.0, **keys).train()
     upstream.model.dropout = 0.0
     for block in upstream.model.layers:
         block.dropout = 0.0
@@ -93,7 +87,7 @@ def test_the_encoder_is_that_of_transformers(n_bands, tmp_path):
     from transformers import WhisperFeatureExtractor, WhisperModel
 
     conf = tiny.make("hf_whisper", tmp_path, num_mel_bins=n_bands)
-    upstream = build(conf, layers=[0, 1, 2, 3]).eval()
+    upstream = tiny.build(conf, layers=[0, 1, 2, 3]).eval()
     extractor = WhisperFeatureExtractor.from_pretrained(conf["path_or_url"])
     assert extractor.feature_size == n_bands
     outputs: list = []  # of the last block; the list's last state comes after the norm
@@ -115,7 +109,7 @@ def test_the_encoder_is_that_of_transformers(n_bands, tmp_path):
 
 
 def test_frame_counts(conf):
-    upstream = build(conf).eval()
+    upstream = tiny.build(conf).eval()
     for n, expected in [
         (201, 1),
         (400, 1),
@@ -136,7 +130,7 @@ def test_the_convolutions_have_a_rate_of_their_own(conf):
 
     model = torch.nn.Module()
     model.network = torch.nn.Module()
-    model.network.upstream = upstream = build(conf)
+    model.network.upstream = upstream = tiny.build(conf)
     rates = {"upstream_lr": 0.01, "cnn_lr": 0.001}
     optimizer = build_optimizer(model, torch.optim.SGD, {"lr": 1.0}, **rates)
     found = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
@@ -151,7 +145,7 @@ def test_the_convolutions_have_a_rate_of_their_own(conf):
 
 
 def test_too_short_and_too_long_are_one_line(conf):
-    upstream = build(conf).eval()
+    upstream = tiny.build(conf).eval()
     with pytest.raises(UserError, match="200 samples is too short"):
         upstream(*tiny.padded(tiny.noise([16000, 200])))
     with torch.no_grad():
@@ -172,7 +166,7 @@ def test_s3prl_loads_it_as_its_own(conf, monkeypatch):
 
     monkeypatch.setattr(s3prl.hub, conf["upstream"], hf_whisper_custom, raising=False)
     theirs = S3PRLUpstream(conf["upstream"], path_or_url=conf["path_or_url"]).eval()
-    ours = build(conf, layers=[0, 1, 2, 3]).eval()
+    ours = tiny.build(conf, layers=[0, 1, 2, 3]).eval()
     assert theirs.num_layers == 4 and set(theirs.downsample_rates) == {320}
     speech, lengths = tiny.padded(tiny.noise([16000, 9001, 24123]))
     states, frames = ours(speech, lengths)
@@ -182,7 +176,7 @@ def test_s3prl_loads_it_as_its_own(conf, monkeypatch):
 
 
 def test_nothing_of_the_decoder_is_loaded(conf, capfd):
-    upstream = build(conf)
+    upstream = tiny.build(conf)
     names = [name for name, _ in upstream.named_parameters()]
     assert names and not any("decoder" in name for name in names)
     assert not any("cross" in name or "encoder_attn" in name for name in names)
@@ -200,15 +194,16 @@ def test_another_front_end_is_refused(change, tmp_path):
     with pytest.raises(
         UserError, match=f"preprocessor_config.json says {next(iter(change))}"
     ):
-        build(conf)
+        tiny.build(conf)
 
 
 def test_normalize_waveform(conf):
     (clip,) = tiny.noise([8000])
     quiet = 0.01 * clip
     with torch.no_grad():
-        plain = [build(conf).eval()(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
-        levelled = build(conf, normalize_waveform=True).eval()
+        as_is = tiny.build(conf).eval()
+        plain = [as_is(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
+        levelled = tiny.build(conf, normalize_waveform=True).eval()
         same = [levelled(*tiny.padded([c]))[0][-1] for c in (clip, quiet)]
     assert (plain[0] - plain[1]).abs().max() > 1e-2
     # The eps of the norm tells the two apart.
