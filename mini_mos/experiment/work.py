@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import (
     folder_lock,
@@ -48,20 +49,23 @@ from mini_mos.warm.server import CLIENT, PRODUCTS, warm_python
 def made_of(place: Place, protocol: Protocol, part: str) -> Dict[str, Any]:
     """Return the content of what all runs of a part depend on."""
     sets = SETS[part]
-    digests = {}
+    data: Dict[str, Any] = {}
     for name in dict.fromkeys([sets.train, sets.valid, *sets.judged]):
-        # Not wav.scp: labels are of the very samples, wherever the files lie.
-        for file in ("utt2mos", "utt2sys"):
-            source = place.data / name / file
-            if not source.exists():
-                raise UserError(f"{source}: no such file; make the sets first")
-            digests[f"{name}/{file}"] = sha256_file(source)
+        labels, systems = (place.data / name / f for f in ("utt2mos", "utt2sys"))
+        for file in (labels, systems):
+            if not file.exists():
+                raise UserError(f"{file}: no such file; make the sets first")
+        # Which clips they are, and what about they are worth: another processor may
+        # change the last digits of a label.
+        values = read_floats(labels).values()
+        mean = sum(values) / len(values)
+        data[name] = {"utt2sys": sha256_file(systems), "mean_mos": round(mean, 3)}
     upstream = read_yaml(protocol.upstream)
     path = upstream.get("path_or_url")
     # These are written at their first use, from the seed or the name in `upstream`.
     made = path is None or "random_init" in upstream or "release" in upstream
     return {
-        "data": digests,
+        "data": data,
         "upstream": upstream,
         "upstream_sha256": None if made else checkpoint_sha256(path),
     }
@@ -207,13 +211,15 @@ def conduct(
             logging.info(
                 f"Phase {phase}: {len(left)} of {counted(len(runs), 'run')} to do"
             )
-            do_runs(place, protocol, left, digests, jobs)
-            if runs[0] in left:
-                make_rows(place, protocol, runs[0])
-            scores = collect(place, digests, known)
-            chosen = choose(protocol, development_scores(scores))
-            write_yaml(place.expdir / "chosen.yaml", chosen)
-            save_scores(place.expdir / "scores.json", {**scores, "chosen": chosen})
+            try:
+                do_runs(place, protocol, left, digests, jobs)
+                if runs[0] in left:
+                    make_rows(place, protocol, runs[0])
+            finally:  # of a phase that is stopped, what is done
+                scores = collect(place, digests, known)
+                chosen = choose(protocol, development_scores(scores))
+                write_yaml(place.expdir / "chosen.yaml", chosen)
+                save_scores(place.expdir / "scores.json", {**scores, "chosen": chosen})
 
 
 def chosen_arms(place: Place) -> Dict[str, str]:

@@ -205,7 +205,7 @@ def test_mistaken_options(lists, models, tmp_path, capsys):
     few = {
         **lists,
         "ref": write(tmp_path / "r", [1, 2]),
-        "hyp": write(tmp_path / "h", [1, 2]),
+        "hyp": write(tmp_path / "h", [1, 3]),
     }
     assert made(few, models["torch"]) == 1
     assert "2 clips are too few for intervals of 90 %" in capsys.readouterr().err

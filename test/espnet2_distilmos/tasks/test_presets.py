@@ -79,8 +79,8 @@ BASES = {
     "train_distilmos_experiment": (
         "train_distilmos_whisper_tiny",
         "predictor_conf.readout predictor_conf.readout_layers "
-        "predictor_conf.readout_weight upstream_conf.frozen_layers "
-        "freeze_upstream_steps batch_bins num_threads num_workers optim_conf.fused",
+        "upstream_conf.frozen_layers freeze_upstream_steps batch_bins num_threads "
+        "num_workers optim_conf.fused",
     ),
 }
 
