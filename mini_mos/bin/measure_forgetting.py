@@ -26,6 +26,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--expdir", type=takes.path, default="exp/experiment")
     parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
     parser.add_argument(
+        "--data_dir",
+        type=takes.path,
+        default="data/experiment",
+        help="Data directories of the experiment's corpus",
+    )
+    parser.add_argument(
         "--part", choices=["development", "final"], default="development"
     )
     parser.add_argument(
@@ -50,16 +56,17 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.model.upstream.loader import build_upstream
     from espnet2_distilmos.utils.audio import read_audio
-    from espnet2_distilmos.utils.datadir import DataDir
+    from espnet2_distilmos.utils.datadir import DataDir, read_words
     from espnet2_distilmos.utils.errors import UserError
     from espnet2_distilmos.utils.files import write_json
+    from mini_mos.corpus.outputs import PROMPTS
     from mini_mos.experiment.forgetting import measure_forgetting
     from mini_mos.experiment.place import MODEL, Place
     from mini_mos.experiment.protocol import read_protocol
     from mini_mos.experiment.sets import SETS
 
     protocol = read_protocol(args.protocol)
-    place = Place(Path(args.expdir), Path(args.dumpdir), Path("data"))
+    place = Place(Path(args.expdir), Path(args.dumpdir), Path(args.data_dir))
     folders = sorted((place.expdir / args.part).glob("mos_*/done.yaml"))
     models = {}
     for folder in (f.parent for f in folders):
@@ -68,17 +75,22 @@ def main(cmd=None) -> None:
             models[name] = (folder / "config.yaml", folder / MODEL)
     if not models:
         raise UserError(f"{place.expdir / args.part}: no such run is done")
-    raw = place.dump(args.part) / "raw" / SETS[args.part].valid
-    wavs = list(DataDir.load(raw).wavs.values())
-    step = max(1, len(wavs) // args.n_clips)
-    clips = [read_audio(wav)[0] for wav in wavs[::step][: args.n_clips]]
+    valid = SETS[args.part].valid
+    raw = place.dump(args.part) / "raw" / valid
+    wavs, prompts = DataDir.load(raw).wavs, read_words(place.data / valid / PROMPTS)
+    n = min(args.n_clips, len(wavs))
+    utts = [list(wavs)[i * len(wavs) // n] for i in range(n)]
+    clips = [read_audio(wavs[utt])[0] for utt in utts]
+    said = [prompts[utt] for utt in utts]
     measured = {}
     kmeans = place.kmeans(protocol, args.part)
     upstream = build_upstream(UpstreamConfig.from_file(protocol.upstream))
-    for name, figures in measure_forgetting(upstream, models, clips, kmeans):
+    for name, figures in measure_forgetting(upstream, models, clips, said, kmeans):
         measured[name] = figures
         logging.info(f"{name}: measured")
-    write_json(args.output, {"clips": len(clips), "models": measured})
+    write_json(
+        args.output, {"part": args.part, "clips": len(clips), "models": measured}
+    )
 
 
 if __name__ == "__main__":

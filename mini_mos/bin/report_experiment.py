@@ -19,7 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
             "--output_dir exp/experiment/report",
             "python -m mini_mos.bin.report_experiment "
             "--scores results/experiment/scores.json "
-            "--forgetting results/experiment/forgetting.json "
+            "--forgetting results/experiment/forgetting_development.json "
             "--output_dir results/experiment",
         ),
     )
@@ -30,7 +30,11 @@ def get_parser() -> argparse.ArgumentParser:
         help="What run_experiment has gathered",
     )
     parser.add_argument(
-        "--forgetting", help="forgetting.json of measure_forgetting, if it is there"
+        "--forgetting",
+        nargs="+",
+        default=[],
+        metavar="FILE.json",
+        help="What measure_forgetting has written, of one part or of both",
     )
     parser.add_argument(
         "--output_dir", type=takes.path, required=True, help="report.md and plots"
@@ -47,11 +51,11 @@ def main(cmd=None) -> None:
     from mini_mos.experiment.report import write_report
     from mini_mos.experiment.results import read_results, read_scores
 
-    forgetting = None
-    if args.forgetting is not None:
+    forgetting = {}
+    for file in args.forgetting:
         what = "what measure_forgetting writes"
-        found = read_results(args.forgetting, what, ["models"])["models"]
-        forgetting = mean_of_seeds(found)
+        found = read_results(file, what, ["part", "models"])
+        forgetting[found["part"]] = mean_of_seeds(found["models"])
     scores, protocol = read_scores(args.scores), read_protocol(args.protocol)
     show(write_report(scores, protocol, args.output_dir, forgetting))
 

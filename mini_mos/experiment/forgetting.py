@@ -27,7 +27,7 @@ KEPT, READABLE = "token kept", "token readable"
 PRETRAINED = "pretrained"  # among the measured models
 _FRAMES = 20_000  # that the linear model is fitted on, at most
 _RIDGE = 10.0
-_FOLDS = 5  # of clips; one of them tells how readable tokens are
+_FOLDS = 5  # of prompts; one of them tells how readable tokens are
 
 Checkpoint = Tuple[PathLike, PathLike]  # config.yaml and the weights
 Frames = Mapping[str, Sequence[np.ndarray]]
@@ -121,6 +121,7 @@ def measure_forgetting(
     pretrained: UpstreamAdapter,
     models: Mapping[str, Checkpoint],
     clips: Sequence[np.ndarray],
+    prompts: Sequence[str],
     kmeans_dir: PathLike,
 ) -> Iterator[Tuple[str, Dict[str, Dict[str, float]]]]:
     """Measure the upstream of every model, after the pretrained one.
@@ -129,13 +130,14 @@ def measure_forgetting(
         pretrained: the upstream that they all come from.
         models: name -> config.yaml and checkpoint.
         clips: (n,) samples at 16 kHz each.
+        prompts: (n,) what is said in them; no prompt is fitted to and read as well.
         kmeans_dir: centroids of the pretrained upstream (`layer_NN.npy`).
 
     Yields:
         Name, and layer -> measure -> value.
 
     Raises:
-        UserError: centroids of standardised states, or too few clips.
+        UserError: centroids of standardised states, or too few prompts.
     """
     from espnet2_distilmos.packs.load import load_network
 
@@ -144,9 +146,10 @@ def measure_forgetting(
             f"{kmeans_dir}: centroids of standardised states; give those of plain "
             "ones, by which all models are measured alike"
         )
-    if len(clips) < _FOLDS:
-        raise UserError(f"{len(clips)} clips; at least {_FOLDS} are needed")
-    folds = np.arange(len(clips)) % _FOLDS
+    names = sorted(set(prompts))
+    if len(names) < _FOLDS:
+        raise UserError(f"{len(names)} prompts; at least {_FOLDS} are needed")
+    folds = np.array([names.index(prompt) % _FOLDS for prompt in prompts])
     before = layer_frames(pretrained, clips)
     centroids = {
         layer: read_array(layer_file(kmeans_dir, int(layer.split()[1])))

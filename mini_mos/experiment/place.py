@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List
 
-from mini_mos.experiment.protocol import Arm, Protocol
+from mini_mos.experiment.protocol import Protocol
 from mini_mos.experiment.runs import Run, train_args
 from mini_mos.experiment.sets import SETS
 
@@ -54,28 +54,28 @@ class Place:
         return ssl / f"kmeans_{protocol.n_clusters}"
 
 
-def recipe_options(place: Place, protocol: Protocol, part: str, arm: Arm) -> List[str]:
+def recipe_options(
+    place: Place, protocol: Protocol, part: str, recipe: str
+) -> List[str]:
     """Return the options that every call of distilmos.sh has."""
     sets = SETS[part]
     return [
         *("./distilmos.sh", "--python", place.python, "--ngpu", str(place.ngpu)),
         *("--nj", "2", "--inference_nj", "2", "--upstream", protocol.upstream),
         *("--max_frames", str(protocol.max_frames)),
-        *("--n_clusters", str(protocol.n_clusters), *arm.recipe.split()),
+        *("--n_clusters", str(protocol.n_clusters), *recipe.split()),
         *("--train_set", sets.train, "--valid_set", sets.valid),
         *("--test_sets", " ".join([sets.valid, *sets.judged])),
         *("--dumpdir", str(place.dump(part)), "--expdir", str(place.expdir / part)),
-        *(
-            "--level_sets",
-            "none",
-            "--train_config",
-            arm.config or protocol.train_config,
-        ),
+        *("--level_sets", "none"),
     ]
 
 
 def training_options(place: Place, protocol: Protocol, run: Run) -> List[str]:
     """Return the call of distilmos.sh that trains a run, without its stages."""
     arm = protocol.arms[run.arm]
-    options = recipe_options(place, protocol, run.part, arm)
-    return [*options, "--tag", run.name, "--train_args", train_args(protocol, run)]
+    return [
+        *recipe_options(place, protocol, run.part, arm.recipe),
+        *("--train_config", arm.config or protocol.train_config),
+        *("--tag", run.name, "--train_args", train_args(protocol, run)),
+    ]

@@ -16,12 +16,15 @@ from espnet2_distilmos.report.canvas import (
 _COLOURS = (BLUE, ORANGE, GREEN, RED, GREY)
 
 
-def plot_power(path: Path, compared: Mapping[str, Mapping]) -> None:
+def plot_power(path: Path, compared: Mapping[str, Mapping]) -> bool:
     """Plot the power of the first pair over the number of seeds, a panel a set.
 
     Args:
         path: PNG to write.
         compared: set -> figures that `distilmos compare-seeds` writes.
+
+    Returns:
+        whether there was anything to draw.
     """
     curves = {}
     for name, content in compared.items():
@@ -29,7 +32,7 @@ def plot_power(path: Path, compared: Mapping[str, Mapping]) -> None:
         if by_utterance["differences"] and by_utterance["differences"][0]["power"]:
             curves[name] = by_utterance["differences"][0]
     if not curves:
-        return
+        return False
     with canvas(path, len(curves), (3.6, 3.0)) as (_, axes):
         for ax, (name, d) in zip(axes, curves.items(), strict=True):
             for colour, told in zip(_COLOURS, d["power"]):
@@ -41,6 +44,7 @@ def plot_power(path: Path, compared: Mapping[str, Mapping]) -> None:
             ax.set(title=title, xlabel="seeds of each", ylabel="power", ylim=(0, 1.02))
             ax.title.set_fontsize(9)
         axes[0].legend(fontsize=7)
+    return True
 
 
 def plot_forgetting(path: Path, measured: Mapping[str, Mapping]) -> None:

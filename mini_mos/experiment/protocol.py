@@ -71,8 +71,10 @@ class Protocol:
     development: Development
     steps: Dict[str, int]
     arms: Dict[str, Arm]
+    least_token_acc: float
     choices: Dict[str, List[str]]
     phases: Dict[str, Phase]
+    primary_sets: List[str]
     pairs: List[List[str]]
 
     def check(self, where: str) -> None:
@@ -99,8 +101,8 @@ class Protocol:
         for name, phase in self.phases.items():
             seeds = phase.seeds
             require(
-                bool(seeds) and len(set(seeds)) == len(seeds),
-                f"phases: {name}: at least one seed, none twice",
+                bool(seeds) and len(set(seeds)) == len(seeds) and bool(phase.arms),
+                f"phases: {name}: at least one arm and one seed, none twice",
             )
         require(
             all(len(set(pair)) == 2 for pair in self.pairs), "pairs: of two arms each"

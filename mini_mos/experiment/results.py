@@ -143,6 +143,15 @@ def development_scores(scores: Scores) -> Dict[str, Dict[int, float]]:
     return found
 
 
+def token_accuracies(scores: Scores) -> Dict[str, Dict[int, float]]:
+    """Return arm -> seed -> share of the tokens that the heads tell in development."""
+    found: Dict[str, Dict[int, float]] = {}
+    for run in scores["runs"]:
+        if run["part"] == DEVELOPMENT and ACCURACY in run["tokens"]:
+            found.setdefault(run["arm"], {})[run["seed"]] = run["tokens"][ACCURACY]
+    return found
+
+
 def save_scores(path: PathLike, scores: Scores) -> None:
     """Write scores.json, without needless blanks: it holds every prediction."""
     write_text(path, json.dumps(scores, allow_nan=False, separators=(",", ":")) + "\n")

@@ -8,7 +8,8 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from espnet2_distilmos.utils.errors import UserError
-from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Arm, Protocol
+from espnet2_distilmos.utils.files import read_yaml
+from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Protocol
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,14 @@ def runs_of(
     arms = []
     for name in protocol.phases[phase].arms:
         arm = chosen.get(name) if name in protocol.choices else name
-        if arm is not None:
+        if arm in protocol.arms:
             arms.append(arm)
         elif not missing_ok:
             raise UserError(
                 f"phase {phase}: {name} is not chosen; do what comes before"
             )
     part = FINAL if phase == FINAL else DEVELOPMENT
+    arms = list(dict.fromkeys(arms))  # a choice may be an arm that is named as well
     return [
         Run(part, arm, seed) for seed in protocol.phases[phase].seeds for arm in arms
     ]
@@ -79,22 +81,34 @@ def train_args(protocol: Protocol, run: Run) -> str:
 
 
 def choose(
-    protocol: Protocol, scores: Mapping[str, Mapping[int, float]]
+    protocol: Protocol,
+    scores: Mapping[str, Mapping[int, float]],
+    accuracies: Mapping[str, Mapping[int, float]],
 ) -> Dict[str, str]:
     """Return choice -> its best arm, of choices whose arms have all been tried.
+
+    A choice none of whose arms has learned the tokens stays open.
 
     Args:
         protocol: the choices; the seeds that count are those of the phase of the arm.
         scores: arm -> seed -> mean SRCC over the development sets.
+        accuracies: likewise of arms with tokens, the share that the heads tell.
     """
     chosen = {}
     for choice, arms in protocol.choices.items():
         means = {arm: _mean(protocol, arm, scores.get(arm, {})) for arm in arms}
         known = {arm: mean for arm, mean in means.items() if mean is not None}
-        if len(known) == len(arms):
+        if len(known) < len(arms):
+            continue
+        figures = ", ".join(f"{arm} {mean:.4f}" for arm, mean in known.items())
+        least = protocol.least_token_acc
+        for arm in [a for a in arms if protocol.arms[a].tokens]:
+            if (_mean(protocol, arm, accuracies.get(arm, {})) or 0.0) < least:
+                logging.info(f"{arm}: its heads tell less than {least} of the tokens")
+                del known[arm]
+        if known:
             chosen[choice] = max(known, key=lambda arm: known[arm])
-            figures = ", ".join(f"{arm} {mean:.4f}" for arm, mean in known.items())
-            logging.info(f"{choice}: {chosen[choice]} ({figures})")
+        logging.info(f"{choice}: {chosen.get(choice, 'no arm')} ({figures})")
     return chosen
 
 
@@ -110,9 +124,9 @@ def _mean(
     return None
 
 
-def needed_recipes(protocol: Protocol, runs: Sequence[Run]) -> Dict[str, Arm]:
+def needed_recipes(protocol: Protocol, runs: Sequence[Run]) -> List[str]:
     """Return the different ways in which the tokens of `runs` are made."""
-    return {protocol.arms[run.arm].recipe: protocol.arms[run.arm] for run in runs}
+    return sorted({protocol.arms[run.arm].recipe for run in runs})
 
 
 def request_of(protocol: Protocol, run: Run, made: Mapping[str, Any]) -> Dict[str, Any]:
@@ -126,7 +140,7 @@ def request_of(protocol: Protocol, run: Run, made: Mapping[str, Any]) -> Dict[st
     arm = protocol.arms[run.arm]
     return {
         "part": run.part,
-        "config": arm.config or protocol.train_config,
+        "config": read_yaml(arm.config or protocol.train_config),
         "args": train_args(protocol, run),
         "recipe": arm.recipe,
         "n_clusters": protocol.n_clusters,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -32,6 +32,7 @@ from mini_mos.experiment.results import (
     identity,
     is_done,
     save_scores,
+    token_accuracies,
 )
 from mini_mos.experiment.runs import (
     Run,
@@ -87,9 +88,11 @@ def prepare(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
     command += ["--output_dir", str(place.dump(part) / "raw")]
     call(command, log, place.env)
     # Statistics are of plain tokens and of others alike.
-    for recipe, arm in sorted(needed_recipes(protocol, runs).items()):
+    for recipe in needed_recipes(protocol, runs):
         logging.info(f"Tokens of {part}{' with ' * bool(recipe)}{recipe}: {log}")
-        command = recipe_options(place, protocol, part, arm)
+        command = recipe_options(place, protocol, part, recipe)
+        # Whether there is a token loss, an arm says; tokens are made all the same.
+        command += ["--use_tokens", "true", "--train_config", protocol.train_config]
         call([*command, "--stage", "2", "--stop_stage", "4"], log, place.env)
 
 
@@ -115,6 +118,9 @@ def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
 
 def make_rows(place: Place, protocol: Protocol, run: Run) -> None:
     """Make the rows to compare with: those of stage 6, on the sets of a run's part."""
+    rows, sets = place.expdir / run.part / "reference_rows", SETS[run.part].judged
+    if all((rows / "spectral_statistics" / name / "utt2mos").exists() for name in sets):
+        return
     command = training_options(place, protocol, run)
     command += ["--stage", "6", "--stop_stage", "6", "--inference_tag", "inference"]
     call(command, place.expdir / run.part / "logs" / "rows.log", place.env)
@@ -146,7 +152,7 @@ def do_runs(
         return
     with warm_python(place.expdir) as env:
         # As on a GPU with AMP: a quarter less time where the processor has bfloat16.
-        env = {**env, PRODUCTS: "bf16"}
+        env = {**env, PRODUCTS: "bf16" if place.ngpu == 0 else ""}
         place = replace(place, python=str(CLIENT), env=env)
         prepare(place, protocol, left)
         with ThreadPoolExecutor(jobs) as pool:
@@ -193,8 +199,6 @@ def conduct(
         for phase in phases:
             chosen = chosen_arms(place)
             runs = runs_of(protocol, phase, chosen)
-            if phase == FINAL:
-                freeze(place, protocol, runs)
             every = all_runs(protocol, chosen)
             made = {
                 part: made_of(place, protocol, part) for part in {r.part for r in every}
@@ -202,6 +206,8 @@ def conduct(
             digests = {
                 r: identity(request_of(protocol, r, made[r.part])) for r in every
             }
+            if phase == FINAL:
+                freeze(place, protocol, {run.name: digests[run] for run in runs})
             left = [
                 run
                 for run in runs
@@ -213,11 +219,13 @@ def conduct(
             )
             try:
                 do_runs(place, protocol, left, digests, jobs)
-                if runs[0] in left:
+                if is_done(place, runs[0], digests[runs[0]]):
                     make_rows(place, protocol, runs[0])
-            finally:  # of a phase that is stopped, what is done
+            finally:  # of a phase that fails, or that Ctrl-C stops, what is done
                 scores = collect(place, digests, known)
-                chosen = choose(protocol, development_scores(scores))
+                chosen = choose(
+                    protocol, development_scores(scores), token_accuracies(scores)
+                )
                 write_yaml(place.expdir / "chosen.yaml", chosen)
                 save_scores(place.expdir / "scores.json", {**scores, "chosen": chosen})
 
@@ -228,13 +236,22 @@ def chosen_arms(place: Place) -> Dict[str, str]:
     return read_yaml(path) if path.exists() else {}
 
 
-def freeze(place: Place, protocol: Protocol, runs: List[Run]) -> None:
+def freeze(place: Place, protocol: Protocol, digests: Mapping[str, str]) -> None:
     """Note the final runs before any test set is predicted; refuse others after.
+
+    Args:
+        place: where.
+        protocol: its pairs, and the sets of the first.
+        digests: name of a run -> its identity, which knows corpus and upstream.
 
     Raises:
         UserError: test sets were predicted under another plan.
     """
-    plan = {run.name: request_of(protocol, run, {}) for run in runs}
+    plan = {
+        "runs": dict(digests),
+        "pairs": protocol.pairs,
+        "primary_sets": protocol.primary_sets,
+    }
     path = Path(place.expdir / "frozen.yaml")
     if not path.exists():
         write_yaml(path, {"plan": plan})

@@ -18,6 +18,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -58,8 +59,10 @@ def warm_python(folder: Path) -> Iterator[Dict[str, str]]:
         Environment in which the client finds it.
 
     Raises:
-        UserError: it does not start; names the log.
+        UserError: it does not start (names the log), or a path with a blank.
     """
+    if any(c.isspace() for c in str(CLIENT)):
+        raise UserError(f"{CLIENT}: --python takes no path with a blank in it")
     # An abstract socket: no file to remove, and no limit of 107 bytes to its folder.
     address = f"mini_mos_warm_{os.getpid()}_{time.monotonic_ns()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +116,12 @@ def serve(address: str) -> None:
 
 def _keep(connection: socket.socket) -> int:
     """Fork a worker for what the client asks, and tell it how that ended."""
+    # Whoever stops the server's group must not end this before the worker.
+    os.setpgid(0, 0)
+    # An abstract socket is anybody's on this machine; the worker is this user's.
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    if struct.unpack("3i", peer)[1] != os.getuid():
+        return 0
     head, fds, _, _ = socket.recv_fds(connection, 8, 3)
     if len(head) < 8:
         return 0
@@ -123,6 +132,7 @@ def _keep(connection: socket.socket) -> int:
         connection.close()
         os.setpgid(0, 0)
         _in_child(partial(_work, request, fds))
+    os.setpgid(pid, pid)  # here as well: it may not have come so far
     for fd in fds:
         os.close(fd)
     ended = os.pidfd_open(pid)

@@ -59,6 +59,7 @@ def folder(tmp_path_factory):
         "weight": {"arms": ["tokens_0.1"], "seeds": [100]},
         "pilot": {"arms": ["no_tokens", "tokens"], "seeds": [100, 101]},
     }
+    plan["least_token_acc"] = 0.0
     plan["choices"] = {"tokens": ["tokens_0.1"]}
     plan["pairs"] = [["tokens", "no_tokens"]]
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
@@ -112,7 +113,7 @@ def test_runs_are_done_once_chosen_and_reported(inside, caplog, capsys):
     assert "| no_tokens " in page and "| dev_system " in page
     assert "| pretrained " in page and "## Final runs\n\nNot run yet." in page
     assert Path("report/report.md").read_text().strip() == page.strip()
-    pictures = ("power_development", "forgetting")
+    pictures = ("power_development", "forgetting_development")
     assert all(Path(f"report/{name}.png").exists() for name in pictures)
 
 

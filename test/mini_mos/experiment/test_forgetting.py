@@ -92,6 +92,7 @@ class Shifted(torch.nn.Module):
 
 def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
+    said = [f"prompt{i // 2}" for i in range(10)]
     clips = [rng.standard_normal(80).astype(np.float32) for _ in range(10)]
     centres = rng.standard_normal((5, 4)).astype(np.float32)
     for layer in (1, 2):
@@ -101,7 +102,7 @@ def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
     tuned = SimpleNamespace(upstream=Shifted(9.0))
     monkeypatch.setattr("espnet2_distilmos.packs.load.load_network", lambda *_: tuned)
     found = dict(
-        measure_forgetting(Shifted(0.0), {"a_s0": ("c", "m")}, clips, tmp_path)
+        measure_forgetting(Shifted(0.0), {"a_s0": ("c", "m")}, clips, said, tmp_path)
     )
     assert found["pretrained"]["layer 2"][KEPT] == 1.0
     assert found["a_s0"]["layer 1"][KEPT] == 1.0
@@ -111,9 +112,9 @@ def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
         found["a_s0"]["layer 2"] | found["pretrained"]["layer 2"]
         == (found["pretrained"]["layer 2"])
     )
-    few = measure_forgetting(Shifted(0.0), {}, clips[:3], tmp_path)
-    with pytest.raises(UserError, match="3 clips; at least 5"):
+    few = measure_forgetting(Shifted(0.0), {}, clips, said[:8], tmp_path)
+    with pytest.raises(UserError, match="4 prompts; at least 5"):
         next(few)
     write_yaml(tmp_path / "provenance.yaml", {**made, "standardize_states": True})
     with pytest.raises(UserError, match="standardised states"):
-        next(measure_forgetting(Shifted(0.0), {}, clips, tmp_path))
+        next(measure_forgetting(Shifted(0.0), {}, clips, said, tmp_path))

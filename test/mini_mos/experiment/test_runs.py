@@ -77,13 +77,17 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
     protocol = read_protocol(SHIPPED)
     arms = protocol.choices["tokens"]
     scores = {arm: {100: 0.5, 101: 0.5} for arm in arms}
-    assert choose(protocol, scores)["tokens"] == arms[0]  # the first of equals
+    told = {arm: {100: 0.3, 101: 0.6} for arm in arms}
+    assert choose(protocol, scores, told)["tokens"] == arms[0]  # the first of equals
     scores[arms[2]] = {100: 0.4, 101: 0.61}
     # Further seeds of the pilot do not count: the others have none.
     scores[arms[3]] = {100: 0.5, 101: 0.5, 102: 0.9}
-    assert choose(protocol, scores) == {"tokens": arms[2]}
+    assert choose(protocol, scores, told) == {"tokens": arms[2]}
+    told[arms[2]] = {100: 0.3, 101: 0.4}  # its heads have not learned the tokens
+    assert choose(protocol, scores, told) == {"tokens": arms[0]}
+    assert choose(protocol, scores, {}) == {}
     del scores[arms[0]][101]
-    assert choose(protocol, scores) == {}
+    assert choose(protocol, scores, told) == {}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,7 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
         ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
         ({"arms": []}, "arms: a mapping was expected"),
         ({"phases": {"a": {"arms": ["no_tokens"]}}}, "phases: a"),
+        ({"phases": {"a": {"arms": [], "seeds": [1]}}}, "at least one arm"),
     ],
 )
 def test_a_protocol_that_does_not_fit_is_refused(tmp_path, plain, change, told):
@@ -116,15 +121,29 @@ def test_a_frozen_plan_refuses_another(tmp_path, plain):
     place.expdir.mkdir()
     first = runs_of(protocol, "final", {"tokens": "tokens_1"})
     assert {run.part for run in first} == {"final"}
-    freeze(place, protocol, first)
-    freeze(place, protocol, first)
-    with pytest.raises(UserError, match="test sets were predicted with other settings"):
-        freeze(place, protocol, runs_of(protocol, "final", {"tokens": "tokens_0.1"}))
+    digests = {run.name: "x" for run in first}
+    freeze(place, protocol, digests)
+    freeze(place, protocol, digests)
+    told = "test sets were predicted with other settings"
+    with pytest.raises(UserError, match=told):  # of another corpus, say
+        freeze(place, protocol, {**digests, first[0].name: "y"})
+    plain["pairs"].pop()
+    with pytest.raises(UserError, match=told):
+        freeze(place, read(tmp_path, plain), digests)
 
 
-def test_a_request_names_what_makes_a_run():
+def test_a_choice_that_is_named_as_an_arm_is_done_once(tmp_path, plain):
+    plain["phases"]["pilot"]["arms"] = ["tokens", "tokens_1"]
+    runs = runs_of(read(tmp_path, plain), "pilot", {"tokens": "tokens_1"})
+    assert len(runs) == 5
+    with pytest.raises(UserError, match="is not chosen"):  # an arm that is gone
+        runs_of(read(tmp_path, plain), "pilot", {"tokens": "tokens_7"})
+
+
+def test_a_request_names_what_makes_a_run(monkeypatch):
+    monkeypatch.chdir(REPO)
     protocol = read_protocol(SHIPPED)
     one = request_of(protocol, Run("development", "no_tokens", 1), {"data": "x"})
-    assert one["data"] == "x" and one["config"] == protocol.train_config
+    assert one["data"] == "x" and one["config"]["predictor"] == "distilmos"
     other = request_of(protocol, Run("development", "standardized", 1), {"data": "x"})
     assert {k for k in one if one[k] != other[k]} == {"args", "recipe"}

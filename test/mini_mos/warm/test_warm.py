@@ -61,19 +61,23 @@ def test_a_module_that_is_not_there_fails(env):
     assert found.returncode == 1 and "No module named" in found.stderr
 
 
+def waiting(folder):
+    """Return the name of a process that waits, and the command that starts it."""
+    name = folder / "wait_here"
+    name.symlink_to(shutil.which("sleep"))
+    runner = folder / "runner.sh"  # of jobs, as those of cmd.sh
+    runner.write_text(f"#!/bin/sh\nexec {name} 600\n")
+    runner.chmod(0o755)
+    options = ["--cmd", str(runner), "--log", str(folder / "log"), "--ngpu", "0"]
+    return str(name), ["-m", "espnet2.bin.launch", *options, "--", "true"]
+
+
 @pytest.fixture
 def launched(env, tmp_path):
     """A client whose worker has started a process of its own, and that process' ID."""
-    name = tmp_path / "wait_here"
-    name.symlink_to(shutil.which("sleep"))
-    runner = tmp_path / "runner.sh"  # of jobs, as those of cmd.sh
-    runner.write_text(f"#!/bin/sh\nexec {name} 600\n")
-    runner.chmod(0o755)
-    options = ["--cmd", str(runner), "--log", str(tmp_path / "log"), "--ngpu", "0"]
-    client = subprocess.Popen(
-        [server.CLIENT, "-m", "espnet2.bin.launch", *options, "--", "true"], env=env
-    )
-    sleeper = wait_for(lambda: pid_of(str(name)))
+    name, command = waiting(tmp_path)
+    client = subprocess.Popen([server.CLIENT, *command], env=env)
+    sleeper = wait_for(lambda: pid_of(name))
     yield client, sleeper
     client.kill()
     if is_alive(sleeper):
@@ -102,12 +106,12 @@ def parent_of(pid):
 
 
 def wait_for(found):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         if value := found():
             return value
         time.sleep(0.05)
-    raise AssertionError("not in a minute")
+    raise AssertionError("not in two minutes")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -115,6 +119,29 @@ def test_what_a_command_has_started_ends_with_its_client(launched, how):
     client, sleeper = launched
     client.send_signal(how)
     assert client.wait() == -how
+    wait_for(lambda: not is_alive(sleeper))
+
+
+RECIPE = """
+import os, subprocess, sys
+from pathlib import Path
+from mini_mos.warm.server import CLIENT, warm_python
+with warm_python(Path(sys.argv[1])) as env:
+    subprocess.run([CLIENT, *sys.argv[2:]], env={**os.environ, **env})
+"""
+
+
+def test_nothing_outlives_the_group_of_its_recipe(env, tmp_path):
+    """As Ctrl-C ends server, client and all else of a recipe at once."""
+    name, command = waiting(tmp_path)
+    recipe = subprocess.Popen(
+        [sys.executable, "-c", RECIPE, str(tmp_path), *command],
+        env={**env, server.ADDRESS: ""},
+        start_new_session=True,
+    )
+    sleeper = wait_for(lambda: pid_of(name))
+    os.killpg(recipe.pid, signal.SIGTERM)
+    recipe.wait()
     wait_for(lambda: not is_alive(sleeper))
 
 

@@ -66,7 +66,8 @@ if wanted 3; then
     for part in development final; do
         compgen -G "${expdir}/${part}/mos_*/done.yaml" >/dev/null || continue
         python3 -m mini_mos.bin.measure_forgetting --protocol "${protocol}" \
-            --expdir "${expdir}" --dumpdir "${dumpdir}" --part "${part}" \
+            --expdir "${expdir}" --dumpdir "${dumpdir}" --data_dir "${data_dir}" \
+            --part "${part}" \
             --output "${expdir}/forgetting_${part}.json"
     done
 fi
@@ -76,8 +77,9 @@ if wanted 4; then
     opts=()
     for part in development final; do
         [ ! -f "${expdir}/forgetting_${part}.json" ] ||
-            opts+=(--forgetting "${expdir}/forgetting_${part}.json")
+            opts+=("${expdir}/forgetting_${part}.json")
     done
+    [ "${#opts[@]}" -eq 0 ] || opts=(--forgetting "${opts[@]}")
     python3 -m mini_mos.bin.report_experiment --protocol "${protocol}" \
         --scores "${expdir}/scores.json" --output_dir "${report_dir}" "${opts[@]}"
 fi
