@@ -66,8 +66,13 @@ def collect(
     elsewhere = {r["identity"]: r for r in known["runs"]} if known else {}
 
     def in_order(name: str, file: Path) -> List[float]:
-        values = read_floats(file)
-        return [round(values[utt], DECIMALS) for utt in sets[name]["utts"]]
+        values, utts = read_floats(file), sets[name]["utts"]
+        if absent := [utt for utt in utts if utt not in values]:
+            raise UserError(
+                f"{file}: no score of {absent[0]}; it is of another corpus: remove it, "
+                "or give another --expdir"
+            )
+        return [round(values[utt], DECIMALS) for utt in utts]
 
     for run, digest in wanted.items():
         done = is_done(place, run, digest)
@@ -163,8 +168,13 @@ def read_scores(path: PathLike) -> Scores:
     Raises:
         UserError: no such file, or not one of these.
     """
-    keys = ("environment", "sets", "runs", "rows")
-    return read_results(path, "the scores of an experiment", keys)
+    what = "the scores of an experiment"
+    found = read_results(path, what, ("environment", "sets", "runs", "rows"))
+    of_run = ("part", "arm", "seed", "identity", "tokens", "predictions")
+    for run in found["runs"]:
+        if not isinstance(run, dict) or not set(of_run) <= set(run):
+            raise UserError(f"{path}: not {what}: a run needs " + ", ".join(of_run))
+    return found
 
 
 def read_results(path: PathLike, what: str, keys: Sequence[str]) -> Dict[str, Any]:
