@@ -121,10 +121,10 @@ def _compare(
             pairs=_pairs(scores, protocol, several),
             power_at=EFFECTS,
         )
-        for file in (output_dir / f"{name}.md", output_dir / f"{name}.json"):
+        for page in (output_dir / f"{name}.md", output_dir / f"{name}.json"):
             # The same page wherever it is made.
-            text = file.read_text(encoding="utf-8").replace(f"{tmp}/", "")
-            write_text(file, text)
+            text = page.read_text(encoding="utf-8").replace(f"{tmp}/", "")
+            write_text(page, text)
     return json.loads((output_dir / f"{name}.json").read_text(encoding="utf-8"))
 
 
