@@ -7,6 +7,10 @@ from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from mini_mos.bin.experiment_options import (
+    add_data_option,
+    add_protocol_option,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -20,13 +24,8 @@ def get_parser() -> argparse.ArgumentParser:
             "--data_dir data/other --audio_dir downloads/other",
         ),
     )
-    parser.add_argument("--protocol", default="conf/experiment.yaml")
-    parser.add_argument(
-        "--data_dir",
-        type=takes.path,
-        default="data/experiment",
-        help="Data directories of the experiment's corpus",
-    )
+    add_protocol_option(parser)
+    add_data_option(parser)
     parser.add_argument(
         "--audio_dir",
         type=takes.path,

@@ -4,10 +4,14 @@
 import argparse
 import logging
 import sys
-from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
+from mini_mos.bin.experiment_options import (
+    add_place_options,
+    add_protocol_option,
+    place_of,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,15 +26,8 @@ def get_parser() -> argparse.ArgumentParser:
             "--n_clips 50 --output forgetting.json",
         ),
     )
-    parser.add_argument("--protocol", default="conf/experiment.yaml")
-    parser.add_argument("--expdir", type=takes.path, default="exp/experiment")
-    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
-    parser.add_argument(
-        "--data_dir",
-        type=takes.path,
-        default="data/experiment",
-        help="Data directories of the experiment's corpus",
-    )
+    add_protocol_option(parser)
+    add_place_options(parser)
     parser.add_argument(
         "--part", choices=["development", "final"], default="development"
     )
@@ -61,12 +58,12 @@ def main(cmd=None) -> None:
     from espnet2_distilmos.utils.files import write_json
     from mini_mos.corpus.outputs import PROMPTS
     from mini_mos.experiment.forgetting import measure_forgetting
-    from mini_mos.experiment.place import MODEL, Place
+    from mini_mos.experiment.place import MODEL
     from mini_mos.experiment.protocol import read_protocol
     from mini_mos.experiment.sets import SETS
 
     protocol = read_protocol(args.protocol)
-    place = Place(Path(args.expdir), Path(args.dumpdir), Path(args.data_dir))
+    place = place_of(args)
     folders = sorted((place.expdir / args.part).glob("mos_*/done.yaml"))
     models = {}
     for folder in (f.parent for f in folders):
@@ -79,7 +76,8 @@ def main(cmd=None) -> None:
     raw = place.dump(args.part) / "raw" / valid
     wavs, prompts = DataDir.load(raw).wavs, read_words(place.data / valid / PROMPTS)
     n = min(args.n_clips, len(wavs))
-    utts = [list(wavs)[i * len(wavs) // n] for i in range(n)]
+    every = list(wavs)
+    utts = [every[i * len(wavs) // n] for i in range(n)]
     clips = [read_audio(wavs[utt])[0] for utt in utts]
     said = [prompts[utt] for utt in utts]
     measured = {}

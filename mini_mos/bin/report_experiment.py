@@ -7,6 +7,7 @@ import sys
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
+from mini_mos.bin.experiment_options import add_protocol_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -23,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
             "--output_dir results/experiment",
         ),
     )
-    parser.add_argument("--protocol", default="conf/experiment.yaml")
+    add_protocol_option(parser)
     parser.add_argument(
         "--scores",
         default="exp/experiment/scores.json",

@@ -6,11 +6,15 @@ Called in the folder of the recipe, by local/experiment.sh.
 
 import argparse
 import sys
-from pathlib import Path
 
 from espnet2_distilmos.utils import option_types as takes
 from espnet2_distilmos.utils.command import run, set_up_logging
 from espnet2_distilmos.utils.terminal import show
+from mini_mos.bin.experiment_options import (
+    add_place_options,
+    add_protocol_option,
+    place_of,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,21 +28,14 @@ def get_parser() -> argparse.ArgumentParser:
             "--known results/experiment/scores.json --nj 4",
         ),
     )
-    parser.add_argument("--protocol", default="conf/experiment.yaml")
+    add_protocol_option(parser)
     parser.add_argument(
         "--phases",
         nargs="+",
         metavar="PHASE",
         help="Of the protocol's, in this order (default: all)",
     )
-    parser.add_argument("--expdir", type=takes.path, default="exp/experiment")
-    parser.add_argument("--dumpdir", type=takes.path, default="dump/experiment")
-    parser.add_argument(
-        "--data_dir",
-        type=takes.path,
-        default="data/experiment",
-        help="Data directories of the experiment's corpus",
-    )
+    add_place_options(parser)
     parser.add_argument(
         "--known",
         type=takes.path,
@@ -67,17 +64,11 @@ def main(cmd=None) -> None:
     """Do the runs that are not done yet."""
     args = get_parser().parse_args(cmd)
     set_up_logging()
-    from mini_mos.experiment.place import Place
     from mini_mos.experiment.protocol import read_protocol
     from mini_mos.experiment.results import read_scores
     from mini_mos.experiment.work import conduct
 
-    place = Place(
-        expdir=Path(args.expdir),
-        dumpdir=Path(args.dumpdir),
-        data=Path(args.data_dir),
-        ngpu=args.ngpu,
-    )
+    place = place_of(args, args.ngpu)
     protocol = read_protocol(args.protocol)
     if args.corpus_options:
         show(" ".join(f"--{name} {value}" for name, value in protocol.corpus.items()))

@@ -15,13 +15,12 @@ import torch
 
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.report.tables import markdown_table
-from espnet2_distilmos.tokens.labels import nearest_centroid
-from espnet2_distilmos.tokens.layout import layer_file
+from espnet2_distilmos.tokens.labels import nearest_centroid, read_centroids
 from espnet2_distilmos.tokens.provenance import read_provenance
 from espnet2_distilmos.tokens.standard import is_standardized
-from espnet2_distilmos.utils.arrays import read_array
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike
+from mini_mos.pretrain.frames import layer_frames
 
 KEPT, READABLE = "token kept", "token readable"
 PRETRAINED = "pretrained"  # among the measured models
@@ -78,7 +77,7 @@ def _tokens(frames: np.ndarray, centres: torch.Tensor) -> np.ndarray:
 def token_figures(
     pretrained: Frames,
     tuned: Frames,
-    centroids: Mapping[str, np.ndarray],
+    centroids: Mapping[str, torch.Tensor],
     folds: np.ndarray,
 ) -> Dict[str, Dict[str, float]]:
     """Return `layer <i>` -> :data:`KEPT` and :data:`READABLE`.
@@ -91,7 +90,7 @@ def token_figures(
     """
     figures = {}
     for layer, before in pretrained.items():
-        centres = torch.from_numpy(centroids[layer])
+        centres = centroids[layer]
         tokens = [_tokens(f, centres) for f in before]
         now = [_tokens(f, centres) for f in tuned[layer]]
         same = np.concatenate([a == b for a, b in zip(tokens, now, strict=True)])
@@ -100,21 +99,6 @@ def token_figures(
             READABLE: readable_share(tuned[layer], tokens, folds, len(centres)),
         }
     return figures
-
-
-def layer_frames(
-    upstream: UpstreamAdapter, clips: Sequence[np.ndarray]
-) -> Dict[str, List[np.ndarray]]:
-    """Return `layer <i>` -> frames (T, D) of each clip (n,), in eval mode."""
-    upstream.eval()
-    layers: Dict[str, List[np.ndarray]] = {f"layer {i}": [] for i in upstream.layers}
-    for clip in clips:
-        with torch.no_grad():
-            x = torch.from_numpy(clip)[None]
-            states, _ = upstream(x, torch.tensor([x.size(1)]))
-        for store, state in zip(layers.values(), states, strict=True):
-            store.append(state[0].numpy())
-    return layers
 
 
 def measure_forgetting(
@@ -137,7 +121,8 @@ def measure_forgetting(
         Name, and layer -> measure -> value.
 
     Raises:
-        UserError: centroids of standardised states, or too few prompts.
+        UserError: centroids of standardised states or of another size, or too few
+            prompts.
     """
     from espnet2_distilmos.packs.load import load_network
 
@@ -152,8 +137,8 @@ def measure_forgetting(
     folds = np.array([names.index(prompt) % _FOLDS for prompt in prompts])
     before = layer_frames(pretrained, clips)
     centroids = {
-        layer: read_array(layer_file(kmeans_dir, int(layer.split()[1])))
-        for layer in before
+        layer: read_centroids(kmeans_dir, int(layer.split()[1]), frames[0].shape[1])
+        for layer, frames in before.items()
     }
     yield PRETRAINED, token_figures(before, before, centroids, folds)
     for name, checkpoint in models.items():

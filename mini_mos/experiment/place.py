@@ -65,7 +65,7 @@ def recipe_options(
         *("--max_frames", str(protocol.max_frames)),
         *("--n_clusters", str(protocol.n_clusters), *recipe.split()),
         *("--train_set", sets.train, "--valid_set", sets.valid),
-        *("--test_sets", " ".join([sets.valid, *sets.judged])),
+        *("--test_sets", " ".join(sets.scored)),
         *("--dumpdir", str(place.dump(part)), "--expdir", str(place.expdir / part)),
         *("--level_sets", "none"),
     ]

@@ -21,16 +21,15 @@ def plot_power(path: Path, compared: Mapping[str, Mapping]) -> bool:
 
     Args:
         path: PNG to write.
-        compared: set -> figures that `distilmos compare-seeds` writes.
+        compared: set -> figures by utterance that `distilmos compare-seeds` writes.
 
     Returns:
         whether there was anything to draw.
     """
     curves = {}
     for name, content in compared.items():
-        by_utterance = next(c for c in content["comparisons"] if c["level"] == "utt")
-        if by_utterance["differences"] and by_utterance["differences"][0]["power"]:
-            curves[name] = by_utterance["differences"][0]
+        if content["differences"] and content["differences"][0]["power"]:
+            curves[name] = content["differences"][0]
     if not curves:
         return False
     with canvas(path, len(curves), (3.6, 3.0)) as (_, axes):

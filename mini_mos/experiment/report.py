@@ -84,7 +84,7 @@ def _compare(
     name: str,
     output_dir: Path,
 ) -> Dict[str, Any]:
-    """Compare all arms on a set as `distilmos compare-seeds` does; return its figures.
+    """Compare all arms as `distilmos compare-seeds` does; return figures by utterance.
 
     Its page and figures are kept: `<set>.md`, `<set>.json`.
     """
@@ -125,11 +125,8 @@ def _compare(
             # The same page wherever it is made.
             text = page.read_text(encoding="utf-8").replace(f"{tmp}/", "")
             write_text(page, text)
-    return json.loads((output_dir / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _by_utterance(compared: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(c for c in compared["comparisons"] if c["level"] == "utt")
+    found = json.loads((output_dir / f"{name}.json").read_text(encoding="utf-8"))
+    return next(c for c in found["comparisons"] if c["level"] == "utt")
 
 
 def _arms_table(
@@ -142,11 +139,11 @@ def _arms_table(
     chosen = set(scores.get("chosen", {}).values())
     rows = []
     first = next(iter(compared.values()))
-    for model in _by_utterance(first)["figures"]:
+    for model in first["figures"]:
         own = [run for run in runs if run["arm"] == model]
         cells, means = [], []
         for name in compared:
-            f = _by_utterance(compared[name])["figures"][model]
+            f = compared[name]["figures"][model]
             text = figure({"value": f["value"], "ci95": f["ci95"]})
             cells += [text, number_text(f["sd"])]
             means.append(f["value"])
@@ -170,11 +167,7 @@ def _differences(
     scores: Scores, protocol: Protocol, part: str, compared: Mapping[str, Mapping]
 ) -> str:
     """Return the differences of the pairs; p of the hypotheses alone, corrected."""
-    found = [
-        (name, d)
-        for name in compared
-        for d in _by_utterance(compared[name])["differences"]
-    ]
+    found = [(name, d) for name in compared for d in compared[name]["differences"]]
     if not found:
         return "No pair has been run yet.\n"
     chosen = scores.get("chosen", {})
@@ -202,7 +195,7 @@ def _power_table(compared: Mapping[str, Mapping]) -> str:
     """Return variance in parts and power of the first pair on every set."""
     rows = []
     for name, content in compared.items():
-        for d in _by_utterance(content)["differences"][:1]:
+        for d in content["differences"][:1]:
             parts = d["variance"] or {}
             names = ("utt2sys", "utt2prompt", "cells", "seeds")
             shown = [f"{parts[k] ** 0.5:.4f}" if k in parts else NONE for k in names]

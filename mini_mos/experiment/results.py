@@ -78,7 +78,7 @@ def collect(
         done = is_done(place, run, digest)
         if not done and digest not in elsewhere:
             continue
-        names = [SETS[run.part].valid, *SETS[run.part].judged]
+        names = SETS[run.part].scored
         for name in names:
             if name not in sets:
                 sets[name] = read_set(place.data / name)

@@ -32,6 +32,11 @@ class Run:
         return f"{self.arm}_s{self.seed}"
 
 
+def part_of(phase: str) -> str:
+    """Return the part of the experiment, and with it the sets, of a phase."""
+    return FINAL if phase == FINAL else DEVELOPMENT
+
+
 def runs_of(
     protocol: Protocol, phase: str, chosen: Mapping[str, str], missing_ok: bool = False
 ) -> List[Run]:
@@ -57,10 +62,11 @@ def runs_of(
             raise UserError(
                 f"phase {phase}: {name} is not chosen; do what comes before"
             )
-    part = FINAL if phase == FINAL else DEVELOPMENT
     arms = list(dict.fromkeys(arms))  # a choice may be an arm that is named as well
     return [
-        Run(part, arm, seed) for seed in protocol.phases[phase].seeds for arm in arms
+        Run(part_of(phase), arm, seed)
+        for seed in protocol.phases[phase].seeds
+        for arm in arms
     ]
 
 

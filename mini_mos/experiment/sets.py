@@ -28,6 +28,16 @@ class Sets:
     valid: str
     judged: Tuple[str, ...]
 
+    @property
+    def scored(self) -> Tuple[str, ...]:
+        """Return the sets that every run predicts."""
+        return (self.valid, *self.judged)
+
+    @property
+    def every(self) -> Tuple[str, ...]:
+        """Return all sets."""
+        return (self.train, *self.scored)
+
 
 SETS = {
     DEVELOPMENT: Sets("tune_train", "tune_valid", ("dev_speaker", "dev_system")),

@@ -39,6 +39,7 @@ from mini_mos.experiment.runs import (
     all_runs,
     choose,
     needed_recipes,
+    part_of,
     request_of,
     runs_of,
 )
@@ -49,9 +50,8 @@ from mini_mos.warm.server import CLIENT, PRODUCTS, warm_python
 
 def made_of(place: Place, protocol: Protocol, part: str) -> Dict[str, Any]:
     """Return the content of what all runs of a part depend on."""
-    sets = SETS[part]
     data: Dict[str, Any] = {}
-    for name in dict.fromkeys([sets.train, sets.valid, *sets.judged]):
+    for name in SETS[part].every:
         labels, systems = (place.data / name / f for f in ("utt2mos", "utt2sys"))
         for file in (labels, systems):
             if not file.exists():
@@ -81,10 +81,9 @@ def prepare(place: Place, protocol: Protocol, runs: Sequence[Run]) -> None:
         runs: of one part.
     """
     part = runs[0].part
-    sets, log = SETS[part], place.expdir / part / "logs" / "prepare.log"
-    names = dict.fromkeys([sets.train, sets.valid, *sets.judged])
+    log = place.expdir / part / "logs" / "prepare.log"
     command = [place.python, "-m", "espnet2_distilmos.bin.format_audio", "--data_dirs"]
-    command += [str(place.data / name) for name in names]
+    command += [str(place.data / name) for name in SETS[part].every]
     command += ["--output_dir", str(place.dump(part) / "raw")]
     call(command, log, place.env)
     # Statistics are of plain tokens and of others alike.
@@ -105,8 +104,7 @@ def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
     log = folder / "run.log"
     command = training_options(place, protocol, run)
     call([*command, "--stage", "5", "--stop_stage", "5"], log, place.env)
-    raw, sets = place.dump(run.part) / "raw", SETS[run.part]
-    names = [sets.valid, *sets.judged]
+    raw, names = place.dump(run.part) / "raw", SETS[run.part].scored
     command = [place.python, "-m", "espnet2_distilmos.bin.distilmos_inference"]
     command += ["--config", "conf/inference.yaml", "--ngpu", str(min(place.ngpu, 1))]
     command += ["--root", str(raw), "--data_dirs", *(str(raw / name) for name in names)]
@@ -196,13 +194,12 @@ def conduct(
     """
     elsewhere = {run["identity"] for run in known["runs"]} if known else set()
     with folder_lock(place.expdir):
+        parts = {part_of(phase) for phase in protocol.phases}
+        made = {part: made_of(place, protocol, part) for part in parts}
         for phase in phases:
             chosen = chosen_arms(place)
             runs = runs_of(protocol, phase, chosen)
             every = all_runs(protocol, chosen)
-            made = {
-                part: made_of(place, protocol, part) for part in {r.part for r in every}
-            }
             digests = {
                 r: identity(request_of(protocol, r, made[r.part])) for r in every
             }

@@ -6,7 +6,7 @@ out over folds, all versions and translations of a prompt in the same one.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from espnet2_distilmos.model.upstream.loader import build_upstream
 from espnet2_distilmos.utils.errors import UserError
 from mini_mos.corpus.signal import generator
 from mini_mos.pretrain.frame_classes import frame_classes
+from mini_mos.pretrain.frames import layer_frames
 from mini_mos.pretrain.probe_clips import CLEAN, ProbeClip
 from mini_mos.pretrain.targets import LogMel
 
@@ -137,21 +138,6 @@ def _statistics(frames: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([np.concatenate([f.mean(0), f.std(0)]) for f in frames])
 
 
-def layer_frames(
-    conf: UpstreamConfig, clips: Sequence[ProbeClip]
-) -> Dict[str, List[np.ndarray]]:
-    """Return `layer <i>` -> frames (T, D) of each clip, in eval mode on the CPU."""
-    upstream = build_upstream(conf).eval()
-    layers = {f"layer {i}": [] for i in upstream.layers}
-    for clip in clips:
-        x = torch.from_numpy(clip.samples)[None]
-        with torch.no_grad():
-            states, _ = upstream(x, torch.tensor([x.shape[1]]))
-        for store, state in zip(layers.values(), states, strict=True):
-            store.append(state[0].numpy())
-    return layers
-
-
 def run_probes(
     upstreams: Mapping[str, UpstreamConfig], clips: Sequence[ProbeClip], seed: int
 ) -> dict:
@@ -180,9 +166,10 @@ def run_probes(
         return figures
 
     figures = {"log-mel": {"spectrum": all_probes(mels)}}
+    samples = [c.samples for c in clips]
     for name, conf in upstreams.items():
         figures[name] = {}
-        for layer, frames in layer_frames(conf, clips).items():
+        for layer, frames in layer_frames(build_upstream(conf), samples).items():
             figures[name][layer] = all_probes(frames)
             logging.info(f"{name}, {layer}: {figures[name][layer]}")
     chance: Dict[str, float] = {}

@@ -36,7 +36,9 @@ def clips(seed=0):
 def test_the_same_layer_keeps_every_token():
     centres, frames, _ = clips()
     layers = {"layer 1": frames}
-    found = token_figures(layers, layers, {"layer 1": centres}, FOLDS)["layer 1"]
+    found = token_figures(
+        layers, layers, {"layer 1": torch.from_numpy(centres)}, FOLDS
+    )["layer 1"]
     assert found[KEPT] == 1.0 and found[READABLE] > 0.95
 
 
@@ -44,7 +46,9 @@ def test_a_turned_layer_keeps_little_but_stays_readable():
     centres, frames, rng = clips()
     turn = np.linalg.qr(rng.standard_normal((8, 8)))[0].astype(np.float32)
     turned = {"layer 1": [f @ turn for f in frames]}
-    found = token_figures({"layer 1": frames}, turned, {"layer 1": centres}, FOLDS)
+    found = token_figures(
+        {"layer 1": frames}, turned, {"layer 1": torch.from_numpy(centres)}, FOLDS
+    )
     assert found["layer 1"][KEPT] < 0.6 and found["layer 1"][READABLE] > 0.95
 
 
@@ -53,7 +57,9 @@ def test_noise_is_forgotten():
     noise = {
         "layer 1": [rng.standard_normal(f.shape).astype(np.float32) for f in frames]
     }
-    found = token_figures({"layer 1": frames}, noise, {"layer 1": centres}, FOLDS)
+    found = token_figures(
+        {"layer 1": frames}, noise, {"layer 1": torch.from_numpy(centres)}, FOLDS
+    )
     assert found["layer 1"][KEPT] < 0.4 and found["layer 1"][READABLE] < 0.4
 
 
