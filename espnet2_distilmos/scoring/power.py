@@ -59,17 +59,18 @@ def variance_with(
     return Variance(parts, df, pilot.mixed * fewer / systems, n)
 
 
-def power(variance: Variance, effect: float) -> float:
-    """Return the chance of p < 0.05, two-sided and uncorrected, by the noncentral t.
+def power(variance: Variance, effect: float, alpha: float = ALPHA) -> float:
+    """Return the chance of p < `alpha`, two-sided, by the noncentral t.
 
     Args:
         variance: of the difference.
         effect: the true difference.
+        alpha: 0.05 is before any correction.
     """
     error, df = math.sqrt(variance.total), variance.freedom
     if error == 0:
-        return 1.0 if effect else ALPHA
-    shift, critical = abs(effect) / error, float(student.ppf(1 - ALPHA / 2, df))
+        return 1.0 if effect else alpha
+    shift, critical = abs(effect) / error, float(student.ppf(1 - alpha / 2, df))
     # Normal, given the standard error that is found; scipy's nct gives NaN far out.
     found = critical * np.sqrt(chi2.ppf(_QUANTILES, df) / df)
     return float(np.mean(norm.cdf(shift - found) + norm.cdf(-shift - found)))

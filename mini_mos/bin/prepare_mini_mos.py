@@ -17,6 +17,7 @@ SIZES = {
     "test_speaker": (240, "clips of unheard speakers"),
     "test_system": (240, "clips of unheard families of degradations"),
     "systems": (60, "systems in all; a quarter of them for test_system"),
+    "held_out_systems": (0, "systems for test_system in place of that quarter, if > 0"),
 }
 
 

@@ -49,7 +49,13 @@ PILOTS, PILOT_LENGTH = 3, 40000  # clips, samples at most
 
 @dataclass(frozen=True)
 class Sizes:
-    """Clips in each set (0 leaves a set out), and systems in all."""
+    """Clips in each set (0 leaves a set out), and systems.
+
+    Attributes:
+        systems: in all, of which a quarter is for `test_system`.
+        held_out_systems: as many for `test_system` in place of that quarter; 0 = the
+            quarter. The other sets stay what they are.
+    """
 
     train: int = 1300
     valid: int = 150
@@ -57,6 +63,7 @@ class Sizes:
     test_speaker: int = 240
     test_system: int = 240
     systems: int = 60
+    held_out_systems: int = 0
 
     def sets(self) -> List[str]:
         """Return the sets that are to be made."""
@@ -71,6 +78,20 @@ class Sizes:
             raise UserError("--n_train 0: the other sets share its systems; give more")
         if self.systems < 4:
             raise UserError(f"--n_systems {self.systems}: at least 4 are needed")
+        if self.held_out_systems < 0:
+            raise UserError("--n_held_out_systems: must not be negative")
+
+    def system_names(self) -> Dict[str, bool]:
+        """Return system -> whether its families are for `test_system` alone."""
+        quarter = max(1, round(self.systems * HELD_OUT_SHARE))
+        trained = self.systems - quarter
+        count = trained + (self.held_out_systems or quarter)
+        return {f"sys{i:03d}": i >= trained for i in range(count)}
+
+    def record(self) -> Dict[str, int]:
+        """Return what tells this corpus from one of other sizes."""
+        # A corpus that was made before there was this number stays whole.
+        return {k: v for k, v in asdict(self).items() if k != "held_out_systems" or v}
 
 
 def prepare_mini_mos(
@@ -135,7 +156,7 @@ def _prepare(
         prompts, skipped = find_speech(audio_dir / "speech", long_ones=False)
     else:
         prompts, skipped = find_speech(speech_dir)
-    options = {"seed": seed, "sizes": asdict(sizes)}
+    options = {"seed": seed, "sizes": sizes.record()}
     fingerprint = fingerprint_of(options, prompts)
     if _is_whole(audio_dir, data_dir, fingerprint, sizes.sets()):
         logging.info(f"{data_dir}: already made with these options")
@@ -215,12 +236,10 @@ def _plan(
     if "test_speaker" in sets:
         unheard = unheard_speakers(speakers, debian, seed)
     pools = split_prompts(prompts, unheard, sets, seed)
-    held = max(1, round(sizes.systems * HELD_OUT_SHARE))
-    names = [f"sys{i:03d}" for i in range(sizes.systems)]
-    held_out = {n: i >= sizes.systems - held for i, n in enumerate(names)}
+    held_out = sizes.system_names()
     clips = {}
     for s in sets:
-        own = [n for n in names if held_out[n] == (s == "test_system")]
+        own = [n for n, held in held_out.items() if held == (s == "test_system")]
         clips[s] = plan_set(s, pools[s], own, getattr(sizes, s), seed)
         logging.info(
             f"{s}: {counted(len(clips[s]), 'clip')}, {counted(len(own), 'system')}, "

@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.mapping import from_mapping
+from mini_mos.experiment.planning import Plan, Planned
 
 DEVELOPMENT, FINAL = "development", "final"
 
@@ -76,6 +77,7 @@ class Protocol:
     phases: Dict[str, Phase]
     primary_sets: List[str]
     pairs: List[List[str]]
+    power: Plan
 
     def check(self, where: str) -> None:
         """Raise UserError for what does not fit together."""
@@ -107,6 +109,10 @@ class Protocol:
         require(
             all(len(set(pair)) == 2 for pair in self.pairs), "pairs: of two arms each"
         )
+        require(
+            set(self.power.sets) == set(self.primary_sets),
+            f"power: sets: {', '.join(self.primary_sets)} were expected",
+        )
         tried = {s for n, p in self.phases.items() if n != FINAL for s in p.seeds}
         final = self.phases.get(FINAL)
         require(
@@ -136,6 +142,12 @@ def read_protocol(path: PathLike) -> Protocol:
     each("phases", Phase)
     where = f"{path}: development"
     data["development"] = from_mapping(Development, data.get("development"), where)
+    power = dict(data.get("power") or {})
+    power["sets"] = {
+        name: from_mapping(Planned, conf, f"{path}: power: sets: {name}")
+        for name, conf in dict(power.get("sets") or {}).items()
+    }
+    data["power"] = from_mapping(Plan, power, f"{path}: power")
     protocol = from_mapping(Protocol, data, str(path))
     protocol.check(str(path))
     return protocol

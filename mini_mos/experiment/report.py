@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from espnet2_distilmos.scoring.significance import holm
 from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.files import PathLike, write_text
 from mini_mos.experiment.forgetting import forgetting_table
+from mini_mos.experiment.groups import table_of_groups
+from mini_mos.experiment.planning import power_of_plan
 from mini_mos.experiment.plots import plot_forgetting, plot_power
 from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Protocol
 from mini_mos.experiment.results import ACCURACY, KEPT, Scores
@@ -54,8 +56,16 @@ def write_report(
         page += _arms_table(scores, protocol, runs, compared)
         page += "\n### Differences\n\n"
         page += _differences(scores, protocol, part, compared)
+        arms = _first_pair(scores, protocol, runs)
+        if arms and (groups := table_of_groups(scores["sets"], *arms)):
+            page += f"\n### By speaker and family\n\n{groups}"
         page += "\n### Power\n\n"
         page += _power_table(compared)
+        if part == DEVELOPMENT:
+            (a, b), predictions = arms or (("", ""), {})
+            both = {name: (own[a], own[b]) for name, own in predictions.items()}
+            page += "\nOf the final runs, told from these: "
+            page += power_of_plan(protocol.power, scores["sets"], both)
         if plot_power(output_dir / f"power_{part}.png", compared):
             page += f"\n![power](power_{part}.png)\n"
         page += "\n### Forgetting\n\n"
@@ -75,6 +85,27 @@ def _pairs(scores: Scores, protocol: Protocol, arms: Sequence[str]) -> List[str]
     named = [[chosen.get(name, name) for name in pair] for pair in protocol.pairs]
     known = [f"{a}-{b}" for a, b in named if a != b and a in arms and b in arms]
     return list(dict.fromkeys(known))
+
+
+def _first_pair(
+    scores: Scores, protocol: Protocol, runs: Sequence[Mapping]
+) -> Optional[Tuple[Tuple[str, str], Dict[str, Dict[str, np.ndarray]]]]:
+    """Return the arms of the first pair, and set -> arm -> (S, N) predictions.
+
+    None where one of them has less than two trainings.
+    """
+    a, b = (scores.get("chosen", {}).get(name, name) for name in protocol.pairs[0])
+    own = {arm: [run for run in runs if run["arm"] == arm] for arm in (a, b)}
+    if min(map(len, own.values())) < 2:
+        return None
+    judged = SETS[runs[0]["part"]].judged
+    return (a, b), {
+        name: {
+            arm: np.array([run["predictions"][name] for run in of_arm])
+            for arm, of_arm in own.items()
+        }
+        for name in judged
+    }
 
 
 def _compare(

@@ -19,7 +19,7 @@ from mini_mos.corpus.outputs import PROMPTS
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.protocol import DEVELOPMENT
 from mini_mos.experiment.runs import Run
-from mini_mos.experiment.sets import SETS
+from mini_mos.experiment.sets import FAMILIES, SETS
 
 Scores = Dict[str, Any]
 DONE = "done.yaml"  # in the folder of a run that is whole
@@ -29,16 +29,24 @@ KEPT, ACCURACY = "token_kept", "token_acc"
 
 
 def read_set(folder: PathLike) -> Dict[str, List]:
-    """Return utterances of a data directory, and label, system and prompt of each."""
+    """Return utterances of a data directory, and what is known of each.
+
+    Returns:
+        `utts`, `labels`, `systems`, `prompts` and `groups`: the unheard families of
+        degradations where these are noted, else the speaker.
+    """
     data = DataDir.load(folder)
     if data.mos is None or data.systems is None:
         raise UserError(f"{folder}: utt2mos and utt2sys are needed")
     prompts = read_words(Path(folder) / PROMPTS)
+    families = Path(folder) / FAMILIES
+    groups = read_words(families) if families.exists() else data.speakers or {}
     return {
         "utts": list(data.wavs),
         "labels": list(data.mos.values()),
         "systems": list(data.systems.values()),
         "prompts": [prompts[utt] for utt in data.wavs],
+        "groups": [groups.get(utt, "") for utt in data.wavs],
     }
 
 

@@ -10,8 +10,12 @@ from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.outputs import PROMPTS
+from mini_mos.corpus.systems import family_names
 from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Development
 from mini_mos.experiment.subsets import subset
+
+# In a data directory: clip -> its unheard families of degradations, joined by +.
+FAMILIES = "utt2family"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,16 @@ def held_systems(systems_yaml: PathLike, families: Set[str]) -> Set[str]:
     return found
 
 
+def write_families(folder: Path, systems_yaml: PathLike, families: Set[str]) -> None:
+    """Write which of `families` each clip of a data directory has (FAMILIES)."""
+    chains = {
+        name: sorted({link["family"] for link in s["chain"]} & families)
+        for name, s in read_yaml(systems_yaml).items()
+    }
+    systems = DataDir.load(folder).systems or {}
+    write_lines(folder / FAMILIES, {u: "+".join(chains[s]) for u, s in systems.items()})
+
+
 def make_sets(
     development: Development, data_dir: PathLike, systems_yaml: PathLike
 ) -> Dict[str, int]:
@@ -74,7 +88,8 @@ def make_sets(
     `tune_train`: the training set without the development families and speakers.
     Of `valid`, whose prompts no other set has: `tune_valid` has neither those families
     nor speakers, `dev_speaker` has the speakers, `dev_system` the families (clips with
-    both are in no set); `final_valid` is a part of all of it. Test sets are not read.
+    both are in no set); `final_valid` is a part of all of it. Of `test_system`, and of
+    `dev_system`, FAMILIES is written.
 
     Args:
         development: of the protocol.
@@ -128,4 +143,8 @@ def make_sets(
         data.save(data_dir / name)
         write_lines(data_dir / name / PROMPTS, {u: prompts[u] for u in data.wavs})
         logging.info(f"{data_dir / name}: {counted(len(data.wavs), 'clip')}")
+    write_families(data_dir / sets.judged[1], systems_yaml, set(development.families))
+    if (data_dir / "test_system").exists():
+        unheard = set(family_names(held_out=True))
+        write_families(data_dir / "test_system", systems_yaml, unheard)
     return {name: len(data.wavs) for name, data in made.items()}

@@ -18,13 +18,8 @@ from mini_mos import debian as packages
 from mini_mos.bin import prepare_mini_mos as command
 from mini_mos.corpus import debian, outputs, speech
 from mini_mos.corpus.families import FAMILIES
-from mini_mos.corpus.plan import (
-    SETS,
-)
-from mini_mos.corpus.signal import (
-    Unusable,
-    set_level,
-)
+from mini_mos.corpus.plan import SETS
+from mini_mos.corpus.signal import Unusable, set_level
 from mini_mos.corpus.speech import Prompt, find_speech, read_clean
 from mini_mos.corpus.systems import System
 
@@ -272,7 +267,13 @@ def test_packages_that_cannot_be_had(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", (["--n_test", "-1"], ["--n_train", "0"], ["--n_systems", "3"])
+    "options",
+    (
+        ["--n_test", "-1"],
+        ["--n_train", "0"],
+        ["--n_systems", "3"],
+        ["--n_held_out_systems", "-1"],
+    ),
 )
 def test_impossible_sizes(options, speech_dir, tmp_path, capsys):
     assert make(tmp_path, speech_dir, *options) == 1

@@ -58,3 +58,14 @@ def test_sizes_of_mini_mos_are_those_of_the_corpus():
     assert {name: number for name, (number, _) in SIZES.items()} == dataclasses.asdict(
         Sizes()
     )
+
+
+def test_more_systems_held_out_leave_the_others_as_they_are():
+    from mini_mos.corpus.prepare import Sizes
+
+    plain, more = Sizes(systems=8), Sizes(systems=8, held_out_systems=5)
+    assert list(plain.system_names().values()) == 6 * [False] + 2 * [True]
+    assert list(more.system_names().values()) == 6 * [False] + 5 * [True]
+    # The corpora that there are do not know of the number, and must not be made anew.
+    assert more.record() == {**plain.record(), "held_out_systems": 5}
+    assert "held_out_systems" not in plain.record()

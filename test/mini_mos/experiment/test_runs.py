@@ -99,6 +99,8 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
         ({"steps": {"final": 1}}, "steps: development and final"),
         ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
         ({"arms": []}, "arms: a mapping was expected"),
+        ({"power": {}}, "power: missing: effect"),
+        ({"primary_sets": ["test"]}, "power: sets: test were expected"),
         ({"phases": {"a": {"arms": ["no_tokens"]}}}, "phases: a"),
         ({"phases": {"a": {"arms": [], "seeds": [1]}}}, "at least one arm"),
     ],

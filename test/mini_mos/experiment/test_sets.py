@@ -67,8 +67,16 @@ def make(folder):
     return make_sets(development, folder, folder / "systems.yaml")
 
 
-def test_development_sets_share_nothing_that_they_must_not(tmp_path):
+@pytest.mark.parametrize("with_test", (False, True))
+def test_development_sets_share_nothing_that_they_must_not(tmp_path, with_test):
     write_corpus(tmp_path, {"train": 480, "valid": 1000})  # no test set is needed
+    held_out = DataDir(
+        wavs={"en-sys9-x": "/wav/x.wav"},
+        mos={"en-sys9-x": 2.0},
+        systems={"en-sys9-x": "sys9"},
+    )
+    if with_test:
+        held_out.save(tmp_path / "test_system")
     sizes = make(tmp_path)
     assert sizes == {
         "tune_train": 120,
@@ -90,6 +98,12 @@ def test_development_sets_share_nothing_that_they_must_not(tmp_path):
         assert all(wanted in utt for utt in data.wavs)
         prompts = read_words(tmp_path / name / "utt2prompt")
         assert prompts == {utt: utt.split("-")[2] for utt in data.wavs}
+    families = read_words(tmp_path / "dev_system" / "utt2family")
+    assert families == dict.fromkeys(sets["dev_system"].wavs, "aac")
+    assert (tmp_path / "test_system").exists() == with_test
+    if with_test:
+        found = read_words(tmp_path / "test_system" / "utt2family")
+        assert found == {"en-sys9-x": "opus"}
 
 
 def test_families_that_no_system_has_are_refused(tmp_path):

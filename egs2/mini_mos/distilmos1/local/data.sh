@@ -15,6 +15,7 @@ n_test=300             # clips in test
 n_test_speaker=240     # clips in test_speaker
 n_test_system=240      # clips in test_system
 n_systems=60           # systems in all; a quarter of them only in test_system
+n_held_out_systems=0   # systems of test_system in place of that quarter, if above 0
 cluster_sets=${DISTILMOS_CLUSTER_SETS-}  # as distilmos.sh has it: those named clean or
                        # clean_SET are made here, undegraded recordings of train or SET
 seed=0                 # of the systems and of all draws
@@ -55,6 +56,7 @@ python3 -m mini_mos.bin.prepare_mini_mos \
     --n_test_speaker "${n_test_speaker}" \
     --n_test_system "${n_test_system}" \
     --n_systems "${n_systems}" \
+    --n_held_out_systems "${n_held_out_systems}" \
     --seed "${seed}" \
     --nj "${nj}" \
     "${opts[@]}"

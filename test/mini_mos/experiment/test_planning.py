@@ -1,0 +1,93 @@
+"""What the pilot tells of the final runs, and the first pair in parts of a set."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from espnet2_distilmos.scoring.power import power
+from espnet2_distilmos.scoring.seeds import Variance
+from mini_mos.experiment.groups import members, table_of_groups
+from mini_mos.experiment.planning import (
+    Counts,
+    Plan,
+    Planned,
+    counts_of,
+    pilot_variance,
+    planned_variance,
+    power_of_plan,
+)
+
+PILOT = Variance(
+    parts={"utt2sys": 4e-4, "utt2prompt": 2e-4, "cells": 1e-4, "seeds": 3e-4},
+    df={"utt2sys": 49.0, "utt2prompt": 39.0, "cells": 399.0, "seeds": 8.0},
+    mixed=0.0,
+    n_seeds=5,
+)
+WANTED = Planned(pilot="dev", systems=200, prompts=80, clips=1600)
+PLAN = Plan(effect=0.02, alpha=0.025, seeds=10, limit=0.8, sets={"test": WANTED})
+
+
+def made_set(rng, n_systems=12, n_prompts=10):
+    """Return a set of scores.json, every system with every prompt, and predictions."""
+    systems = np.repeat(np.arange(n_systems), n_prompts)
+    labels = rng.normal(size=n_systems)[systems] + rng.normal(size=len(systems))
+    data = {
+        "utts": [f"u{i}" for i in range(len(labels))],
+        "labels": list(labels),
+        "systems": [f"s{i}" for i in systems],
+        "prompts": [f"p{i}" for i in np.tile(np.arange(n_prompts), n_systems)],
+        "groups": ["opus" if s % 3 else "mp3+opus" for s in systems],
+    }
+    return data, [labels + rng.normal(size=(4, len(labels))) for _ in range(2)]
+
+
+def test_every_part_goes_down_with_what_it_is_of():
+    v = planned_variance(PILOT, Counts(50, 40, 400), PLAN, WANTED)
+    upper = 8 / chi2.ppf(0.2, 8)
+    assert v.parts == pytest.approx(
+        {
+            "utt2sys": 4e-4 / 4,
+            "utt2prompt": 2e-4 / 2,
+            "cells": 1e-4 / 4,
+            "seeds": 3e-4 * upper / 2,
+        }
+    )
+    assert v.df["utt2sys"] == 199 and v.df["cells"] == 1599
+    assert power(v, 0.02, 0.025) < power(v, 0.02)
+
+
+def test_what_seeds_and_clips_share_is_taken_off_after_the_limit():
+    shared = Variance({**PILOT.parts, "seeds": 0.0}, PILOT.df, 1e-4, 5)
+    v = planned_variance(shared, Counts(50, 40, 400), PLAN, WANTED)
+    # Between the seeds there was 1e-4, which the clips' parts hold already.
+    upper = 1e-4 * 8 / chi2.ppf(0.2, 8)
+    assert v.parts["seeds"] == pytest.approx((upper - 1e-4) / 2)
+
+
+def test_the_table_tells_the_power_of_the_sets_that_have_a_pilot():
+    rng = np.random.default_rng(0)
+    data, arms = made_set(rng)
+    assert counts_of(data) == Counts(12, 10, 120)
+    assert pilot_variance(data, *arms).n_seeds == 4
+    page = power_of_plan(PLAN, {"dev": data}, {"dev": tuple(arms)})
+    (row,) = [line for line in page.splitlines() if line.startswith("| test")]
+    assert row.split()[3:9:2] == ["dev", "1600", "200"]
+    assert 0.025 <= float(row.split()[-2]) <= 1
+    assert power_of_plan(PLAN, {}, {}) == "No pilot has been run yet.\n"
+
+
+def test_a_clip_of_two_families_is_in_both():
+    found = members(["opus", "mp3+opus", ""])
+    assert {k: list(v) for k, v in found.items()} == {
+        "mp3": [False, True, False],
+        "opus": [True, True, False],
+    }
+    data, (a, b) = made_set(np.random.default_rng(1))
+    arms = {"dev": {"a": a, "b": b}}
+    page = table_of_groups({"dev": data}, ("a", "b"), arms)
+    first, second = page.splitlines()[-2:]
+    assert first.split("|")[1:5] == [" dev ", " mp3   ", " 40    ", " 4       "]
+    assert second.split("|")[2:4] == [" opus  ", " 120   "]
+    # A set of one group has its row elsewhere.
+    one = {**data, "groups": ["fr"] * 120}
+    assert table_of_groups({"dev": one}, ("a", "b"), arms) == ""
