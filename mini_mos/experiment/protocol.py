@@ -1,7 +1,7 @@
 """The protocol: `conf/experiment.yaml`, read and checked."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -113,12 +113,18 @@ class Protocol:
             set(self.power.sets) == set(self.primary_sets),
             f"power: sets: {', '.join(self.primary_sets)} were expected",
         )
-        tried = {s for n, p in self.phases.items() if n != FINAL for s in p.seeds}
-        final = self.phases.get(FINAL)
+        tried: Dict[str, Set[int]] = {DEVELOPMENT: set(), FINAL: set()}
+        for name, phase in self.phases.items():
+            tried[part_of(name)] |= set(phase.seeds)
         require(
-            final is None or not tried & set(final.seeds),
+            not tried[DEVELOPMENT] & tried[FINAL],
             f"phases: {FINAL}: its seeds must not be those of other phases",
         )
+
+
+def part_of(phase: str) -> str:
+    """Return the part of the experiment, and with it the sets, of a phase."""
+    return FINAL if phase.startswith(FINAL) else DEVELOPMENT
 
 
 def read_protocol(path: PathLike) -> Protocol:

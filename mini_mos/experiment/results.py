@@ -13,7 +13,7 @@ from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.train.history import read_history
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
 from espnet2_distilmos.utils.stamp import matches
 from mini_mos.corpus.outputs import PROMPTS
 from mini_mos.experiment.place import Place
@@ -23,6 +23,7 @@ from mini_mos.experiment.sets import FAMILIES, SETS
 
 Scores = Dict[str, Any]
 DONE = "done.yaml"  # in the folder of a run that is whole
+FROZEN = "frozen.yaml"  # what the final runs are
 DECIMALS = 4  # of predictions; PESQ itself is no more exact
 NOT_RANKED = ("constant", "system_mean")  # rows of stage 6 that rank no clips
 KEPT, ACCURACY = "token_kept", "token_acc"
@@ -66,7 +67,8 @@ def collect(
         known: what was gathered elsewhere, as returned here.
 
     Returns:
-        `sets`: set -> :func:`read_set`; `runs`: a mapping each, with predictions in the
+        `frozen`: :func:`frozen_plan`, if there is one; `sets`: set -> :func:`read_set`;
+        `runs`: a mapping each, with predictions in the
         order of the set's utterances; `rows`: row to compare with -> set -> likewise.
     """
     sets: Dict[str, Dict[str, List]] = {}
@@ -115,12 +117,22 @@ def collect(
             row = file.parts[-3]
             if row not in NOT_RANKED:
                 rows.setdefault(row, {})[name] = in_order(name, file)
+    found_plan = frozen_plan(place, known)
     return {
+        **({} if found_plan is None else {"frozen": found_plan}),
         "environment": environment_lines(None),
         "sets": sets,
         "runs": found,
         "rows": rows,
     }
+
+
+def frozen_plan(place: Place, known: Optional[Scores] = None) -> Optional[Dict]:
+    """Return the plan under which test sets were predicted, here or elsewhere."""
+    path = place.expdir / FROZEN
+    if path.exists():
+        return read_yaml(path)
+    return known.get("frozen") if known else None
 
 
 def is_done(place: Place, run: Run, digest: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import read_yaml
-from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Protocol
+from mini_mos.experiment.protocol import Protocol, part_of
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,6 @@ class Run:
     def name(self) -> str:
         """Return the suffix of its folder."""
         return f"{self.arm}_s{self.seed}"
-
-
-def part_of(phase: str) -> str:
-    """Return the part of the experiment, and with it the sets, of a phase."""
-    return FINAL if phase == FINAL else DEVELOPMENT
 
 
 def runs_of(

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Dict, Optional
 
 from espnet2_distilmos.utils.datadir import read_floats
@@ -23,12 +22,14 @@ from mini_mos.experiment.place import (
     recipe_options,
     training_options,
 )
-from mini_mos.experiment.protocol import FINAL, Protocol
+from mini_mos.experiment.protocol import FINAL, Protocol, part_of
 from mini_mos.experiment.results import (
     DONE,
+    FROZEN,
     Scores,
     collect,
     development_scores,
+    frozen_plan,
     identity,
     is_done,
     save_scores,
@@ -39,7 +40,6 @@ from mini_mos.experiment.runs import (
     all_runs,
     choose,
     needed_recipes,
-    part_of,
     request_of,
     runs_of,
 )
@@ -203,8 +203,11 @@ def conduct(
             digests = {
                 r: identity(request_of(protocol, r, made[r.part])) for r in every
             }
-            if phase == FINAL:
-                freeze(place, protocol, {run.name: digests[run] for run in runs})
+            if part_of(phase) == FINAL:
+                final = [n for n in protocol.phases if part_of(n) == FINAL]
+                # Of all of them: none may be chosen when test sets are known.
+                whole = [r for n in final for r in runs_of(protocol, n, chosen)]
+                freeze(place, protocol, {r.name: digests[r] for r in whole}, known)
             left = [
                 run
                 for run in runs
@@ -233,13 +236,19 @@ def chosen_arms(place: Place) -> Dict[str, str]:
     return read_yaml(path) if path.exists() else {}
 
 
-def freeze(place: Place, protocol: Protocol, digests: Mapping[str, str]) -> None:
+def freeze(
+    place: Place,
+    protocol: Protocol,
+    digests: Mapping[str, str],
+    known: Optional[Scores] = None,
+) -> None:
     """Note the final runs before any test set is predicted; refuse others after.
 
     Args:
         place: where.
         protocol: its pairs, and the sets of the first.
         digests: name of a run -> its identity, which knows corpus and upstream.
+        known: scores from elsewhere, perhaps with the plan of their final runs.
 
     Raises:
         UserError: test sets were predicted under another plan.
@@ -249,10 +258,11 @@ def freeze(place: Place, protocol: Protocol, digests: Mapping[str, str]) -> None
         "pairs": protocol.pairs,
         "primary_sets": protocol.primary_sets,
     }
-    path = Path(place.expdir / "frozen.yaml")
-    if not path.exists():
-        write_yaml(path, {"plan": plan})
-    elif read_yaml(path).get("plan") != plan:
+    path = place.expdir / FROZEN
+    before = frozen_plan(place, known)
+    if before is None:
+        write_yaml(path, plan)
+    elif before != plan:
         raise UserError(
             f"{path}: test sets were predicted with other settings, and are touched "
             "once; a new experiment needs another --expdir and new test sets"

@@ -82,6 +82,10 @@ BASES = {
         "upstream_conf.frozen_layers freeze_upstream_steps batch_bins num_threads "
         "num_workers optim_conf.fused",
     ),
+    "train_sslmos_experiment": (
+        "train_distilmos_experiment",
+        "predictor predictor_conf loss_conf.token_weight layer_logits_lr",
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import yaml
 from espnet2_distilmos.utils.errors import UserError
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.protocol import read_protocol
+from mini_mos.experiment.results import frozen_plan
 from mini_mos.experiment.runs import (
     Run,
     all_runs,
@@ -117,7 +118,6 @@ def test_final_seeds_are_new_ones(tmp_path, plain):
 
 
 def test_a_frozen_plan_refuses_another(tmp_path, plain):
-    plain["phases"]["final"] = {"arms": ["no_tokens", "tokens"], "seeds": [0]}
     protocol = read(tmp_path, plain)
     place = Place(tmp_path / "exp", tmp_path / "dump", tmp_path / "data")
     place.expdir.mkdir()
@@ -129,9 +129,14 @@ def test_a_frozen_plan_refuses_another(tmp_path, plain):
     told = "test sets were predicted with other settings"
     with pytest.raises(UserError, match=told):  # of another corpus, say
         freeze(place, protocol, {**digests, first[0].name: "y"})
+    # Elsewhere, too: the plan goes with the scores.
+    known = {"frozen": frozen_plan(place)}
+    other = Place(tmp_path / "other", tmp_path / "dump", tmp_path / "data")
+    freeze(other, protocol, digests, known)
     plain["pairs"].pop()
-    with pytest.raises(UserError, match=told):
-        freeze(place, read(tmp_path, plain), digests)
+    for where, scores in ((place, None), (other, known)):
+        with pytest.raises(UserError, match=told):
+            freeze(where, read(tmp_path, plain), digests, scores)
 
 
 def test_a_choice_that_is_named_as_an_arm_is_done_once(tmp_path, plain):
