@@ -1,7 +1,7 @@
 """The power of the final runs, told from the pilot on the development sets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
@@ -9,8 +9,14 @@ from scipy.stats import chi2
 
 from espnet2_distilmos.report.tables import markdown_table
 from espnet2_distilmos.scoring.jackknife import Clusters
-from espnet2_distilmos.scoring.power import power, variance_with
-from espnet2_distilmos.scoring.seeds import CELLS, SEEDS, Variance, difference
+from espnet2_distilmos.scoring.power import WANTED, power
+from espnet2_distilmos.scoring.seeds import (
+    CELLS,
+    SEEDS,
+    Variance,
+    difference,
+    freedom,
+)
 
 NAMES = ("utt2sys", "utt2prompt")
 
@@ -39,7 +45,7 @@ class Plan:
     Attributes:
         effect: the smallest difference worth having.
         alpha: size of a test before any correction.
-        seeds: trainings of each arm.
+        seeds: trainings of either arm of the first pair.
         limit: the seeds' part of the variance is taken at its upper limit of this
             one-sided confidence, since a pilot's few seeds know it badly.
         sets: test set -> what it will be.
@@ -47,7 +53,7 @@ class Plan:
 
     effect: float
     alpha: float
-    seeds: int
+    seeds: List[int]
     limit: float
     sets: Dict[str, Planned]
 
@@ -67,55 +73,100 @@ def counts_of(data: Mapping[str, List]) -> Counts:
     return Counts(systems, prompts, len(data["utts"]))
 
 
+@dataclass(frozen=True)
+class Pilot:
+    """The difference of two arms on a development set.
+
+    Attributes:
+        variance: of the difference, in parts.
+        of_seeds: variance between the seeds of each arm.
+        n_seeds: of each.
+    """
+
+    variance: Variance
+    of_seeds: Tuple[float, float]
+    n_seeds: Tuple[int, int]
+
+
+def pilot_of(data: Mapping[str, List], a: np.ndarray, b: np.ndarray) -> Optional[Pilot]:
+    """Return what is known of the difference of two arms' utterance SRCC.
+
+    Args:
+        data: a set of scores.json.
+        a: (S, N) predictions of the one arm, one row a training.
+        b: likewise of the other.
+
+    Returns:
+        None where a correlation is undefined.
+    """
+    clusters = Clusters(np.array(data["labels"]), [data["systems"], data["prompts"]])
+    left_out = {m: clusters.leave_out("srcc", p) for m, p in (("a", a), ("b", b))}
+    variance = difference("a", "b", left_out, NAMES).variance
+    if variance is None:
+        return None
+    first, second = (left_out[m].values for m in ("a", "b"))
+    between = (float(first.var(ddof=1)), float(second.var(ddof=1)))
+    return Pilot(variance, between, (len(first), len(second)))
+
+
 def planned_variance(
-    pilot: Variance, has: Counts, plan: Plan, wanted: Planned
+    pilot: Pilot, has: Counts, plan: Plan, wanted: Planned
 ) -> Variance:
     """Return the variance that a pilot's difference is expected to have in the end.
 
     Every part goes down with what it is of: systems, prompts, clips, seeds.
 
     Args:
-        pilot: of the difference, on the development set.
+        pilot: on the development set.
         has: of that set.
         plan: the seeds, and how surely their part is to be known.
         wanted: the test set.
     """
-    # What seeds and clips have in common is part of what varies between seeds.
-    between = pilot.parts[SEEDS] + pilot.mixed
-    df = pilot.df[SEEDS]
-    highest = between * df / float(chi2.ppf(1 - plan.limit, df))
-    parts = {**pilot.parts, SEEDS: highest - pilot.mixed}
-    found = variance_with(replace(pilot, parts=parts), plan.seeds)
+    v = pilot.variance
+    # What seeds and clips have in common is in the clips' parts.
+    before = v.parts[SEEDS] + v.mixed
+    df = [n - 1.0 for n in pilot.n_seeds]
+    known = sum(x / n for x, n in zip(pilot.of_seeds, pilot.n_seeds))
+    expected = [x / n for x, n in zip(pilot.of_seeds, plan.seeds)]
+    upper = [x * d / float(chi2.ppf(1 - plan.limit, d)) for x, d in zip(expected, df)]
+    fewer = sum(expected) / known if known else 1.0
+    highest = before * sum(upper) / known if known else 0.0
+    clips = {name: x for name, x in v.parts.items() if name != SEEDS}
+    of_clips = sum(clips.values())
+    mixed = min(1.0, v.mixed / of_clips) if of_clips else 0.0
     systems, prompts = NAMES
     shares = {
         systems: has.systems / wanted.systems,
         prompts: has.prompts / wanted.prompts,
         CELLS: has.clips / wanted.clips,
-        SEEDS: 1.0,
     }
-    parts = {name: v * shares[name] for name, v in found.parts.items()}
-    freedom = {
+    parts = {
+        name: x * (1 - mixed + mixed * fewer) * shares[name]
+        for name, x in clips.items()
+    }
+    parts[SEEDS] = max(0.0, highest - v.mixed * fewer)
+    by_arm = {str(i): x for i, x in enumerate(upper)}
+    seeds = freedom(by_arm, {str(i): n - 1.0 for i, n in enumerate(plan.seeds)})
+    degrees = {
         systems: wanted.systems - 1.0,
         prompts: wanted.prompts - 1.0,
         CELLS: wanted.clips - 1.0,
-        SEEDS: found.df[SEEDS],
+        SEEDS: seeds,
     }
-    return Variance(parts, freedom, found.mixed, found.n_seeds)
+    n_seeds = len(plan.seeds) / sum(1 / n for n in plan.seeds)
+    return Variance(parts, degrees, v.mixed * fewer, n_seeds)
 
 
-def pilot_variance(
-    data: Mapping[str, List], a: np.ndarray, b: np.ndarray
-) -> Optional[Variance]:
-    """Return the variance of the difference of utterance SRCC, in parts.
-
-    Args:
-        data: a set of scores.json.
-        a: (S, N) predictions of the one arm.
-        b: (S, N) of the other.
-    """
-    clusters = Clusters(np.array(data["labels"]), [data["systems"], data["prompts"]])
-    left_out = {m: clusters.leave_out("srcc", p) for m, p in (("a", a), ("b", b))}
-    return difference("a", "b", left_out, NAMES).variance
+def found_effect(variance: Variance, alpha: float) -> float:
+    """Return the difference that is found with a power of 0.8."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        if power(variance, middle, alpha) < WANTED:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def power_of_plan(
@@ -135,20 +186,23 @@ def power_of_plan(
         if wanted.pilot not in arms:
             continue
         data = sets[wanted.pilot]
-        pilot = pilot_variance(data, *arms[wanted.pilot])
-        if pilot is None or SEEDS not in pilot.parts:
+        pilot = pilot_of(data, *arms[wanted.pilot])
+        if pilot is None:
             continue
         v = planned_variance(pilot, counts_of(data), plan, wanted)
         errors = [f"{v.parts[k] ** 0.5:.4f}" for k in (*NAMES, CELLS, SEEDS)]
         sizes = [str(n) for n in (wanted.clips, wanted.systems, wanted.prompts)]
-        last = [f"{v.total**0.5:.4f}", f"{power(v, plan.effect, plan.alpha):.2f}"]
+        chance = power(v, plan.effect, plan.alpha)
+        found = found_effect(v, plan.alpha)
+        last = [f"{v.total**0.5:.4f}", f"{chance:.2f}", f"{found:.3f}"]
         rows.append([name, wanted.pilot, *sizes, *errors, *last])
     if not rows:
         return "No pilot has been run yet.\n"
     header = ["set", "from", "clips", "systems", "prompts", "SE: systems", "prompts"]
     header += ["cells", "seeds", "in all", f"power at {plan.effect:g}"]
+    header.append(f"found with {WANTED}")
     told = (
-        f"{plan.seeds} seeds of each arm, alpha {plan.alpha:g}; the seeds' part at its "
-        f"upper limit of {plan.limit:.0%}.\n\n"
+        f"{' and '.join(map(str, plan.seeds))} seeds, alpha {plan.alpha:g}; the seeds' "
+        f"part at its upper limit of {plan.limit:.0%}.\n\n"
     )
     return told + markdown_table(header, rows)

@@ -9,22 +9,24 @@ from espnet2_distilmos.scoring.seeds import Variance
 from mini_mos.experiment.groups import members, table_of_groups
 from mini_mos.experiment.planning import (
     Counts,
+    Pilot,
     Plan,
     Planned,
     counts_of,
-    pilot_variance,
+    found_effect,
+    pilot_of,
     planned_variance,
     power_of_plan,
 )
 
-PILOT = Variance(
-    parts={"utt2sys": 4e-4, "utt2prompt": 2e-4, "cells": 1e-4, "seeds": 3e-4},
-    df={"utt2sys": 49.0, "utt2prompt": 39.0, "cells": 399.0, "seeds": 8.0},
-    mixed=0.0,
-    n_seeds=5,
-)
+PARTS = {"utt2sys": 4e-4, "utt2prompt": 2e-4, "cells": 1e-4, "seeds": 3e-4}
+DF = {"utt2sys": 49.0, "utt2prompt": 39.0, "cells": 399.0, "seeds": 8.0}
+# 0.0003 is a fifth of 0.0005 + 0.001.
+PILOT = Pilot(Variance(PARTS, DF, mixed=0.0, n_seeds=5), (5e-4, 1e-3), (5, 5))
+HAS = Counts(systems=50, prompts=40, clips=400)
+UPPER = 4 / chi2.ppf(0.2, 4)
 WANTED = Planned(pilot="dev", systems=200, prompts=80, clips=1600)
-PLAN = Plan(effect=0.02, alpha=0.025, seeds=10, limit=0.8, sets={"test": WANTED})
+PLAN = Plan(effect=0.02, alpha=0.025, seeds=[10, 20], limit=0.8, sets={"test": WANTED})
 
 
 def made_set(rng, n_systems=12, n_prompts=10):
@@ -42,37 +44,41 @@ def made_set(rng, n_systems=12, n_prompts=10):
 
 
 def test_every_part_goes_down_with_what_it_is_of():
-    v = planned_variance(PILOT, Counts(50, 40, 400), PLAN, WANTED)
-    upper = 8 / chi2.ppf(0.2, 8)
+    v = planned_variance(PILOT, HAS, PLAN, WANTED)
     assert v.parts == pytest.approx(
         {
             "utt2sys": 4e-4 / 4,
             "utt2prompt": 2e-4 / 2,
             "cells": 1e-4 / 4,
-            "seeds": 3e-4 * upper / 2,
+            "seeds": UPPER * (5e-4 / 10 + 1e-3 / 20),
         }
     )
     assert v.df["utt2sys"] == 199 and v.df["cells"] == 1599
+    assert 9 < v.df["seeds"] < 28
     assert power(v, 0.02, 0.025) < power(v, 0.02)
+    assert power(v, found_effect(v, 0.025), 0.025) == pytest.approx(0.8, abs=1e-3)
 
 
 def test_what_seeds_and_clips_share_is_taken_off_after_the_limit():
-    shared = Variance({**PILOT.parts, "seeds": 0.0}, PILOT.df, 1e-4, 5)
-    v = planned_variance(shared, Counts(50, 40, 400), PLAN, WANTED)
-    # Between the seeds there was 1e-4, which the clips' parts hold already.
-    upper = 1e-4 * 8 / chi2.ppf(0.2, 8)
-    assert v.parts["seeds"] == pytest.approx((upper - 1e-4) / 2)
+    # All that varies between the seeds the clips' parts hold already.
+    shared = Variance({**PARTS, "seeds": 0.0}, DF, 3e-4, 5)
+    v = planned_variance(Pilot(shared, PILOT.of_seeds, (5, 5)), HAS, PLAN, WANTED)
+    between = 5e-4 / 10 + 1e-3 / 20
+    assert v.parts["seeds"] == pytest.approx((UPPER - 1) * between)
+    # 3 of 7 parts of the clips' variance go down with the seeds, by a factor of 3.
+    assert v.parts["cells"] == pytest.approx(1e-4 / 4 * (4 / 7 + 3 / 7 / 3))
 
 
 def test_the_table_tells_the_power_of_the_sets_that_have_a_pilot():
     rng = np.random.default_rng(0)
     data, arms = made_set(rng)
     assert counts_of(data) == Counts(12, 10, 120)
-    assert pilot_variance(data, *arms).n_seeds == 4
+    assert pilot_of(data, *arms).n_seeds == (4, 4)
     page = power_of_plan(PLAN, {"dev": data}, {"dev": tuple(arms)})
     (row,) = [line for line in page.splitlines() if line.startswith("| test")]
     assert row.split()[3:9:2] == ["dev", "1600", "200"]
-    assert 0.025 <= float(row.split()[-2]) <= 1
+    chance, found = float(row.split()[-4]), float(row.split()[-2])
+    assert 0.025 <= chance < 0.8 and found > 0.02
     assert power_of_plan(PLAN, {}, {}) == "No pilot has been run yet.\n"
 
 

@@ -55,7 +55,7 @@ def test_a_training_gets_its_seed_its_steps_and_its_arm():
         "--seed 7 --num_iters_per_epoch 150 --scheduler_conf max_steps=600 "
         "--loss_conf token_weight=0 --upstream_lr 0.00002"
     )
-    assert "max_steps=900 --token_kept true" in train_args(
+    assert "max_steps=600 --token_kept true" in train_args(
         protocol, Run("final", "tokens_1", 0)
     )
 
