@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
@@ -197,12 +197,9 @@ def conduct(
         parts = {part_of(phase) for phase in protocol.phases}
         made = {part: made_of(place, protocol, part) for part in parts}
         for phase in phases:
-            chosen = chosen_arms(place)
+            # Of what is known as well: in a fresh clone nothing has been done here.
+            digests, chosen = gather(place, protocol, made, known)
             runs = runs_of(protocol, phase, chosen)
-            every = all_runs(protocol, chosen)
-            digests = {
-                r: identity(request_of(protocol, r, made[r.part])) for r in every
-            }
             if part_of(phase) == FINAL:
                 final = [n for n in protocol.phases if part_of(n) == FINAL]
                 # Of all of them: none may be chosen when test sets are known.
@@ -222,18 +219,39 @@ def conduct(
                 if is_done(place, runs[0], digests[runs[0]]):
                     make_rows(place, protocol, runs[0])
             finally:  # of a phase that fails, or that Ctrl-C stops, what is done
-                scores = collect(place, digests, known)
-                chosen = choose(
-                    protocol, development_scores(scores), token_accuracies(scores)
-                )
-                write_yaml(place.expdir / "chosen.yaml", chosen)
-                save_scores(place.expdir / "scores.json", {**scores, "chosen": chosen})
+                gather(place, protocol, made, known)
 
 
-def chosen_arms(place: Place) -> Dict[str, str]:
-    """Return choice -> arm, as far as development has come."""
-    path = place.expdir / "chosen.yaml"
-    return read_yaml(path) if path.exists() else {}
+def gather(
+    place: Place,
+    protocol: Protocol,
+    made: Mapping[str, Mapping],
+    known: Optional[Scores] = None,
+) -> Tuple[Dict[Run, str], Dict[str, str]]:
+    """Write scores.json of all that is done, and what development has chosen.
+
+    Args:
+        place: where.
+        protocol: what is asked for.
+        made: part -> of :func:`made_of`.
+        known: what was gathered elsewhere.
+
+    Returns:
+        Run -> its identity, of all runs as far as choices are known; choice -> arm.
+    """
+
+    def digests_of(chosen: Mapping[str, str]) -> Dict[Run, str]:
+        return {
+            run: identity(request_of(protocol, run, made[run.part]))
+            for run in all_runs(protocol, chosen)
+        }
+
+    scores = collect(place, digests_of({}), known)
+    chosen = choose(protocol, development_scores(scores), token_accuracies(scores))
+    digests = digests_of(chosen)
+    scores = {**collect(place, digests, known), "chosen": chosen}
+    save_scores(place.expdir / "scores.json", scores)
+    return digests, chosen
 
 
 def freeze(

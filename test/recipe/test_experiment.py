@@ -1,4 +1,4 @@
-"""The experiment from end to end: four runs, the tiniest upstream, made-up speech."""
+"""The experiment from end to end: six runs, the tiniest upstream, made-up speech."""
 
 import json
 import logging
@@ -19,6 +19,7 @@ from mini_mos.bin import measure_forgetting, report_experiment, run_experiment
 
 REPO = Path(__file__).parents[2]
 RECIPE = REPO / "egs2/mini_mos/distilmos1"
+TESTS = ("test", "test_speaker", "test_system")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -50,7 +51,9 @@ def folder(tmp_path_factory):
         shutil.copytree(RECIPE / name, folder / name)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(UPSTREAM))
     make_set(folder, "tune_train", range(12))
-    for n, name in enumerate(("tune_valid", "dev_speaker", "dev_system")):
+    make_set(folder, "train", range(12))
+    others = ("tune_valid", "dev_speaker", "dev_system", "final_valid", *TESTS)
+    for n, name in enumerate(others):
         make_set(folder, name, range(12 + 5 * n, 17 + 5 * n))
     plan = yaml.safe_load((folder / "conf/experiment.yaml").read_text())
     plan |= {"upstream": "tiny.yaml", "n_clusters": 4, "max_frames": 300}
@@ -58,6 +61,8 @@ def folder(tmp_path_factory):
     plan["phases"] = {
         "weight": {"arms": ["tokens_0.1"], "seeds": [100]},
         "pilot": {"arms": ["no_tokens", "tokens"], "seeds": [100, 101]},
+        "final": {"arms": ["no_tokens"], "seeds": [0]},
+        "final_more": {"arms": ["tokens"], "seeds": [0]},
     }
     plan["least_token_acc"] = 0.0
     plan["choices"] = {"tokens": ["tokens_0.1"]}
@@ -77,12 +82,13 @@ def inside(folder, monkeypatch, caplog):
 
 
 def test_runs_are_done_once_chosen_and_reported(inside, caplog, capsys):
-    options = ["--protocol", "plan.yaml", "--nj", "2"]
+    options = ["--protocol", "plan.yaml", "--nj", "2", "--phases", "weight", "pilot"]
     run_experiment.main(options)
 
     exp = Path("exp/experiment")
-    assert yaml.safe_load((exp / "chosen.yaml").read_text()) == {"tokens": "tokens_0.1"}
     scores = json.loads((exp / "scores.json").read_text())
+    assert scores["chosen"] == {"tokens": "tokens_0.1"}
+    assert "frozen" not in scores
     done = sorted((run["arm"], run["seed"]) for run in scores["runs"])
     assert done == [(arm, s) for arm in ("no_tokens", "tokens_0.1") for s in (100, 101)]
     for run in scores["runs"]:
@@ -121,7 +127,7 @@ def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
     """With the scores of another place, nothing of the same settings is trained."""
     known = ["--known", "exp/experiment/scores.json"]
     elsewhere = ["--protocol", "plan.yaml", "--expdir", "exp/elsewhere"]
-    run_experiment.main([*elsewhere, *known])
+    run_experiment.main([*elsewhere, *known, "--phases", "pilot"])
     assert not list(Path("exp/elsewhere").glob("*/mos_*"))
     first, second = (
         json.loads(Path(f"exp/{name}/scores.json").read_text())
@@ -130,6 +136,29 @@ def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
     for scores in (first, second):
         del scores["environment"]  # has the time
     assert first == second
+
+
+def test_test_sets_are_predicted_under_a_frozen_plan(inside):
+    """Anyone may go on: of what development has chosen, only the scores are here."""
+    shutil.copy("exp/experiment/scores.json", "known.json")
+    options = ["--protocol", "plan.yaml", "--expdir", "exp/final", "--known"]
+    run_experiment.main([*options, "known.json", "--phases", "final"])
+    scores = json.loads(Path("exp/final/scores.json").read_text())
+    (done,) = [run for run in scores["runs"] if run["part"] == "final"]
+    assert set(done["predictions"]) == {"final_valid", *TESTS}
+    assert set(scores["frozen"]["runs"]) == {"no_tokens_s0", "tokens_0.1_s0"}
+    assert {run["arm"] for run in scores["runs"]} == {"no_tokens", "tokens_0.1"}
+    # The page of a part whose other arm is still to come.
+    report = ["--protocol", "plan.yaml", "--output_dir", "report", "--scores"]
+    report_experiment.main([*report, "exp/final/scores.json"])
+
+    plan = yaml.safe_load(Path("plan.yaml").read_text())
+    plan["steps"]["final"] = 3
+    Path("other.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    shutil.copy("exp/final/scores.json", "known.json")
+    options = ["--protocol", "other.yaml", "--expdir", "exp/third", "--known"]
+    with pytest.raises(UserError, match="test sets were predicted with other settings"):
+        run_experiment.main([*options, "known.json", "--phases", "final_more"])
 
 
 def test_a_failed_run_is_named_and_the_others_stay(inside):
