@@ -22,12 +22,24 @@ NAMES = ("utt2sys", "utt2prompt")
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How much a set has of what varies."""
+
+    systems: int
+    prompts: int
+    clips: int
+
+    def __str__(self) -> str:
+        return f"{self.systems} systems, {self.prompts} prompts, {self.clips} clips"
+
+
+@dataclass(frozen=True)
 class Planned:
     """A test set of the final runs.
 
     Attributes:
         pilot: the development set that stands for it.
-        systems: that it will have.
+        systems: that it has.
         prompts: likewise.
         clips: likewise.
     """
@@ -36,6 +48,11 @@ class Planned:
     systems: int
     prompts: int
     clips: int
+
+    @property
+    def counts(self) -> Counts:
+        """Return what it has."""
+        return Counts(self.systems, self.prompts, self.clips)
 
 
 @dataclass(frozen=True)
@@ -56,15 +73,6 @@ class Plan:
     seeds: List[int]
     limit: float
     sets: Dict[str, Planned]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much a set has of what varies."""
-
-    systems: int
-    prompts: int
-    clips: int
 
 
 def counts_of(data: Mapping[str, List]) -> Counts:
@@ -202,7 +210,8 @@ def power_of_plan(
     header += ["cells", "seeds", "in all", f"power at {plan.effect:g}"]
     header.append(f"found with {WANTED}")
     told = (
-        f"{' and '.join(map(str, plan.seeds))} seeds, alpha {plan.alpha:g}; the seeds' "
-        f"part at its upper limit of {plan.limit:.0%}.\n\n"
+        f"{' and '.join(map(str, plan.seeds))} seeds, alpha {plan.alpha:g}; the "
+        f"variance between seeds of each arm at its upper limit of {plan.limit:.0%}. "
+        "A part that the pilot cannot tell from zero is taken for zero.\n\n"
     )
     return told + markdown_table(header, rows)

@@ -1,7 +1,7 @@
 """The protocol: `conf/experiment.yaml`, read and checked."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Set
 
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.files import PathLike, read_yaml
@@ -9,6 +9,7 @@ from espnet2_distilmos.utils.mapping import from_mapping
 from mini_mos.experiment.planning import Plan, Planned
 
 DEVELOPMENT, FINAL = "development", "final"
+PILOTS = ("dev_speaker", "dev_system")  # what development is judged on
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,46 @@ class Protocol:
         require(
             all(len(set(pair)) == 2 for pair in self.pairs), "pairs: of two arms each"
         )
-        require(
-            set(self.power.sets) == set(self.primary_sets),
-            f"power: sets: {', '.join(self.primary_sets)} were expected",
-        )
         tried: Dict[str, Set[int]] = {DEVELOPMENT: set(), FINAL: set()}
         for name, phase in self.phases.items():
             tried[part_of(name)] |= set(phase.seeds)
         require(
             not tried[DEVELOPMENT] & tried[FINAL],
             f"phases: {FINAL}: its seeds must not be those of other phases",
+        )
+        self._check_power(require)
+
+    def _check_power(self, require: Callable[[bool, str], None]) -> None:
+        plan = self.power
+        require(
+            set(plan.sets) == set(self.primary_sets),
+            f"power: sets: {', '.join(self.primary_sets)} were expected",
+        )
+        for name, planned in plan.sets.items():
+            require(
+                planned.pilot in PILOTS,
+                f"power: sets: {name}: pilot: {' or '.join(PILOTS)} was expected",
+            )
+        require(
+            0 < plan.limit < 1 and 0 < plan.alpha < 1,
+            "power: alpha and limit lie between 0 and 1",
+        )
+        seeds = {
+            arm: sum(
+                len(phase.seeds)
+                for name, phase in self.phases.items()
+                if part_of(name) == FINAL and arm in phase.arms
+            )
+            for arm in self.pairs[0]
+        }
+        require(
+            len(plan.seeds) == 2 and min(plan.seeds) > 1,
+            "power: seeds: two numbers of at least 2",
+        )
+        wanted = list(seeds.values())
+        require(
+            not sum(wanted) or plan.seeds == wanted,
+            f"power: seeds: the final phases have {wanted}",
         )
 
 

@@ -14,6 +14,7 @@ from espnet2_distilmos.report.tables import NONE, figure, markdown_table
 from espnet2_distilmos.scoring.significance import holm
 from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.files import PathLike, write_text
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment.forgetting import forgetting_table
 from mini_mos.experiment.groups import table_of_groups
 from mini_mos.experiment.planning import power_of_plan
@@ -49,6 +50,13 @@ def write_report(
         if not runs:
             page += "Not run yet.\n"
             continue
+        if part == FINAL and (left := runs_left(scores, protocol)):
+            # A look before the last of them is done would be one more test.
+            page += (
+                f"{counted(left, 'planned run')} of the hypotheses still to do; "
+                "nothing is shown before.\n"
+            )
+            continue
         compared = {
             name: _compare(scores, protocol, runs, name, output_dir)
             for name in SETS[part].judged
@@ -58,16 +66,18 @@ def write_report(
         page += _differences(scores, protocol, part, compared)
         arms = _first_pair(scores, protocol, runs)
         if arms and (groups := table_of_groups(scores["sets"], *arms)):
-            page += f"\n### By speaker and family\n\n{groups}"
-        page += "\n### Power\n\n"
-        page += _power_table(compared)
+            page += (
+                "\n### By speaker and family\n\nOf the first pair, not corrected; a "
+                f"clip of two families is in both rows.\n\n{groups}"
+            )
         if part == DEVELOPMENT:
+            page += f"\n### Power\n\n{_power_table(compared)}"
             (a, b), predictions = arms or (("", ""), {})
             both = {name: (own[a], own[b]) for name, own in predictions.items()}
             page += "\nOf the final runs, told from these: "
             page += power_of_plan(protocol.power, scores["sets"], both)
-        if plot_power(output_dir / f"power_{part}.png", compared):
-            page += f"\n![power](power_{part}.png)\n"
+            if plot_power(output_dir / "power.png", compared):
+                page += "\n![power](power.png)\n"
         page += "\n### Forgetting\n\n"
         if measured := (forgetting or {}).get(part):
             picture = f"forgetting_{part}.png"
@@ -220,6 +230,15 @@ def _differences(
         own += [p_text(tested.get(i)), p_text(corrected.get(i))]
         rows.append([name, d["a"], d["b"], difference, *own])
     return markdown_table(["set", "A", "B", "A - B", "SE", "df", "p", "p Holm"], rows)
+
+
+def runs_left(scores: Scores, protocol: Protocol) -> int:
+    """Return how many planned final runs of the first pair are not done yet."""
+    chosen = scores.get("chosen", {})
+    arms = {chosen.get(name, name) for name in protocol.pairs[0]}
+    planned = scores.get("frozen", {"runs": {}})["runs"]
+    own = {d for name, d in planned.items() if name.rsplit("_s", 1)[0] in arms}
+    return len(own - {run["identity"] for run in scores["runs"]})
 
 
 def _power_table(compared: Mapping[str, Mapping]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -13,9 +14,11 @@ from espnet2_distilmos.scoring.metrics import METRICS
 from espnet2_distilmos.train.history import read_history
 from espnet2_distilmos.utils.datadir import DataDir, read_floats, read_words
 from espnet2_distilmos.utils.errors import UserError
-from espnet2_distilmos.utils.files import PathLike, read_yaml, write_text
+from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.stamp import matches
+from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.outputs import PROMPTS
+from mini_mos.experiment.frozen import frozen_plan
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.protocol import DEVELOPMENT
 from mini_mos.experiment.runs import Run
@@ -23,7 +26,6 @@ from mini_mos.experiment.sets import FAMILIES, SETS
 
 Scores = Dict[str, Any]
 DONE = "done.yaml"  # in the folder of a run that is whole
-FROZEN = "frozen.yaml"  # what the final runs are
 DECIMALS = 4  # of predictions; PESQ itself is no more exact
 NOT_RANKED = ("constant", "system_mean")  # rows of stage 6 that rank no clips
 KEPT, ACCURACY = "token_kept", "token_acc"
@@ -68,8 +70,8 @@ def collect(
 
     Returns:
         `frozen`: :func:`frozen_plan`, if there is one; `sets`: set -> :func:`read_set`;
-        `runs`: a mapping each, with predictions in the
-        order of the set's utterances; `rows`: row to compare with -> set -> likewise.
+        `runs`: a mapping each, with predictions in the order of the set's utterances;
+        `rows`: row to compare with -> set -> likewise.
     """
     sets: Dict[str, Dict[str, List]] = {}
     found: List[Dict[str, Any]] = []
@@ -84,20 +86,22 @@ def collect(
             )
         return [round(values[utt], DECIMALS) for utt in utts]
 
+    def read_sets(part: str) -> None:
+        for name in SETS[part].scored:
+            if name not in sets:
+                sets[name] = read_set(place.data / name)
+
     for run, digest in wanted.items():
         done = is_done(place, run, digest)
         if not done and digest not in elsewhere:
             continue
-        names = SETS[run.part].scored
-        for name in names:
-            if name not in sets:
-                sets[name] = read_set(place.data / name)
+        read_sets(run.part)
         if not done:
             found.append({**elsewhere[digest]})
             continue
         predictions = {
             name: in_order(name, place.predictions(run) / name / "utt2mos")
-            for name in names
+            for name in SETS[run.part].scored
         }
         found.append(
             {
@@ -109,6 +113,19 @@ def collect(
                 "predictions": predictions,
             }
         )
+    plan = frozen_plan(place, known)
+    planned = set(plan["runs"].values()) if plan else set()
+    taken = {run["identity"] for run in found}
+    # What was planned is never lost.
+    for digest in sorted((elsewhere.keys() & planned) - taken):
+        read_sets(elsewhere[digest]["part"])
+        found.append({**elsewhere[digest]})
+    if left_out := sorted(elsewhere.keys() - planned - taken):
+        names = [f"{elsewhere[d]['arm']} seed {elsewhere[d]['seed']}" for d in left_out]
+        logging.warning(
+            f"{counted(len(names), 'known run')} of other settings, labels or upstream "
+            f"left out: {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
+        )
     rows: Dict[str, Dict[str, List[float]]] = {}
     for row, of_sets in known["rows"].items() if known else ():
         rows[row] = {name: v for name, v in of_sets.items() if name in sets}
@@ -117,22 +134,13 @@ def collect(
             row = file.parts[-3]
             if row not in NOT_RANKED:
                 rows.setdefault(row, {})[name] = in_order(name, file)
-    found_plan = frozen_plan(place, known)
     return {
-        **({} if found_plan is None else {"frozen": found_plan}),
+        **({} if plan is None else {"frozen": plan}),
         "environment": environment_lines(None),
         "sets": sets,
         "runs": found,
         "rows": rows,
     }
-
-
-def frozen_plan(place: Place, known: Optional[Scores] = None) -> Optional[Dict]:
-    """Return the plan under which test sets were predicted, here or elsewhere."""
-    path = place.expdir / FROZEN
-    if path.exists():
-        return read_yaml(path)
-    return known.get("frozen") if known else None
 
 
 def is_done(place: Place, run: Run, digest: str) -> bool:

@@ -11,7 +11,7 @@ from espnet2_distilmos.utils.files import PathLike, read_yaml
 from espnet2_distilmos.utils.terminal import counted
 from mini_mos.corpus.outputs import PROMPTS
 from mini_mos.corpus.systems import family_names
-from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Development
+from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, PILOTS, Development
 from mini_mos.experiment.subsets import subset
 
 # In a data directory: clip -> its unheard families of degradations, joined by +.
@@ -44,7 +44,7 @@ class Sets:
 
 
 SETS = {
-    DEVELOPMENT: Sets("tune_train", "tune_valid", ("dev_speaker", "dev_system")),
+    DEVELOPMENT: Sets("tune_train", "tune_valid", PILOTS),
     FINAL: Sets("train", "final_valid", ("test", "test_speaker", "test_system")),
 }
 

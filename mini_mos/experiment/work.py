@@ -12,10 +12,10 @@ from espnet2_distilmos.utils.files import (
     folder_lock,
     read_yaml,
     sha256_file,
-    write_yaml,
 )
 from espnet2_distilmos.utils.stamp import checkpoint_sha256, write_stamp
 from espnet2_distilmos.utils.terminal import counted
+from mini_mos.experiment.frozen import freeze
 from mini_mos.experiment.place import (
     MODEL,
     Place,
@@ -25,13 +25,12 @@ from mini_mos.experiment.place import (
 from mini_mos.experiment.protocol import FINAL, Protocol, part_of
 from mini_mos.experiment.results import (
     DONE,
-    FROZEN,
     Scores,
     collect,
     development_scores,
-    frozen_plan,
     identity,
     is_done,
+    read_set,
     save_scores,
     token_accuracies,
 )
@@ -204,7 +203,9 @@ def conduct(
                 final = [n for n in protocol.phases if part_of(n) == FINAL]
                 # Of all of them: none may be chosen when test sets are known.
                 whole = [r for n in final for r in runs_of(protocol, n, chosen)]
-                freeze(place, protocol, {r.name: digests[r] for r in whole}, known)
+                named = {r.name: digests[r] for r in whole}
+                tests = {n: read_set(place.data / n) for n in protocol.power.sets}
+                freeze(place, protocol, named, tests, known)
             left = [
                 run
                 for run in runs
@@ -252,36 +253,3 @@ def gather(
     scores = {**collect(place, digests, known), "chosen": chosen}
     save_scores(place.expdir / "scores.json", scores)
     return digests, chosen
-
-
-def freeze(
-    place: Place,
-    protocol: Protocol,
-    digests: Mapping[str, str],
-    known: Optional[Scores] = None,
-) -> None:
-    """Note the final runs before any test set is predicted; refuse others after.
-
-    Args:
-        place: where.
-        protocol: its pairs, and the sets of the first.
-        digests: name of a run -> its identity, which knows corpus and upstream.
-        known: scores from elsewhere, perhaps with the plan of their final runs.
-
-    Raises:
-        UserError: test sets were predicted under another plan.
-    """
-    plan = {
-        "runs": dict(digests),
-        "pairs": protocol.pairs,
-        "primary_sets": protocol.primary_sets,
-    }
-    path = place.expdir / FROZEN
-    before = frozen_plan(place, known)
-    if before is None:
-        write_yaml(path, plan)
-    elif before != plan:
-        raise UserError(
-            f"{path}: test sets were predicted with other settings, and are touched "
-            "once; a new experiment needs another --expdir and new test sets"
-        )

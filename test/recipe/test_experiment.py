@@ -1,4 +1,4 @@
-"""The experiment from end to end: six runs, the tiniest upstream, made-up speech."""
+"""The experiment from end to end: eight runs, the tiniest upstream, made-up speech."""
 
 import json
 import logging
@@ -61,9 +61,12 @@ def folder(tmp_path_factory):
     plan["phases"] = {
         "weight": {"arms": ["tokens_0.1"], "seeds": [100]},
         "pilot": {"arms": ["no_tokens", "tokens"], "seeds": [100, 101]},
-        "final": {"arms": ["no_tokens"], "seeds": [0]},
-        "final_more": {"arms": ["tokens"], "seeds": [0]},
+        "final": {"arms": ["no_tokens"], "seeds": [0, 1]},
+        "final_more": {"arms": ["tokens"], "seeds": [0, 1]},
     }
+    plan["power"]["seeds"] = [2, 2]
+    for planned in plan["power"]["sets"].values():
+        planned |= {"systems": 4, "prompts": 5, "clips": 5}
     plan["least_token_acc"] = 0.0
     plan["choices"] = {"tokens": ["tokens_0.1"]}
     plan["pairs"] = [["tokens", "no_tokens"]]
@@ -119,7 +122,7 @@ def test_runs_are_done_once_chosen_and_reported(inside, caplog, capsys):
     assert "| no_tokens " in page and "| dev_system " in page
     assert "| pretrained " in page and "## Final runs\n\nNot run yet." in page
     assert Path("report/report.md").read_text().strip() == page.strip()
-    pictures = ("power_development", "forgetting_development")
+    pictures = ("power", "forgetting_development")
     assert all(Path(f"report/{name}.png").exists() for name in pictures)
 
 
@@ -144,13 +147,21 @@ def test_test_sets_are_predicted_under_a_frozen_plan(inside):
     options = ["--protocol", "plan.yaml", "--expdir", "exp/final", "--known"]
     run_experiment.main([*options, "known.json", "--phases", "final"])
     scores = json.loads(Path("exp/final/scores.json").read_text())
-    (done,) = [run for run in scores["runs"] if run["part"] == "final"]
+    done, _ = [run for run in scores["runs"] if run["part"] == "final"]
     assert set(done["predictions"]) == {"final_valid", *TESTS}
-    assert set(scores["frozen"]["runs"]) == {"no_tokens_s0", "tokens_0.1_s0"}
+    arms = ("no_tokens", "tokens_0.1")
+    planned = {f"{arm}_s{seed}" for arm in arms for seed in (0, 1)}
+    assert set(scores["frozen"]["runs"]) == planned
     assert {run["arm"] for run in scores["runs"]} == {"no_tokens", "tokens_0.1"}
-    # The page of a part whose other arm is still to come.
+    page = Path("report/report.md")
     report = ["--protocol", "plan.yaml", "--output_dir", "report", "--scores"]
     report_experiment.main([*report, "exp/final/scores.json"])
+    shown = page.read_text().split("## Final runs")[1]
+    assert "2 planned runs of the hypotheses still to do" in shown and "|" not in shown
+    run_experiment.main([*options, "known.json", "--phases", "final_more"])
+    report_experiment.main([*report, "exp/final/scores.json"])
+    shown = page.read_text().split("## Final runs")[1]
+    assert "| no_tokens " in shown and "| test_speaker " in shown
 
     plan = yaml.safe_load(Path("plan.yaml").read_text())
     plan["steps"]["final"] = 3

@@ -6,9 +6,7 @@ import pytest
 import yaml
 
 from espnet2_distilmos.utils.errors import UserError
-from mini_mos.experiment.place import Place
 from mini_mos.experiment.protocol import read_protocol
-from mini_mos.experiment.results import frozen_plan
 from mini_mos.experiment.runs import (
     Run,
     all_runs,
@@ -17,7 +15,6 @@ from mini_mos.experiment.runs import (
     runs_of,
     train_args,
 )
-from mini_mos.experiment.work import freeze
 
 REPO = Path(__file__).parents[3]
 SHIPPED = REPO / "conf/experiment.yaml"
@@ -101,6 +98,10 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
         ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
         ({"arms": []}, "arms: a mapping was expected"),
         ({"power": {}}, "power: missing: effect"),
+        (
+            {"phases": {"final": {"arms": ["no_tokens"], "seeds": [1]}}},
+            r"have \[0, 1\]",
+        ),
         ({"primary_sets": ["test"]}, "power: sets: test were expected"),
         ({"phases": {"a": {"arms": ["no_tokens"]}}}, "phases: a"),
         ({"phases": {"a": {"arms": [], "seeds": [1]}}}, "at least one arm"),
@@ -111,32 +112,31 @@ def test_a_protocol_that_does_not_fit_is_refused(tmp_path, plain, change, told):
         read(tmp_path, {**plain, **change})
 
 
+@pytest.mark.parametrize(
+    "key, value, told",
+    [
+        ("seeds", [10, 10], r"power: seeds: the final phases have \[10, 20\]"),
+        ("seeds", [10], "power: seeds: two numbers"),
+        ("limit", 1, "power: alpha and limit lie between 0 and 1"),
+        ("sets", {"test_speaker": {"pilot": "x"}}, "test_speaker: missing: systems"),
+    ],
+)
+def test_a_power_that_does_not_fit_is_refused(tmp_path, plain, key, value, told):
+    plain["power"][key] = value
+    with pytest.raises(UserError, match=told):
+        read(tmp_path, plain)
+
+
+def test_a_set_without_a_pilot_is_refused(tmp_path, plain):
+    plain["power"]["sets"]["test_system"]["pilot"] = "dev_sistem"
+    with pytest.raises(UserError, match="pilot: dev_speaker or dev_system"):
+        read(tmp_path, plain)
+
+
 def test_final_seeds_are_new_ones(tmp_path, plain):
     plain["phases"]["final"] = {"arms": ["no_tokens"], "seeds": [100]}
     with pytest.raises(UserError, match="final: its seeds must not be those of other"):
         read(tmp_path, plain)
-
-
-def test_a_frozen_plan_refuses_another(tmp_path, plain):
-    protocol = read(tmp_path, plain)
-    place = Place(tmp_path / "exp", tmp_path / "dump", tmp_path / "data")
-    place.expdir.mkdir()
-    first = runs_of(protocol, "final", {"tokens": "tokens_1"})
-    assert {run.part for run in first} == {"final"}
-    digests = {run.name: "x" for run in first}
-    freeze(place, protocol, digests)
-    freeze(place, protocol, digests)
-    told = "test sets were predicted with other settings"
-    with pytest.raises(UserError, match=told):  # of another corpus, say
-        freeze(place, protocol, {**digests, first[0].name: "y"})
-    # Elsewhere, too: the plan goes with the scores.
-    known = {"frozen": frozen_plan(place)}
-    other = Place(tmp_path / "other", tmp_path / "dump", tmp_path / "data")
-    freeze(other, protocol, digests, known)
-    plain["pairs"].pop()
-    for where, scores in ((place, None), (other, known)):
-        with pytest.raises(UserError, match=told):
-            freeze(where, read(tmp_path, plain), digests, scores)
 
 
 def test_a_choice_that_is_named_as_an_arm_is_done_once(tmp_path, plain):
