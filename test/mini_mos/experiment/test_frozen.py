@@ -42,7 +42,8 @@ def sets(protocol):
 
 
 def test_another_plan_is_refused(place, protocol, sets):
-    first = runs_of(protocol, "final", {"tokens": "tokens_1"})
+    chosen = {"rate": "rate_5e-5", "low_tokens": "low_tokens_1"}
+    first = runs_of(protocol, "final", chosen)
     assert {run.part for run in first} == {"final"}
     digests = {run.name: "x" for run in first}
     freeze(place, protocol, digests, sets)
@@ -80,10 +81,10 @@ def test_sets_that_are_not_those_of_the_protocol_are_refused(place, protocol, se
 
 
 def test_runs_of_the_hypotheses_are_counted_until_all_are_done(protocol):
-    planned = {"tokens_1_s0": "a", "no_tokens_s0": "b", "no_tokens_s1": "c"}
+    planned = {"tokens_1_s0": "a", "rate_5e-5_s0": "b", "rate_5e-5_s1": "c"}
     scores = {
-        "frozen": {"runs": {**planned, "rate_2e-5_s0": "d"}},
-        "chosen": {"tokens": "tokens_1", "rate": "rate_2e-5"},
+        "frozen": {"runs": {**planned, "no_tokens_s0": "d"}},
+        "chosen": {"low_tokens": "tokens_1", "rate": "rate_5e-5"},
     }
     for done, left in (("", 3), ("ab", 1), ("abd", 1), ("abc", 0)):
         runs = [{"identity": i} for i in done]

@@ -37,13 +37,17 @@ def test_the_shipped_protocol_compares_one_network_with_and_without_tokens():
     config = yaml.safe_load((REPO / protocol.train_config).read_text())
     assert config["predictor"] == "distilmos" and "predictor_conf" in config
     # The arms differ in the loss alone.
-    for weight in protocol.choices["tokens"]:
-        arm = protocol.arms[weight]
-        assert arm.args.split()[0] == "--loss_conf" and len(arm.args.split()) == 2
-        assert arm.tokens and not arm.recipe and not arm.config
-    assert protocol.arms["no_tokens"].args == ""
-    assert not protocol.arms["no_tokens"].tokens
-    assert protocol.pairs[0] == ["tokens", "no_tokens"]
+    assert protocol.pairs[:2] == [["low_tokens", "rate"], ["tokens", "no_tokens"]]
+    without = {"tokens": "no_tokens", "low_tokens": "rate_5e-5"}
+    for choice, other in without.items():
+        same = protocol.arms[other]
+        assert not same.tokens and not same.recipe and not same.config
+        for name in protocol.choices[choice]:
+            arm = protocol.arms[name]
+            *rest, option, weight = arm.args.split()
+            assert " ".join(rest) == same.args and option == "--loss_conf"
+            assert weight == f"token_weight={name.split('_')[-1]}"
+            assert arm.tokens and not arm.recipe and not arm.config
 
 
 def test_a_training_gets_its_seed_its_steps_and_its_arm():
@@ -98,10 +102,6 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
         ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
         ({"arms": []}, "arms: a mapping was expected"),
         ({"power": {}}, "power: missing: effect"),
-        (
-            {"phases": {"final": {"arms": ["no_tokens"], "seeds": [1]}}},
-            r"have \[0, 1\]",
-        ),
         ({"primary_sets": ["test"]}, "power: sets: test were expected"),
         ({"phases": {"a": {"arms": ["no_tokens"]}}}, "phases: a"),
         ({"phases": {"a": {"arms": [], "seeds": [1]}}}, "at least one arm"),
@@ -115,7 +115,7 @@ def test_a_protocol_that_does_not_fit_is_refused(tmp_path, plain, change, told):
 @pytest.mark.parametrize(
     "key, value, told",
     [
-        ("seeds", [10, 10], r"power: seeds: the final phases have \[10, 20\]"),
+        ("seeds", [10, 20], r"power: seeds: the final phases have \[10, 10\]"),
         ("seeds", [10], "power: seeds: two numbers"),
         ("limit", 1, "power: alpha and limit lie between 0 and 1"),
         ("sets", {"test_speaker": {"pilot": "x"}}, "test_speaker: missing: systems"),
