@@ -115,7 +115,7 @@ def test_a_protocol_that_does_not_fit_is_refused(tmp_path, plain, change, told):
 @pytest.mark.parametrize(
     "key, value, told",
     [
-        ("seeds", [10, 20], r"power: seeds: the final phases have \[10, 10\]"),
+        ("seeds", [10, 20], r"power: seeds: the final phases have \[10, 30\]"),
         ("seeds", [10], "power: seeds: two numbers"),
         ("limit", 1, "power: alpha and limit lie between 0 and 1"),
         ("sets", {"test_speaker": {"pilot": "x"}}, "test_speaker: missing: systems"),
