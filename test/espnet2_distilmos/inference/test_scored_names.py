@@ -52,12 +52,13 @@ def test_names_on_stdout(clips, tiny_model, encoding, form):
     assert Path(files[2]).name == shown.get(encoding, r"na\xefve \u65e5\u672c.wav")
 
 
-def test_a_file_keeps_names(clips, tiny_model, capsys):
+def test_a_file_keeps_names(clips, tiny_model, capsys, tmp_path_factory):
     import csv
 
-    command = ["score", str(clips), "--model", str(tiny_model), "--output", "out.csv"]
+    out = tmp_path_factory.mktemp("scores") / "out.csv"  # not among the clips
+    command = ["score", str(clips), "--model", str(tiny_model), "--output", str(out)]
     assert cli(command) == 0
-    with open("out.csv", encoding="utf-8", newline="") as f:
+    with out.open(encoding="utf-8", newline="") as f:
         files = [row["file"] for row in csv.DictReader(f)]
     assert files == sorted(str(f) for f in clips.iterdir())
     captured = capsys.readouterr()
