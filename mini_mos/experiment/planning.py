@@ -34,24 +34,18 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A test set of the final runs.
+class Planned(Counts):
+    """What a test set of the final runs has.
 
     Attributes:
         pilot: the development set that stands for it.
-        systems: that it has.
-        prompts: likewise.
-        clips: likewise.
     """
 
     pilot: str
-    systems: int
-    prompts: int
-    clips: int
 
     @property
     def counts(self) -> Counts:
-        """Return what it has."""
+        """Return it without its pilot, to compare with a set."""
         return Counts(self.systems, self.prompts, self.clips)
 
 

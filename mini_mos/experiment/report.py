@@ -89,10 +89,15 @@ def write_report(
     return page
 
 
+def _arms_of(scores: Scores, pair: Sequence[str]) -> Tuple[str, str]:
+    """Return the arms that a pair of the protocol stands for."""
+    a, b = (scores.get("chosen", {}).get(name, name) for name in pair)
+    return a, b
+
+
 def _pairs(scores: Scores, protocol: Protocol, arms: Sequence[str]) -> List[str]:
     """Return `A-B` of the protocol's pairs, choices replaced, where both are run."""
-    chosen = scores.get("chosen", {})
-    named = [[chosen.get(name, name) for name in pair] for pair in protocol.pairs]
+    named = [_arms_of(scores, pair) for pair in protocol.pairs]
     known = [f"{a}-{b}" for a, b in named if a != b and a in arms and b in arms]
     return list(dict.fromkeys(known))
 
@@ -104,7 +109,7 @@ def _first_pair(
 
     None where one of them has less than two trainings.
     """
-    a, b = (scores.get("chosen", {}).get(name, name) for name in protocol.pairs[0])
+    a, b = _arms_of(scores, protocol.pairs[0])
     own = {arm: [run for run in runs if run["arm"] == arm] for arm in (a, b)}
     if min(map(len, own.values())) < 2:
         return None
@@ -211,12 +216,11 @@ def _differences(
     found = [(name, d) for name in compared for d in compared[name]["differences"]]
     if not found:
         return "No pair has been run yet.\n"
-    chosen = scores.get("chosen", {})
-    first = [chosen.get(name, name) for name in protocol.pairs[0]]
+    first = _arms_of(scores, protocol.pairs[0])
     primary = [
         i
         for i, (name, d) in enumerate(found)
-        if part == FINAL and [d["a"], d["b"]] == first and name in protocol.primary_sets
+        if part == FINAL and (d["a"], d["b"]) == first and name in protocol.primary_sets
     ]
     # A test that cannot be made counts in the correction as one that says nothing.
     tested = {i: found[i][1]["p"] for i in primary}
@@ -234,8 +238,7 @@ def _differences(
 
 def runs_left(scores: Scores, protocol: Protocol) -> int:
     """Return how many planned final runs of the first pair are not done yet."""
-    chosen = scores.get("chosen", {})
-    arms = {chosen.get(name, name) for name in protocol.pairs[0]}
+    arms = _arms_of(scores, protocol.pairs[0])
     planned = scores.get("frozen", {"runs": {}})["runs"]
     own = {d for name, d in planned.items() if name.rsplit("_s", 1)[0] in arms}
     return len(own - {run["identity"] for run in scores["runs"]})

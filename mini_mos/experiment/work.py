@@ -195,9 +195,9 @@ def conduct(
     with folder_lock(place.expdir):
         parts = {part_of(phase) for phase in protocol.phases}
         made = {part: made_of(place, protocol, part) for part in parts}
+        # Of what is known as well: in a fresh clone nothing has been done here.
+        digests, chosen = gather(place, protocol, made, known)
         for phase in phases:
-            # Of what is known as well: in a fresh clone nothing has been done here.
-            digests, chosen = gather(place, protocol, made, known)
             runs = runs_of(protocol, phase, chosen)
             if part_of(phase) == FINAL:
                 final = [n for n in protocol.phases if part_of(n) == FINAL]
@@ -220,7 +220,7 @@ def conduct(
                 if is_done(place, runs[0], digests[runs[0]]):
                     make_rows(place, protocol, runs[0])
             finally:  # of a phase that fails, or that Ctrl-C stops, what is done
-                gather(place, protocol, made, known)
+                digests, chosen = gather(place, protocol, made, known)
 
 
 def gather(
