@@ -76,6 +76,7 @@ class Protocol:
     least_token_acc: float
     choices: Dict[str, List[str]]
     phases: Dict[str, Phase]
+    rows: List[str]
     primary_sets: List[str]
     pairs: List[List[str]]
     power: Plan
@@ -98,9 +99,13 @@ class Protocol:
             require(arm in self.arms, f"{place}: no arm is called {arm}")
         known = {*self.arms, *self.choices}
         named = [(f"phases: {p}", a) for p, x in self.phases.items() for a in x.arms]
-        named += [("pairs", a) for pair in self.pairs for a in pair]
         for place, arm in named:
             require(arm in known, f"{place}: no arm or choice is called {arm}")
+        for arm in [arm for pair in self.pairs for arm in pair]:
+            require(
+                arm in known | set(self.rows),
+                f"pairs: no arm, choice or row is called {arm}",
+            )
         for name, phase in self.phases.items():
             seeds = phase.seeds
             require(

@@ -160,6 +160,7 @@ def _compare(
                 models[row] = [write(row, sets[name])]
         # Arms of one seed: their side of a difference would know nothing of seeds.
         several = [arm for arm, folders in models.items() if len(folders) > 1]
+        several += [row for row in protocol.rows if row in models]  # these have none
         write_comparison(
             folder,
             [f"{model}={','.join(folders)}" for model, folders in models.items()],

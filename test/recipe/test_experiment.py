@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ def folder(tmp_path_factory):
         planned |= {"systems": 4, "prompts": 5, "clips": 5}
     plan["least_token_acc"] = 0.0
     plan["choices"] = {"tokens": ["tokens_0.1"]}
-    plan["pairs"] = [["tokens", "no_tokens"]]
+    plan["rows"] = ["linear_probe_tiny"]
+    plan["pairs"] = [["tokens", "no_tokens"], ["tokens", "linear_probe_tiny"]]
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     return folder
 
@@ -120,6 +122,7 @@ def test_runs_are_done_once_chosen_and_reported(inside, caplog, capsys):
     report_experiment.main([*report, "--forgetting", "forgetting.json"])
     page = capsys.readouterr().out
     assert "| no_tokens " in page and "| dev_system " in page
+    assert re.search(r"\| dev_system +\| tokens_0.1 +\| linear_probe_tiny +\|", page)
     assert "| pretrained " in page and "## Final runs\n\nNot run yet." in page
     assert Path("report/report.md").read_text().strip() == page.strip()
     pictures = ("power", "forgetting_development")

@@ -96,7 +96,7 @@ def test_the_best_arm_over_the_seeds_of_its_phase_is_chosen():
     "change, told",
     [
         ({"choices": {"tokens": ["gone"]}}, "choices: tokens: no arm is called gone"),
-        ({"pairs": [["no_tokens", "x"]]}, "pairs: no arm or choice is called x"),
+        ({"pairs": [["no_tokens", "x"]]}, "pairs: no arm, choice or row is called x"),
         ({"pairs": [["no_tokens", "no_tokens"]]}, "of two arms each"),
         ({"steps": {"final": 1}}, "steps: development and final"),
         ({"phases": {"a": {"arms": ["no_tokens"], "seeds": [1, 1]}}}, "none twice"),
