@@ -9,7 +9,10 @@ The figure of a recipe is the mean of a metric over its seeds. Its variance has 
   largest of the three: no part can be below zero.
 - of the seeds: variance between them / their number, less what the clips' part holds of
   it already. A seed that does well on some clips by chance widens both; that common
-  part is the variance between seeds of what leaving out a cluster changes.
+  part is the variance between seeds of what leaving out a cluster changes. It is at
+  most the clips' part: where the seeds of both recipes err alike on single clips, this
+  cancels in the difference, and there is less to take off. So the whole is never less
+  than the variance between the seeds.
 
 Degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2(6)) over the parts.
 
@@ -239,6 +242,7 @@ def _variance(sides: Sequence[_Side], names: Sequence[str]) -> Variance:
     n_clusters = [len(w) for w in sides[0].without]
     parts, df = _of_clusters(clips, n_clusters, names)
     common = sum(_of_clusters(mixed, n_clusters, names)[0].values())
+    common = min(common, sum(parts.values()))
     several = [side.values for side in sides if len(side.values) > 1]
     n_seeds = math.inf
     if several:

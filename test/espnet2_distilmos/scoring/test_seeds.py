@@ -63,10 +63,22 @@ def test_what_seeds_do_on_single_clips_counts_once():
     the means vary by (1/4)^2 / 4 = 1/64 only: nothing is left for the seeds.
     """
     f = mse({"a": errors([0, 4, 0, 4], [4, 0, 4, 1])})[0]["a"]
-    assert f.variance.mixed == pytest.approx(227 / 16 / 12)
-    assert f.variance.parts[SEEDS] == 0
-    # The means of both, 2 2 2 2.5, vary by 3/16 / (4 x 3).
+    # The means of both, 2 2 2 2.5, vary by 3/16 / (4 x 3): no more can be in common.
     assert f.variance.parts["clips"] == pytest.approx(3 / 16 / 12)
+    assert f.variance.mixed == pytest.approx(3 / 16 / 12)
+    assert f.variance.parts[SEEDS] == pytest.approx(0, abs=1e-12)
+
+
+def test_what_cancels_in_a_difference_is_not_taken_off_the_seeds():
+    """Seeds of both recipes err alike on single clips; of b the second is worse by 2.
+
+    Means over seeds: 2 2 2 2 and 4 4 4 4, the difference is the same on all clips.
+    """
+    a, b = errors([0, 4, 0, 4], [4, 0, 4, 0]), errors([1, 5, 1, 5], [7, 3, 7, 3])
+    (test,) = mse({"a": a, "b": b}, pairs=[("b", "a")])[1]
+    assert test.variance.parts == pytest.approx({"clips": 0, SEEDS: 1})
+    assert test.variance.mixed == pytest.approx(0)
+    assert test.ci95[0] < 0 < test.ci95[1]
 
 
 def test_two_clusterings_by_hand():
