@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
+from scipy.stats import t as student
 
 from espnet2_distilmos.report.compare import number_text, p_text
 from espnet2_distilmos.report.seeds_page import write_comparison
@@ -16,14 +17,26 @@ from espnet2_distilmos.utils.datadir import write_lines
 from espnet2_distilmos.utils.files import PathLike, write_text
 from espnet2_distilmos.utils.terminal import counted
 from mini_mos.experiment.forgetting import forgetting_table
-from mini_mos.experiment.groups import table_of_groups
+from mini_mos.experiment.groups import table_of_groups, tables_of_seeds
 from mini_mos.experiment.planning import power_of_plan
 from mini_mos.experiment.plots import plot_forgetting, plot_power
 from mini_mos.experiment.protocol import DEVELOPMENT, FINAL, Protocol
 from mini_mos.experiment.results import ACCURACY, KEPT, Scores
+from mini_mos.experiment.runs import arms_of
 from mini_mos.experiment.sets import SETS
 
 EFFECTS = (0.01, 0.02, 0.03)
+_READING = """\
+Utterance SRCC, mean over seeds. In brackets: 95 % intervals for other seeds, systems
+and prompts; with two or three seeds they hold in some 85 to 93 % of cases only
+(doc/comparing.md). SD: over the seeds. **Bold**: chosen on the development sets, partly
+by the very seeds that are shown there.
+"""
+_TESTED = """\
+The hypotheses are the rows with a p: two-sided, corrected for the two sets (Holm),
+significant below 0.05. All other rows are descriptive. 95 % intervals are not
+corrected: one that leaves out 0 is no test.
+"""
 
 
 def write_report(
@@ -50,21 +63,22 @@ def write_report(
         if not runs:
             page += "Not run yet.\n"
             continue
-        if part == FINAL and (left := runs_left(scores, protocol)):
+        if part == FINAL and (why := withheld(scores, protocol)):
             # A look before the last of them is done would be one more test.
-            page += (
-                f"{counted(left, 'planned run')} of the hypotheses still to do; "
-                "nothing is shown before.\n"
-            )
+            page += f"{why}; nothing is shown before.\n"
             continue
         compared = {
             name: _compare(scores, protocol, runs, name, output_dir)
             for name in SETS[part].judged
         }
-        page += _arms_table(scores, protocol, runs, compared)
+        page += f"{_READING}\n{_arms_table(scores, protocol, runs, compared)}"
         page += "\n### Differences\n\n"
         page += _differences(scores, protocol, part, compared)
         arms = _first_pair(scores, protocol, runs)
+        if arms:
+            seeds = {a: [r["seed"] for r in runs if r["arm"] == a] for a in arms[0]}
+            page += "\n### Seeds of the first pair\n\n"
+            page += tables_of_seeds(scores["sets"], *arms, seeds)
         if arms and (groups := table_of_groups(scores["sets"], *arms)):
             page += (
                 "\n### By speaker and family\n\nOf the first pair, not corrected; a "
@@ -89,15 +103,9 @@ def write_report(
     return page
 
 
-def _arms_of(scores: Scores, pair: Sequence[str]) -> Tuple[str, str]:
-    """Return the arms that a pair of the protocol stands for."""
-    a, b = (scores.get("chosen", {}).get(name, name) for name in pair)
-    return a, b
-
-
 def _pairs(scores: Scores, protocol: Protocol, arms: Sequence[str]) -> List[str]:
     """Return `A-B` of the protocol's pairs, choices replaced, where both are run."""
-    named = [_arms_of(scores, pair) for pair in protocol.pairs]
+    named = [arms_of(pair, scores.get("chosen", {})) for pair in protocol.pairs]
     known = [f"{a}-{b}" for a, b in named if a != b and a in arms and b in arms]
     return list(dict.fromkeys(known))
 
@@ -109,7 +117,7 @@ def _first_pair(
 
     None where one of them has less than two trainings.
     """
-    a, b = _arms_of(scores, protocol.pairs[0])
+    a, b = arms_of(protocol.pairs[0], scores.get("chosen", {}))
     own = {arm: [run for run in runs if run["arm"] == arm] for arm in (a, b)}
     if min(map(len, own.values())) < 2:
         return None
@@ -166,7 +174,8 @@ def _compare(
             [f"{model}={','.join(folders)}" for model, folders in models.items()],
             output_dir / f"{name}.md",
             pairs=_pairs(scores, protocol, several),
-            power_at=EFFECTS,
+            power_at=EFFECTS if runs[0]["part"] == DEVELOPMENT else (),
+            descriptive=True,  # what is tested, and how corrected, says report.md
         )
         for page in (output_dir / f"{name}.md", output_dir / f"{name}.json"):
             # The same page wherever it is made.
@@ -217,7 +226,7 @@ def _differences(
     found = [(name, d) for name in compared for d in compared[name]["differences"]]
     if not found:
         return "No pair has been run yet.\n"
-    first = _arms_of(scores, protocol.pairs[0])
+    first = arms_of(protocol.pairs[0], scores.get("chosen", {}))
     primary = [
         i
         for i, (name, d) in enumerate(found)
@@ -234,15 +243,39 @@ def _differences(
         own = [number_text(d["se"]), NONE if d["df"] is None else f"{d['df']:.1f}"]
         own += [p_text(tested.get(i)), p_text(corrected.get(i))]
         rows.append([name, d["a"], d["b"], difference, *own])
-    return markdown_table(["set", "A", "B", "A - B", "SE", "df", "p", "p Holm"], rows)
+    header = ["set", "A", "B", "A - B", "SE", "df", "p", "p Holm"]
+    text = markdown_table(header, rows)
+    if tested:
+        # Of both together they hold in 95 % of cases (Bonferroni).
+        level = 1 - 0.05 / len(protocol.primary_sets)
+        both = [f"{found[i][0]} {_wider(found[i][1], level)}" for i in tested]
+        text = f"{_TESTED}\n{text}\nOf the hypotheses, {level:.1%} intervals: "
+        text += f"{', '.join(both)}.\n"
+    models = next(iter(compared.values()))["figures"]
+    if absent := [row for row in protocol.rows if row not in models]:
+        text += f"\nNot compared, since there are no scores of it: {absent[0]}.\n"
+    return text
 
 
-def runs_left(scores: Scores, protocol: Protocol) -> int:
-    """Return how many planned final runs of the first pair are not done yet."""
-    arms = _arms_of(scores, protocol.pairs[0])
+def _wider(d: Mapping[str, Any], level: float) -> str:
+    if d["df"] is None:
+        return NONE
+    half = d["se"] * float(student.ppf((1 + level) / 2, d["df"]))
+    low, high = d["value"] - half, d["value"] + half
+    return f"[{number_text(low)}, {number_text(high)}]"
+
+
+def withheld(scores: Scores, protocol: Protocol) -> Optional[str]:
+    """Return why no figure of the test sets may be shown yet; None when all is done."""
+    arms = arms_of(protocol.pairs[0], scores.get("chosen", {}))
     planned = scores.get("frozen", {"runs": {}})["runs"]
     own = {d for name, d in planned.items() if name.rsplit("_s", 1)[0] in arms}
-    return len(own - {run["identity"] for run in scores["runs"]})
+    if not own:
+        return f"No planned run is of {' or '.join(arms)}, the arms of the hypotheses"
+    left = len(own - {run["identity"] for run in scores["runs"]})
+    if left:
+        return f"{counted(left, 'planned run')} of the hypotheses still to do"
+    return None
 
 
 def _power_table(compared: Mapping[str, Mapping]) -> str:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -63,6 +63,12 @@ def runs_of(
         for seed in protocol.phases[phase].seeds
         for arm in arms
     ]
+
+
+def arms_of(pair: Sequence[str], chosen: Mapping[str, str]) -> Tuple[str, str]:
+    """Return the arms that a pair of the protocol stands for."""
+    a, b = (chosen.get(name, name) for name in pair)
+    return a, b
 
 
 def all_runs(protocol: Protocol, chosen: Mapping[str, str]) -> List[Run]:

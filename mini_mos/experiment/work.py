@@ -37,6 +37,7 @@ from mini_mos.experiment.results import (
 from mini_mos.experiment.runs import (
     Run,
     all_runs,
+    arms_of,
     choose,
     needed_recipes,
     request_of,
@@ -115,8 +116,13 @@ def do_run(place: Place, protocol: Protocol, run: Run, digest: str) -> None:
 
 def make_rows(place: Place, protocol: Protocol, run: Run) -> None:
     """Make the rows to compare with: those of stage 6, on the sets of a run's part."""
-    rows, sets = place.expdir / run.part / "reference_rows", SETS[run.part].judged
-    if all((rows / "spectral_statistics" / name / "utt2mos").exists() for name in sets):
+    rows = place.expdir / run.part / "reference_rows"
+    wanted = [
+        rows / row / name / "utt2mos"
+        for row in ("spectral_statistics", *protocol.rows)
+        for name in SETS[run.part].judged
+    ]
+    if all(file.exists() for file in wanted):
         return
     command = training_options(place, protocol, run)
     command += ["--stage", "6", "--stop_stage", "6", "--inference_tag", "inference"]
@@ -197,8 +203,13 @@ def conduct(
         made = {part: made_of(place, protocol, part) for part in parts}
         # Of what is known as well: in a fresh clone nothing has been done here.
         digests, chosen = gather(place, protocol, made, known)
+
+        def is_left(run: Run) -> bool:
+            digest = digests[run]
+            return digest not in elsewhere and not is_done(place, run, digest)
+
         for phase in phases:
-            runs = runs_of(protocol, phase, chosen)
+            runs, whole = runs_of(protocol, phase, chosen), []
             if part_of(phase) == FINAL:
                 final = [n for n in protocol.phases if part_of(n) == FINAL]
                 # Of all of them: none may be chosen when test sets are known.
@@ -206,18 +217,17 @@ def conduct(
                 named = {r.name: digests[r] for r in whole}
                 tests = {n: read_set(place.data / n) for n in protocol.power.sets}
                 freeze(place, protocol, named, tests, known)
-            left = [
-                run
-                for run in runs
-                if digests[run] not in elsewhere
-                and not is_done(place, run, digests[run])
-            ]
+            left = [run for run in runs if is_left(run)]
             logging.info(
                 f"Phase {phase}: {len(left)} of {counted(len(runs), 'run')} to do"
             )
             try:
                 do_runs(place, protocol, left, digests, jobs)
-                if is_done(place, runs[0], digests[runs[0]]):
+                # Stage 6 shows figures of what it scores: of test sets only when the
+                # runs of the hypotheses are done.
+                tested = arms_of(protocol.pairs[0], chosen)
+                waits = any(is_left(r) for r in whole if r.arm in tested)
+                if not waits and is_done(place, runs[0], digests[runs[0]]):
                     make_rows(place, protocol, runs[0])
             finally:  # of a phase that fails, or that Ctrl-C stops, what is done
                 digests, chosen = gather(place, protocol, made, known)

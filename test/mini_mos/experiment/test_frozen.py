@@ -9,7 +9,7 @@ from espnet2_distilmos.utils.errors import UserError
 from mini_mos.experiment.frozen import FROZEN, freeze, frozen_plan
 from mini_mos.experiment.place import Place
 from mini_mos.experiment.protocol import read_protocol
-from mini_mos.experiment.report import runs_left
+from mini_mos.experiment.report import withheld
 from mini_mos.experiment.runs import runs_of
 
 REPO = Path(__file__).parents[3]
@@ -86,6 +86,13 @@ def test_runs_of_the_hypotheses_are_counted_until_all_are_done(protocol):
         "frozen": {"runs": {**planned, "no_tokens_s0": "d"}},
         "chosen": {"low_tokens": "tokens_1", "rate": "rate_5e-5"},
     }
-    for done, left in (("", 3), ("ab", 1), ("abd", 1), ("abc", 0)):
+    for done, left in (("", 3), ("ab", 1), ("abd", 1)):
         runs = [{"identity": i} for i in done]
-        assert runs_left({**scores, "runs": runs}, protocol) == left
+        why = withheld({**scores, "runs": runs}, protocol)
+        assert f"{left} planned run" in why
+    runs = [{"identity": i} for i in "abc"]
+    assert withheld({**scores, "runs": runs}, protocol) is None
+    # Where it is not known which runs are of the hypotheses, none counts as done.
+    for unknown in ({"chosen": {}}, {"frozen": {"runs": {}}}):
+        why = withheld({**scores, "runs": runs, **unknown}, protocol)
+        assert "the arms of the hypotheses" in why

@@ -6,7 +6,7 @@ from scipy.stats import chi2
 
 from espnet2_distilmos.scoring.power import power
 from espnet2_distilmos.scoring.seeds import Variance
-from mini_mos.experiment.groups import members, table_of_groups
+from mini_mos.experiment.groups import members, table_of_groups, tables_of_seeds
 from mini_mos.experiment.planning import (
     Counts,
     Pilot,
@@ -97,3 +97,20 @@ def test_a_clip_of_two_families_is_in_both():
     # A set of one group has its row elsewhere.
     one = {**data, "groups": ["fr"] * 120}
     assert table_of_groups({"dev": one}, ("a", "b"), arms) == ""
+
+
+def test_every_seed_is_shown_and_those_of_both_arms_are_left_out_once():
+    data, (a, b) = made_set(np.random.default_rng(2))
+    b[:2] = b[2:] = a[:2]  # alike, but for the seeds that a has as well:
+    b[:2] = np.array(data["labels"])
+    pair, seeds = ("a", "b"), {"a": [0, 1, 2, 3], "b": [2, 3, 8, 9]}
+    page = tables_of_seeds({"dev": data}, pair, {"dev": {"a": a, "b": b}}, seeds)
+    every, apart = page.split("Without the seeds that both have")
+    assert "| 2: 1.000, 3: 1.000, 8: 0." in every
+    (row,) = [line for line in apart.splitlines() if line.startswith("| dev")]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[1:3] == ["4", "2"] and float(cells[4]) < 0.9
+    # One seed of its own is too few to tell how they vary.
+    seeds = {"a": [0, 1, 2, 3], "b": [1, 2, 3, 9]}
+    page = tables_of_seeds({"dev": data}, pair, {"dev": {"a": a, "b": b}}, seeds)
+    assert "Without" not in page
