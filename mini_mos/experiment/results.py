@@ -59,7 +59,10 @@ def identity(request: Mapping[str, Any]) -> str:
 
 
 def collect(
-    place: Place, wanted: Mapping[Run, str], known: Optional[Scores] = None
+    place: Place,
+    wanted: Mapping[Run, str],
+    known: Optional[Scores] = None,
+    whole: bool = True,
 ) -> Scores:
     """Gather the runs that are done, here or elsewhere.
 
@@ -67,6 +70,7 @@ def collect(
         place: where.
         wanted: run -> its :func:`identity`.
         known: what was gathered elsewhere, as returned here.
+        whole: `wanted` has all runs: a known one that is not among them is told.
 
     Returns:
         `frozen`: :func:`frozen_plan`, if there is one; `sets`: set -> :func:`read_set`;
@@ -120,7 +124,8 @@ def collect(
     for digest in sorted((elsewhere.keys() & planned) - taken):
         read_sets(elsewhere[digest]["part"])
         found.append({**elsewhere[digest]})
-    if left_out := sorted(elsewhere.keys() - planned - taken):
+    left_out = sorted(elsewhere.keys() - planned - taken)
+    if left_out and whole:
         names = [f"{elsewhere[d]['arm']} seed {elsewhere[d]['seed']}" for d in left_out]
         logging.warning(
             f"{counted(len(names), 'known run')} of other settings, labels or upstream "

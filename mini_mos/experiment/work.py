@@ -257,7 +257,8 @@ def gather(
             for run in all_runs(protocol, chosen)
         }
 
-    scores = collect(place, digests_of({}), known)
+    # Of the arms that are named: what choices name is known after them.
+    scores = collect(place, digests_of({}), known, whole=False)
     chosen = choose(protocol, development_scores(scores), token_accuracies(scores))
     digests = digests_of(chosen)
     scores = {**collect(place, digests, known), "chosen": chosen}
