@@ -135,6 +135,7 @@ def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
     elsewhere = ["--protocol", "plan.yaml", "--expdir", "exp/elsewhere"]
     run_experiment.main([*elsewhere, *known, "--phases", "pilot"])
     assert not list(Path("exp/elsewhere").glob("*/mos_*"))
+    assert "left out" not in caplog.text  # not even while choices are unknown
     first, second = (
         json.loads(Path(f"exp/{name}/scores.json").read_text())
         for name in ("experiment", "elsewhere")
@@ -142,6 +143,15 @@ def test_runs_that_were_done_elsewhere_are_taken_over(inside, caplog):
     for scores in (first, second):
         del scores["environment"]  # has the time
     assert first == second
+    # Of a plan in which a training is another, what is known of it counts no more.
+    plan = yaml.safe_load(Path("plan.yaml").read_text())
+    plan["arms"]["no_tokens"]["args"] = "--upstream_lr 0.00002"
+    del plan["phases"]["final"], plan["phases"]["final_more"]
+    plan["power"]["seeds"] = [2, 2]
+    Path("changed.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    changed = ["--protocol", "changed.yaml", "--expdir", "exp/changed", *known]
+    run_experiment.main([*changed, "--phases", "weight"])
+    assert "2 known runs of other settings, labels or upstream left out" in caplog.text
 
 
 def test_test_sets_are_predicted_under_a_frozen_plan(inside):
