@@ -81,12 +81,17 @@ class DistilMOSTrainer(Trainer):
     ) -> bool:
         """Train as ESPnet does, and name the clips of steps that could not be made.
 
-        With an average of the weights the model holds that afterwards.
+        Batches at the end that are fewer than `accum_grad` make no step. With an
+        average of the weights the model holds that afterwards.
 
         Raises:
             UserError: not one step could be made; the checkpoint stays that of the
                 epoch before.
         """
+        # ESPnet does so after a step only. What batches of the epoch before have left
+        # is in no checkpoint: a resumed training would go on without it.
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         averages = averages_of(optimizers)
         for average in averages:
             average.use_trained()

@@ -144,6 +144,16 @@ def test_a_stopped_training_ends_as_an_uninterrupted_one(
     same_checkpoint(tmp_path, trained)
 
 
+def test_a_gradient_that_made_no_step_is_left_behind(corpus, tmp_path):
+    """Three batches, two a step: else a resumed training would lack the third."""
+    made = {"accum_grad": 2}
+    whole = train(corpus, tmp_path / "whole", **made)
+    history = read_history(whole / "checkpoint.pth")
+    assert history[1]["train"]["total_count"] == 3
+    train(corpus, tmp_path / "parts", **made, max_epoch=1)
+    same_checkpoint(train(corpus, tmp_path / "parts", **made), whole)
+
+
 def test_without_tokens(corpus, tmp_path):
     train(
         corpus,
