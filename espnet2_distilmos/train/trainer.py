@@ -197,24 +197,27 @@ def correlations(scores: Scores) -> Dict[str, float]:
     """Return whole-set `srcc`, `lcc` and, from 10 systems on, `sys_srcc`.
 
     An undefined correlation (constant or non-finite predictions) counts as -1, the
-    worst: ESPnet would rank a NaN of the first epoch best for ever.
+    worst: ESPnet would rank a NaN of the first epoch best for ever. The same clips have
+    the same figures whatever was predicted: ESPnet sorts epochs by them, and cannot do
+    so where one has none.
     """
     ids = sorted(scores)  # the order of batches must not matter
     hyp = np.array([scores[u][0] for u in ids])
     ref = np.array([scores[u][1] for u in ids])
+    groups = group_by_system([str(scores[u][2]) for u in ids])
+    result: Dict[str, Optional[float]] = {"srcc": None, "lcc": None}
+    if len(groups) >= MIN_SYSTEMS:
+        result["sys_srcc"] = None
     if not np.isfinite(hyp).all():
         bad = [u for u, h in zip(ids, hyp) if not np.isfinite(h)]
         logging.warning(
             f"{counted(len(bad), 'non-finite prediction')}: {' '.join(bad[:10])}"
         )
-        result: Dict[str, Optional[float]] = {"srcc": None, "lcc": None}
     else:
-        result = {"srcc": srcc(ref, hyp), "lcc": lcc(ref, hyp)}
-        groups = group_by_system([str(scores[u][2]) for u in ids])
-        if len(groups) >= MIN_SYSTEMS:
-            result["sys_srcc"] = srcc(
-                system_means(ref, groups), system_means(hyp, groups)
-            )
+        result.update(srcc=srcc(ref, hyp), lcc=lcc(ref, hyp))
+        if "sys_srcc" in result:
+            means = (system_means(x, groups) for x in (ref, hyp))
+            result["sys_srcc"] = srcc(*means)
     return {name: -1.0 if value is None else value for name, value in result.items()}
 
 

@@ -57,8 +57,22 @@ def test_systems_count_from_ten_on():
 def test_undefined_counts_as_the_worst(predicted):
     """ESPnet would rank a NaN of the first epoch best for ever."""
     found = correlations(scores(predicted))
-    assert found["srcc"] == found["lcc"] == -1.0
-    assert all(v == -1.0 for v in found.values())
+    assert found == {"srcc": -1.0, "lcc": -1.0}
+
+
+@pytest.mark.parametrize("predicted", [math.nan, math.inf, 3.0])
+def test_every_epoch_has_the_same_figures(predicted):
+    """ESPnet sorts all epochs by each, now and whenever the training goes on."""
+    from espnet2_distilmos.train.selection import TieBreakingReporter
+
+    reporter = TieBreakingReporter()
+    for epoch, first in enumerate((PREDICTED[0], predicted), 1):
+        values = [first] * 12 if first == 3.0 else [first, *PREDICTED[1:]]
+        reporter.set_epoch(epoch)
+        with reporter.observe("valid") as figures:
+            figures.register({"loss": 1.0, **correlations(scores(values, range(12)))})
+    assert reporter.get_value("valid", "sys_srcc", 2) == -1.0
+    assert reporter.sort_epochs("valid", "sys_srcc", "max") == [1, 2]
 
 
 def test_non_finite_predictions_are_named(caplog):
