@@ -67,8 +67,8 @@ class DistilMOSLoss(torch.nn.Module):
             ratings of single listeners.
         ratings_per_clip: of more ratings than these a clip, as many are drawn anew for
             every batch; None = all are used.
-        unit: MOS units that count as 1 beside the token loss (nats); stats stay in MOS
-            units.
+        unit: MOS units that count as 1 beside the token loss (nats), as 1 squared for
+            `mse`; stats stay in MOS units.
         scale_units: of further scales, what counts as much as `unit` of the MOS; None =
             as many of their own units.
         regression_level: `clip`: the score is compared with the label (published), or
@@ -132,6 +132,8 @@ class DistilMOSLoss(torch.nn.Module):
         self.regression = REGRESSIONS[regression](margin)
         self.regression_level = regression_level
         self.unit = unit
+        # What a regression of squares has too much of; 1 for one of errors.
+        self.unit_of_square = unit ** (self.regression.power - 1)
         self.scale_units = scale_units
         self.contrastive = ContrastiveLoss(contrastive_margin)
         self.tokens = TokenLoss(label_smoothing, token_layer_weights, token_average)
@@ -203,6 +205,9 @@ class DistilMOSLoss(torch.nn.Module):
         if scores is not None and labels is not None:
             loss = self._of_scales(predicted, target, scores, labels, frames)
             stats["scales_loss"] = loss.detach()
+        # The regression in MOS units, as the contrastive loss is; below all is divided
+        # by the unit, so that either counts errors in that.
+        loss = loss / self.unit_of_square
         if self.contrastive_weight > 0:
             contrastive = self.contrastive(predicted, target)
             loss = loss + self.contrastive_weight * contrastive
@@ -216,7 +221,7 @@ class DistilMOSLoss(torch.nn.Module):
                 listener = of_frames(
                     self.regression, frames.listener_frame_mos, lengths, *rated
                 )
-            loss = loss + self.listener_weight * listener
+            loss = loss + self.listener_weight * (listener / self.unit_of_square)
             stats["listener_loss"] = listener.detach()
         if self.unit != 1.0:
             loss = loss / self.unit

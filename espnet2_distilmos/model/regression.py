@@ -19,7 +19,13 @@ class L1Loss(torch.nn.Module):
 
     Args:
         margin: 0 = plain L1.
+
+    Attributes:
+        power: of the error: a loss of errors in other units is that of these times
+            their ratio to this power.
     """
+
+    power = 1
 
     def __init__(self, margin: float = 0.0):
         super().__init__()
@@ -46,6 +52,8 @@ class L1Loss(torch.nn.Module):
 
 class MSELoss(L1Loss):
     """Mean over the batch of error^2; with a margin as :class:`L1Loss`."""
+
+    power = 2
 
     def _value(self, error: torch.Tensor) -> torch.Tensor:
         return error**2

@@ -8,7 +8,7 @@ from espnet2_distilmos.model.decoder import DECODERS
 from espnet2_distilmos.model.further_scales import FurtherScales
 from espnet2_distilmos.model.loss import ContrastiveLoss, DistilMOSLoss
 from espnet2_distilmos.model.predictor import DistilMOSPredictor
-from espnet2_distilmos.model.regression import L1Loss
+from espnet2_distilmos.model.regression import REGRESSIONS
 from espnet2_distilmos.model.sslmos import SSLMOSPredictor
 
 SCALES = ["SIG", "BAK"]
@@ -157,7 +157,7 @@ def test_bad_scales(conf, message):
         FurtherScales(size=4, **conf)
 
 
-def by_hand(predicted, target, scores, labels, units=None, unit=1.0):
+def by_hand(predicted, target, scores, labels, units=None, unit=1.0, power=1):
     """The mean over clips of the mean over the scales that each has."""
     of_clips = []
     for i in range(len(target)):
@@ -166,7 +166,7 @@ def by_hand(predicted, target, scores, labels, units=None, unit=1.0):
             if label == label:
                 factor = 1.0 if units is None else unit / units[k]
                 errors.append(factor * abs(scores[i][k] - label))
-        of_clips.append(sum(errors) / len(errors))
+        of_clips.append(sum(x**power for x in errors) / len(errors))
     return sum(of_clips) / len(of_clips)
 
 
@@ -175,18 +175,19 @@ SCORES = [[1.0, 50.0], [2.0, 40.0], [3.0, 30.0]]
 LABELS = [[1.5, 45.0], [NAN, 44.0], [NAN, NAN]]
 
 
+@pytest.mark.parametrize("regression, power", [("l1", 1), ("mse", 2)])
 @pytest.mark.parametrize("units", [None, [0.5, 20.0]])
-def test_the_loss_is_the_mean_over_the_scales_of_each_clip(units):
-    loss = DistilMOSLoss(token_weight=0, unit=2.0, scale_units=units)
+def test_the_loss_is_the_mean_over_the_scales_of_each_clip(units, regression, power):
+    loss = DistilMOSLoss(regression, token_weight=0, unit=2.0, scale_units=units)
     values = [torch.tensor(x) for x in (PREDICTED, TARGET, SCORES, LABELS)]
     values[2].requires_grad_()
     given = {"scores": values[2], "labels": values[3]}
     found, stats = loss(*values[:2], **given)
-    expected = by_hand(PREDICTED, TARGET, SCORES, LABELS, units, 2.0)
+    expected = by_hand(PREDICTED, TARGET, SCORES, LABELS, units, 2.0, power)
     assert stats["scales_loss"].item() == pytest.approx(expected)
-    assert found.item() == pytest.approx(expected / 2.0)
+    assert found.item() == pytest.approx(expected / 2.0**power)
     # What models are chosen by is of the MOS alone, as ever.
-    plain = L1Loss()(*values[:2]).item()
+    plain = REGRESSIONS[regression]()(*values[:2]).item()
     assert stats["mos_loss"].item() == pytest.approx(plain)
     found.backward()
     absent = torch.isnan(values[3])

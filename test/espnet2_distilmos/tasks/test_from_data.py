@@ -8,6 +8,9 @@ import torch
 
 from espnet2_distilmos.model.decoder import ScaleOutput
 from espnet2_distilmos.model.loss import DistilMOSLoss
+from espnet2_distilmos.model.prediction import Prediction
+from espnet2_distilmos.model.ratings import Ratings
+from espnet2_distilmos.model.regression import LEVELS, REGRESSIONS
 from espnet2_distilmos.tasks.from_data import fit_steps, take_label_scale
 from espnet2_distilmos.utils.errors import UserError
 
@@ -134,13 +137,39 @@ def test_scores_start_at_the_mean_label():
         ScaleOutput(8, 60.0, 0.0)
 
 
-def test_the_loss_weighs_labels_of_any_scale_alike():
-    predicted, target = torch.tensor([2.0, 3.0]), torch.tensor([2.5, 2.0])
-    one, stats = DistilMOSLoss(token_weight=0)(predicted, target)
-    unit = DistilMOSLoss(token_weight=0, unit=20.0)
-    ten, stats_ten = unit(20 * predicted, 20 * target)
-    torch.testing.assert_close(one, ten)
+@pytest.mark.parametrize("regression", sorted(REGRESSIONS))
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_loss_weighs_labels_of_any_scale_alike(regression, level):
+    """Regression, pairs and ratings; so the token loss counts as much beside them."""
+    conf = {"token_weight": 0, "regression": regression, "regression_level": level}
+    lengths = torch.tensor([2, 3])
+    stats = []
+    for unit in (1.0, 20.0):
+        frames = unit * torch.tensor([[2.0, 3.0, 9.0], [3.5, 2.5, 4.5]])
+        predicted, target = unit * torch.tensor([[2.5, 3.5], [3.5, 2.0]])
+        loss = DistilMOSLoss(
+            **conf,
+            margin=0.25 * unit,
+            contrastive_weight=0.5,
+            contrastive_margin=0.1 * unit,
+            unit=unit,
+        )
+        made = Prediction(predicted, frames, lengths)
+        made.listener_mos, made.listener_frame_mos = predicted[1:], frames[1:]
+        one_rating = torch.tensor([[1, 0]]), torch.tensor([4.0 * unit])
+        rated = Ratings(*one_rating, torch.tensor([0.5]))
+        given = {"ratings": rated, "listener_mos": made.listener_mos, "frames": made}
+        stats.append(loss(predicted, target, **given)[1])
+    one, many = stats
+    torch.testing.assert_close(one["loss"], many["loss"])
     # Stats stay in the units of the labels, as do errors that are shown.
-    torch.testing.assert_close(20 * stats["mos_loss"], stats_ten["mos_loss"])
+    power = REGRESSIONS[regression].power
+    for name in ("mos_loss", "listener_loss"):
+        assert one[name] > 0
+        torch.testing.assert_close(20.0**power * one[name], many[name])
+    torch.testing.assert_close(20 * one["contrastive_loss"], many["contrastive_loss"])
+
+
+def test_a_unit_is_above_zero():
     with pytest.raises(ValueError, match="unit"):
         DistilMOSLoss(unit=0.0)
