@@ -6,6 +6,9 @@ import numpy as np
 
 # Batches are cut so that the largest is at most this much larger than it need be.
 _PRECISION = 0.005
+# Spread of clips of which some come several times: sorted by length alone, the copies
+# of one would fill batches.
+_SPREAD_OF_COPIES = 0.2
 
 
 def corpus_counts(
@@ -76,11 +79,13 @@ def similar_lengths(
     1 - spread and 1 + spread: whichever clips lie that near can come to lie together.
 
     Args:
-        utts: IDs, some perhaps several times.
+        utts: IDs, some perhaps several times: then the spread is at least 0.2.
         sizes: ID -> samples.
         spread: in [0, 1).
         rng: draws the factors, and the order of equal lengths.
     """
+    if len(set(utts)) < len(utts):
+        spread = max(spread, _SPREAD_OF_COPIES)
     shuffled = rng.permutation(len(utts))
     lengths = np.array([sizes[utts[i]] for i in shuffled], np.float64)
     lengths *= rng.uniform(1 - spread, 1 + spread, len(lengths))

@@ -162,6 +162,31 @@ def test_corpora_give_equal_shares(arguments):
     assert seen[0] != seen[1]
 
 
+@pytest.mark.parametrize("spread", ["0", "0.02", "0.3"])
+def test_no_batch_is_filled_with_copies_of_a_clip(spread, arguments):
+    """Each of 50 clips comes ten times among 1000 of 1 to 10 s.
+
+    Of the longest a few copies may fill one of four clips: few others are as long.
+    """
+    n = 1000
+    args = arguments(
+        *("--corpus_exponent", "0", "--batch_spread", spread),
+        n=n,
+        lengths=[16000 + 144 * (i * 7 % n) for i in range(n)],
+        corpora=lambda i: "b" if i % 20 == 0 else "a",
+    )
+    args.batch_bins = 700000
+    small = {f"u{i:04d}" for i in range(0, n, 20)}
+    sampler = train_batches(args, False)
+    for number in (1, 2):
+        batches = sampler.generate(3 + number)
+        shares = [{u: b.count(u) / len(b) for u in b} for b in batches]
+        copies = [s for found in shares for u, s in found.items() if u in small]
+        assert np.mean(copies) < 0.2
+        assert sum(max(found.values()) > 0.5 for found in shares) <= 1
+        assert sum(batch.count("u0500") for batch in batches) >= 9
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_shares_follow_the_exponent_and_audio_stays(exponent):
     numbers = {"a": 900, "b": 100, "c": 4}
