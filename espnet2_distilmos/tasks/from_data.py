@@ -14,13 +14,12 @@ import torch
 from espnet2.utils.types import str2bool
 
 from espnet2_distilmos.train.batches import fixed_batches
+from espnet2_distilmos.train.identity import AUTO, fits_steps
 from espnet2_distilmos.train.raters import path_of
 from espnet2_distilmos.train.scales import read_scales
 from espnet2_distilmos.utils.datadir import read_floats
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.terminal import counted
-
-AUTO = "auto"
 
 
 def add_arguments(group) -> None:
@@ -107,8 +106,7 @@ def fit_steps(args: argparse.Namespace) -> None:
     Raises:
         UserError: a kind of iterator whose number of batches is not known before.
     """
-    auto = args.scheduler_conf.get("max_steps") == AUTO
-    if args.min_steps <= 0 and not auto:
+    if not fits_steps(vars(args)):
         return
     found = _n_batches(args)
     batches, accum = args.num_iters_per_epoch or found, args.accum_grad
@@ -117,7 +115,7 @@ def fit_steps(args: argparse.Namespace) -> None:
         if wanted > batches:
             batches = args.num_iters_per_epoch = wanted
     steps = max(batches // accum, 1) * args.max_epoch
-    if auto:
+    if args.scheduler_conf.get("max_steps") == AUTO:
         args.scheduler_conf = {**args.scheduler_conf, "max_steps": steps}
     logging.info(
         f"{found} batches in the training set; {counted(args.max_epoch, 'epoch')} of "

@@ -36,8 +36,7 @@ NOT_DECIDING = (
     # Compared as parts of their own, see training_request.
     *("upstream_conf", "token_conf", "ngpu", "num_threads", "init_param"),
     "deepspeed_config",
-    # How long the training is: more epochs go on from where it stands. No scheduler
-    # learns of them: those whose shape has an end are given it in scheduler_conf.
+    # How long the training is: more epochs go on from where it stands (see fits_steps).
     *("max_epoch", "patience"),
     # Filled in by the task, from data and an upstream that are compared.
     *("corpora", "crop_unit"),
@@ -60,6 +59,9 @@ NOT_DECIDING = (
     *("resume", "dry_run", "collect_stats", "write_collected_feats"),
 )
 
+# `max_steps` of scheduler_conf: as many as the training has.
+AUTO = "auto"
+
 # What the data that a training reads is called in messages.
 _CALLED = {
     "speech": "audio",
@@ -79,7 +81,7 @@ def training_request(
 
     The number of processes is a part of it, and whether they use GPUs: each draws its
     own dropout masks, and sums are shared out among them. So is, on a CPU, the number
-    of threads.
+    of threads; and the number of epochs where :func:`fits_steps` finds that it counts.
 
     Args:
         args: parsed options of `distilmos_train`, before the task fills in more.
@@ -125,8 +127,15 @@ def training_request(
             "device": "gpu" if gpu else "cpu",
             "processes": processes,
             "num_threads": None if gpu else args["num_threads"],
+            **({"max_epoch": args["max_epoch"]} if fits_steps(args) else {}),
         },
     }
+
+
+def fits_steps(args: Mapping[str, Any]) -> bool:
+    """Tell whether steps are counted by the number of epochs: `tasks/from_data.py`."""
+    schedule = args.get("scheduler_conf") or {}
+    return (args.get("min_steps") or 0) > 0 or schedule.get("max_steps") == AUTO
 
 
 def plain(value: Any) -> Any:

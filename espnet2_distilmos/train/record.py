@@ -72,7 +72,9 @@ def require_same(
     record = read_record(folder)
     if record is None:
         return None
-    found = request_differences(record["request"], request, defaults)
+    # A record of an earlier version has its epochs here alone.
+    length = {"max_epoch": (record.get("length") or {}).get("max_epoch")}
+    found = request_differences(record["request"], request, {**defaults, **length})
     if found:
         more = "" if len(found) <= SHOWN else f"; and {len(found) - SHOWN} more"
         raise UserError(

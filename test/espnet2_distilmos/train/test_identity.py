@@ -95,6 +95,18 @@ def test_other_options_are_another_training(training, monkeypatch, options, told
         assert sorted(found) == sorted(told)
 
 
+@pytest.mark.parametrize(
+    "options", [{"min_steps": 400}, {"scheduler_conf": {"max_steps": "auto"}}]
+)
+def test_epochs_decide_where_steps_follow_from_them(training, monkeypatch, options):
+    """Others make epochs of another length, or another schedule."""
+    monkeypatch.chdir(training.root)
+    before = training.request(**options)
+    assert before == training.request(**options, patience=9)
+    found = difference(before, training.request(**options, max_epoch=9))
+    assert found == ["max_epoch 3 -> 9"]
+
+
 def test_what_does_not_decide_the_weights(training, monkeypatch):
     monkeypatch.chdir(training.root)
     before = training.request()

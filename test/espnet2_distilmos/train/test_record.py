@@ -48,6 +48,15 @@ def test_another_training_is_refused_in_one_line(trained):
     )
 
 
+def test_epochs_of_an_earlier_versions_record_are_its_length(trained):
+    """Its request had them nowhere, and their default is not what it was asked."""
+    request = {**REQUEST, "options": {**REQUEST["options"], "max_epoch": 3}}
+    record.require_same(trained, request, {"max_epoch": 40})
+    request["options"]["max_epoch"] = 40
+    with pytest.raises(UserError, match="differs in max_epoch 3 -> 40;"):
+        record.require_same(trained, request, {"max_epoch": 40})
+
+
 def test_only_the_first_differences_are_named(trained):
     many = {**REQUEST, "options": {f"option{i}": i for i in range(10)}}
     with pytest.raises(UserError, match="option3 none -> 3; and 6 more; train under"):
