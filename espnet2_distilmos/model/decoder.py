@@ -135,8 +135,12 @@ class ScaleOutput(torch.nn.Linear):
         torch.nn.init.constant_(self.bias, start)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (..., size) -> (..., 1) in MOS units."""
-        y = super().forward(x)
+        """Map (..., size) -> (..., 1) in MOS units, in the precision of the weights."""
+        # Half precision would round scores by hundredths.
+        with torch.autocast(x.device.type, enabled=False):
+            if x.dtype != self.weight.dtype:
+                x = x.to(self.weight.dtype)
+            y = super().forward(x)
         if self.label_mean is None:
             return y
         return self.label_mean + self.label_std * y

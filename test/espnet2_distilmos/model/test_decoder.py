@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from espnet2_distilmos.model.decoder import BiLSTM, MOSDecoder, mean_of_frames
+from espnet2_distilmos.model.decoder import (
+    DECODERS,
+    BiLSTM,
+    MOSDecoder,
+    mean_of_frames,
+)
 from espnet2_distilmos.model.upstream.adapters import frame_mask
 
 
@@ -53,6 +58,23 @@ def test_batch_equals_alone():
 
 def test_scores_start_at_the_middle_of_the_scale():
     assert MOSDecoder(6).output.bias.tolist() == [3.0]
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+@pytest.mark.parametrize("label_mean", [None, 60.0])
+def test_scores_are_not_rounded_in_half_precision(decoder, label_mean):
+    """Between 2 and 4 bfloat16 knows only 64ths, near 60 only quarters."""
+    conf = {"label_mean": label_mean, "label_std": 10.0}
+    decoder = DECODERS[decoder](6, 0.0, **(conf if label_mean else {})).eval()
+    x, lengths = torch.randn(2, 9, 6), torch.tensor([9, 9])
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = decoder(x, lengths)
+        inner = decoder.inner(x, lengths)
+    assert scores.dtype == torch.float32
+    assert (scores != scores.bfloat16().float()).float().mean() > 0.5
+    torch.testing.assert_close(scores, decoder.output(inner.float()).squeeze(-1))
+    scores.sum().backward()
+    assert decoder.output.weight.grad.dtype == torch.float32
 
 
 def test_mean_of_frames():
