@@ -8,6 +8,7 @@ number of the pass, so that they are the same in every process and after a resum
 
 import argparse
 import logging
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -111,7 +112,7 @@ def check_options(args: argparse.Namespace) -> None:
             f"--corpus_exponent {args.corpus_exponent:g}: from 0 (all corpora alike) "
             "to 1 (as they are), or null"
         )
-    if args.crop_seconds is not None and not args.crop_seconds > 0:
+    if args.crop_seconds is not None and not 0 < args.crop_seconds < math.inf:
         raise UserError(f"--crop_seconds {args.crop_seconds:g}: more than 0, or null")
     what = "--batch_spread, --corpus_exponent and --crop_seconds"
     if args.iterator_type != "sequence" or args.multiple_iterator:

@@ -1,5 +1,6 @@
 """Parameter groups: which part of the model learns how fast, and from when to when."""
 
+import math
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 import torch
@@ -43,17 +44,38 @@ def build_optimizer(
         decay_upstream: whether the upstream has weight decay, too.
 
     Raises:
-        UserError: a decay of a model that has no blocks to tell, or without a rate.
-        ValueError: a value out of range, or that the optimiser does not take.
+        UserError: a value out of range, a decay of a model that has no blocks to tell,
+            or without a rate, or steps or decay of an upstream that is not trained.
+        ValueError: a value that the optimiser does not take.
     """
+    for name, rate in (
+        ("upstream_lr", upstream_lr),
+        ("cnn_lr", cnn_lr),
+        ("layer_logits_lr", layer_logits_lr),
+    ):
+        if rate is not None and not 0 <= rate < math.inf:
+            raise UserError(f"--{name} {rate:g}: a rate of 0 or more")
+    counts = {
+        "freeze_upstream_steps": freeze_upstream_steps,
+        "upstream_steps": upstream_steps,
+    }
+    for name, steps in counts.items():
+        if steps < 0:
+            raise UserError(f"--{name} {steps}: 0 steps (off) or more")
     if not 0 < upstream_layer_decay <= 1:
-        raise ValueError(
-            f"upstream_layer_decay must be in (0, 1], not {upstream_layer_decay}"
+        raise UserError(
+            f"--upstream_layer_decay {upstream_layer_decay:g}: more than 0, up to 1"
         )
-    if upstream_steps < 0:
-        raise ValueError(f"upstream_steps must not be negative: {upstream_steps}")
     network: Any = model.network
     rates = _upstream_rates(network.upstream, upstream_lr, cnn_lr, upstream_layer_decay)
+    if not rates:  # the rates of presets say nothing, but these are asked for
+        asked = [name for name, steps in counts.items() if steps]
+        asked += ["upstream_layer_decay"] if upstream_layer_decay < 1 else []
+        if asked:
+            raise UserError(
+                f"--{asked[0]}: nothing of the upstream is trained (upstream_conf "
+                "freeze: true?); leave it out"
+            )
     groups: Dict[Tuple, List[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

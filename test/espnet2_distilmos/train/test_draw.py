@@ -236,6 +236,7 @@ def test_crops_count_as_they_are_cut(arguments):
         (("--batch_spread", "-0.1"), "0 .off. or more"),
         (("--corpus_exponent", "1.5"), "from 0 .all corpora alike. to 1"),
         (("--crop_seconds", "0"), "more than 0, or null"),
+        (("--crop_seconds", "inf"), "more than 0, or null"),
         ((*SPREAD, "--iterator_type", "chunk"), "need --iterator_type sequence"),
         ((*SPREAD, "--batch_type", "sorted"), "--shuffle_within_batch true"),
         ((*SPREAD, "--shuffle_within_batch", "true"), "overrides --batch_spread"),

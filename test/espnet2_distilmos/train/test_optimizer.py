@@ -67,17 +67,40 @@ def test_off_the_groups_are_what_they_were(upstream_of):
 
 
 @pytest.mark.parametrize(
-    "options, error, message",
+    "options, message",
     [
-        ({"upstream_layer_decay": 0.5}, UserError, "needs --upstream_lr"),
-        ({"upstream_layer_decay": 0.0}, ValueError, r"must be in \(0, 1\], not 0.0"),
-        ({"upstream_layer_decay": 1.1}, ValueError, r"must be in \(0, 1\], not 1.1"),
-        ({"upstream_steps": -1}, ValueError, "must not be negative"),
+        ({"upstream_layer_decay": 0.5}, "needs --upstream_lr"),
+        ({"upstream_layer_decay": 0.0}, "_decay 0: more than 0, up to 1"),
+        ({"upstream_layer_decay": 1.1}, "_decay 1.1: more than 0"),
+        ({"upstream_steps": -1}, "--upstream_steps -1: 0 steps"),
+        ({"freeze_upstream_steps": -1}, "--freeze_upstream_steps -1: 0 steps"),
+        ({"upstream_lr": -0.1}, "--upstream_lr -0.1: a rate of 0 or more"),
+        ({"cnn_lr": float("nan")}, "--cnn_lr nan: a rate"),
+        ({"layer_logits_lr": float("inf")}, "--layer_logits_lr inf: a rate"),
     ],
 )
-def test_what_is_refused(upstream_of, options, error, message):
-    with pytest.raises(error, match=message):
+def test_what_is_refused(upstream_of, options, message):
+    with pytest.raises(UserError, match=message):
         rates(Model(upstream_of()), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"upstream_steps": 4},
+        {"freeze_upstream_steps": 4},
+        {"upstream_layer_decay": 0.9, "upstream_lr": 0.1},
+    ],
+)
+def test_what_a_frozen_upstream_has_no_use_for_is_refused(upstream_of, options):
+    model = Model(upstream_of(freeze=True))
+    name = next(iter(options))
+    with pytest.raises(UserError, match=f"^--{name}: nothing of the upstream is"):
+        rates(model, **options)
+    # Presets have a rate of the upstream, whatever it is.
+    assert rates(model, upstream_lr=0.1).keys() == {
+        *("network.head.weight", "network.head.bias")
+    }
 
 
 def test_a_model_without_known_blocks_is_one_line():
