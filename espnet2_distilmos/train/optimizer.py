@@ -45,7 +45,8 @@ def build_optimizer(
 
     Raises:
         UserError: a value out of range, a decay of a model that has no blocks to tell,
-            or without a rate, or steps or decay of an upstream that is not trained.
+            or without a rate, a rate of a CNN that there is not or that is not
+            trained, or steps or decay of an upstream that is not.
         ValueError: a value that the optimiser does not take.
     """
     for name, rate in (
@@ -128,9 +129,16 @@ def _upstream_rates(
         return upstream_lr * decay ** depths[id(parameter)]
 
     rates = {id(p): rate(p) for p in upstream.parameters() if p.requires_grad}
-    cnn = getattr(upstream, "cnn", None)
-    if cnn is not None and cnn_lr is not None:
-        rates.update({id(p): cnn_lr for p in cnn.parameters()})
+    if cnn_lr is not None:
+        cnn = getattr(upstream, "cnn", None)
+        of_cnn = [] if cnn is None else [id(p) for p in cnn.parameters()]
+        if rates.keys().isdisjoint(of_cnn):
+            raise UserError(
+                f"--cnn_lr {cnn_lr:g}: the upstream has no CNN that is trained "
+                "(doc/upstreams.md: families with an adapter, frozen_layers, "
+                "feature_grad_mult); leave it out"
+            )
+        rates.update(dict.fromkeys(of_cnn, cnn_lr))
     return rates
 
 

@@ -103,6 +103,19 @@ def test_what_a_frozen_upstream_has_no_use_for_is_refused(upstream_of, options):
     }
 
 
+@pytest.mark.parametrize(
+    "conf", [{"feature_grad_mult": 0.0}, {"frozen_layers": 1}, {"freeze": True}]
+)
+def test_a_rate_of_a_cnn_that_does_not_learn_is_refused(upstream_of, conf):
+    with pytest.raises(UserError, match="--cnn_lr 0.1: the upstream has no CNN that"):
+        rates(Model(upstream_of(**conf)), cnn_lr=0.1)
+
+
+def test_a_rate_of_a_cnn_that_there_is_not_is_refused():
+    with pytest.raises(UserError, match="--cnn_lr 0.1: the upstream has no CNN that"):
+        build_optimizer(Tiny(), torch.optim.SGD, {"lr": 1.0}, cnn_lr=0.1)
+
+
 def test_a_model_without_known_blocks_is_one_line():
     from espnet2_distilmos.model.upstream.config import UpstreamConfig
     from espnet2_distilmos.model.upstream.loader import build_upstream
