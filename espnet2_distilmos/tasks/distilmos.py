@@ -269,13 +269,14 @@ class DistilMOSTask(AbsTask):
                 pretrained weights than the training in this folder began with. (ESPnet
                 calls this when the model is built and nothing is written yet.)
         """
+        network: Any = model.network
         if args.output_dir is not None and not (args.dry_run or args.collect_stats):
-            network: Any = model.network
             confirm_weights(
                 args.output_dir,
                 network.upstream.fingerprint["weights_sha256"],
                 first=not dist.is_initialized() or dist.get_rank() == 0,
             )
+        options.allow_skipped_blocks(args, network.upstream)
         read_scales(args)  # refuses a training without their labels
         from_data.fit_steps(args)
         try:

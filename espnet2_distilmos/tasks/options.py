@@ -1,6 +1,7 @@
 """The task's options, beside those of every ESPnet task."""
 
 import argparse
+import logging
 from typing import Any, Dict, Sequence
 
 from espnet2.torch_utils.initialize import INITIALIZATIONS
@@ -8,6 +9,8 @@ from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
 
+from espnet2_distilmos.model.collectives import many_processes
+from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.tasks import from_data
 
 
@@ -186,3 +189,17 @@ def rates_of(args: argparse.Namespace) -> Dict[str, Any]:
         *("upstream_layer_decay", "upstream_steps"),
     )
     return {name: getattr(args, name) for name in names}
+
+
+def allow_skipped_blocks(args: argparse.Namespace, upstream: UpstreamAdapter) -> None:
+    """Set `unused_parameters` where several processes train blocks that are skipped.
+
+    Without it torch waits for a gradient of every parameter, and ends the training in
+    the step after the first in which layerdrop has skipped a block.
+    """
+    if many_processes() and upstream.skips_blocks and not args.unused_parameters:
+        args.unused_parameters = True
+        logging.info(
+            "unused_parameters is set to true: the upstream's layerdrop leaves blocks "
+            "out of some steps"
+        )

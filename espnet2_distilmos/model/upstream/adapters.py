@@ -23,11 +23,13 @@ class UpstreamAdapter(torch.nn.Module):
         n_blocks: number of layers that the model has.
         hidden_size: channels of a hidden state (D).
         downsample: samples a frame (320 at 16 kHz: 20 ms).
+        skips_blocks: whether a training step can leave out what is trained.
         fingerprint: identity of the pretrained weights, set by the loader.
     """
 
     layers: Tuple[int, ...]
     has_input_state: bool = False
+    skips_blocks: bool = False
     n_blocks: int
     hidden_size: int
     downsample: int

@@ -85,6 +85,8 @@ class TransformerAdapter(TransformerFamily, UpstreamAdapter):
                 f"frozen_layers {conf.frozen_layers} was asked of {conf.upstream}, "
                 f"which has {self.n_blocks} layers"
             )
+        # Frozen blocks are never skipped.
+        self.skips_blocks = self.layerdrop > 0 and self._n_frozen < self.layers[-1]
         self._mark_untrained()
 
     def _mark_untrained(self) -> None:

@@ -12,6 +12,7 @@ from espnet2.train.distributed_utils import DistributedOption
 
 from espnet2_distilmos.train.history import read_history
 from espnet2_distilmos.utils.errors import UserError
+from espnet2_distilmos.utils.files import read_yaml
 
 # Sums are made in another order, and Adam's first steps (gradient / |gradient|)
 # magnify the difference where a gradient is nearly zero.
@@ -103,6 +104,18 @@ def test_two_processes_give_the_metrics_of_one(no_dropout, tmp_path):
         assert valid["two"][metric] == pytest.approx(
             valid["one"][metric], abs=TOLERANCE
         ), metric
+
+
+def test_two_processes_train_blocks_that_layerdrop_skips(no_dropout, tmp_path):
+    """As a pretrained checkpoint says it; torch alone would end the second step."""
+    command = [sys.executable, "-m", "espnet2_distilmos.bin.distilmos_train"]
+    command += options(no_dropout, tmp_path / "exp")
+    command += ["--upstream_conf", "layerdrop=0.5", "--batch_bins", "30000"]
+    done = launched_on_two_hosts(tmp_path, command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert read_yaml(tmp_path / "exp/config.yaml")["unused_parameters"] is True
+    history = read_history(tmp_path / "exp/checkpoint.pth")
+    assert history[1]["train"]["total_count"] >= 3
 
 
 @pytest.mark.parametrize("world_size, batch_bins", [(2, 60000), (3, 16000), (5, 1)])
