@@ -6,12 +6,13 @@ the first of them, hardly trained, was taken.
 
 import contextlib
 import logging
-from typing import Iterator, List, Tuple
+from typing import Collection, Iterator, List, Sequence, Tuple
 
 import espnet2.train.trainer
 from espnet2.train.reporter import Reporter
 
 from espnet2_distilmos.report.curves import tie_loss
+from espnet2_distilmos.utils.errors import UserError
 
 
 class TieBreakingReporter(Reporter):
@@ -42,6 +43,28 @@ class TieBreakingReporter(Reporter):
                 "whose loss is the lowest"
             )
         return best
+
+
+def require_criteria(criteria: Sequence[Sequence[str]], known: Collection[str]) -> None:
+    """Refuse criteria by which no epoch would ever be the best.
+
+    Some of several may be there only on other sets: `sys_srcc` needs ten systems.
+
+    Args:
+        criteria: (`train` or `valid`, name, mode); those of `train` are not looked at.
+        known: names of the figures of a validation.
+
+    Raises:
+        UserError: none of them is there.
+    """
+    for phase, name, *_ in criteria:
+        if phase == "train" or (phase == "valid" and name in known):
+            return
+    asked = " ".join(",".join(criterion) for criterion in criteria)
+    raise UserError(
+        f"no best epoch can be told by {asked}: validation has no such figure (it has "
+        f"{', '.join(known)}); see --best_model_criterion, --early_stopping_criterion"
+    )
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from espnet2_distilmos.scoring.metrics import (
 from espnet2_distilmos.train.averages import averages_of
 from espnet2_distilmos.train.checkpoints import mend_folder, save_whole_files
 from espnet2_distilmos.train.optimizer import share_of_upstream_rate
-from espnet2_distilmos.train.selection import settle_ties
+from espnet2_distilmos.train.selection import require_criteria, settle_ties
 from espnet2_distilmos.train.steps import WatchedBatches
 from espnet2_distilmos.utils.errors import UserError
 from espnet2_distilmos.utils.terminal import counted
@@ -125,7 +125,11 @@ class DistilMOSTrainer(Trainer):
         options: TrainerOptions,
         distributed_option: DistributedOption,
     ) -> None:
-        """Validate as ESPnet does, then register the whole-set stats."""
+        """Validate as ESPnet does, then register the whole-set stats.
+
+        Raises:
+            UserError: none of the criteria for the best epoch is among the stats.
+        """
         device = "cuda" if options.ngpu > 0 else "cpu"
         distributed = distributed_option.distributed
         model.eval()
@@ -186,6 +190,9 @@ class DistilMOSTrainer(Trainer):
             }
         )
         reporter.next()
+        require_criteria(options.best_model_criterion, reporter.stats)
+        if options.patience is not None:
+            require_criteria([options.early_stopping_criterion], reporter.stats)
 
 
 def _inside(model: torch.nn.Module) -> Any:

@@ -154,6 +154,19 @@ def test_a_gradient_that_made_no_step_is_left_behind(corpus, tmp_path):
     same_checkpoint(train(corpus, tmp_path / "parts", **made), whole)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--best_model_criterion valid,srrc,max",
+        "--patience 1 --early_stopping_criterion valid srrc max",
+    ],
+)
+def test_a_misspelt_criterion_ends_the_first_epoch(words, corpus, tmp_path):
+    with pytest.raises(UserError, match=r"valid,srrc,max: .* mos_loss, .* sys_srcc"):
+        DistilMOSTask.main(cmd=[*options(corpus, tmp_path), *words.split()])
+    assert not (tmp_path / "checkpoint.pth").exists()
+
+
 def test_without_tokens(corpus, tmp_path):
     train(
         corpus,

@@ -11,7 +11,12 @@ from espnet2.train.reporter import Reporter
 
 from espnet2_distilmos.report.curves import best_epoch
 from espnet2_distilmos.train.checkpoints import mend_folder
-from espnet2_distilmos.train.selection import TieBreakingReporter, settle_ties
+from espnet2_distilmos.train.selection import (
+    TieBreakingReporter,
+    require_criteria,
+    settle_ties,
+)
+from espnet2_distilmos.utils.errors import UserError
 
 # The case of six validation clips: epochs 1, 3 and 12 tie, and the first is untrained.
 TIED = {1: (0.9, 0.89), 2: (0.8, 0.10), 3: (0.9, 0.55), 12: (0.9, 0.27), 13: (0.7, 0.2)}
@@ -86,3 +91,14 @@ def test_the_plot_marks_the_same_epoch():
     history = {e: {"valid": {"srcc": s, "mos_loss": v}} for e, (s, v) in TIED.items()}
     assert best_epoch(history, "srcc", "max") == 12
     assert best_epoch(history, "mos_loss", "min") == 2
+
+
+def test_criteria_that_are_nowhere_are_refused():
+    known = {"loss": [1.0], "srcc": [0.5]}
+    with pytest.raises(UserError, match="by valid,srrc,max: .* loss, srcc"):
+        require_criteria([("valid", "srrc", "max")], known)
+    with pytest.raises(UserError, match="by vaild,srcc,max valid,acc,max: "):
+        require_criteria([("vaild", "srcc", "max"), ("valid", "acc", "max")], known)
+    # Sets of a few systems have no sys_srcc; figures of `train` are not at hand.
+    require_criteria([("valid", "sys_srcc", "max"), ("valid", "srcc", "max")], known)
+    require_criteria([("train", "acc", "max")], known)
