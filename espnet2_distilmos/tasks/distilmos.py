@@ -292,4 +292,5 @@ class DistilMOSTask(AbsTask):
                 WeightAverage(model, optimizer, args.ema_decay)
         except (TypeError, ValueError) as e:
             raise UserError(bad_options("optim_conf", args.optim_conf, e)) from e
+        options.require_schedule(args, optimizer)
         return [optimizer]

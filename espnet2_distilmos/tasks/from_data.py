@@ -104,13 +104,15 @@ def fit_steps(args: argparse.Namespace) -> None:
     it within this training.
 
     Raises:
-        UserError: a kind of iterator whose number of batches is not known before.
+        UserError: a kind of iterator whose number of batches is not known before, and
+            no `num_iters_per_epoch`.
     """
     if not fits_steps(vars(args)):
         return
-    found = _n_batches(args)
-    batches, accum = args.num_iters_per_epoch or found, args.accum_grad
-    if args.num_iters_per_epoch is None:
+    given, accum = args.num_iters_per_epoch, args.accum_grad
+    batches = given or _n_batches(args)
+    of_pass = "" if given else f"{batches} batches in the training set; "
+    if given is None:
         wanted = math.ceil(args.min_steps / args.max_epoch) * accum
         if wanted > batches:
             batches = args.num_iters_per_epoch = wanted
@@ -118,6 +120,6 @@ def fit_steps(args: argparse.Namespace) -> None:
     if args.scheduler_conf.get("max_steps") == AUTO:
         args.scheduler_conf = {**args.scheduler_conf, "max_steps": steps}
     logging.info(
-        f"{found} batches in the training set; {counted(args.max_epoch, 'epoch')} of "
-        f"{batches} batches make {counted(steps, 'step')}"
+        f"{of_pass}{counted(args.max_epoch, 'epoch')} of {batches} batches make "
+        f"{counted(steps, 'step')}"
     )

@@ -4,14 +4,18 @@ import argparse
 import logging
 from typing import Any, Dict, Sequence
 
+import torch
+from espnet2.tasks.abs_task import scheduler_classes
 from espnet2.torch_utils.initialize import INITIALIZATIONS
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
 
 from espnet2_distilmos.model.collectives import many_processes
+from espnet2_distilmos.model.network import bad_options
 from espnet2_distilmos.model.upstream.adapters import UpstreamAdapter
 from espnet2_distilmos.tasks import from_data
+from espnet2_distilmos.utils.errors import UserError
 
 
 def add_arguments(
@@ -203,3 +207,28 @@ def allow_skipped_blocks(args: argparse.Namespace, upstream: UpstreamAdapter) ->
             "unused_parameters is set to true: the upstream's layerdrop leaves blocks "
             "out of some steps"
         )
+
+
+def require_schedule(
+    args: argparse.Namespace, optimizer: torch.optim.Optimizer
+) -> None:
+    """Refuse options of which no scheduler can be made; ESPnet will make it.
+
+    Args:
+        args: of the training, with `max_steps` as a number.
+        optimizer: left as it is.
+
+    Raises:
+        UserError: what the scheduler does not take.
+    """
+    if args.scheduler is None:
+        return
+    groups = [
+        {"params": [torch.zeros(1, requires_grad=True)], "lr": group["lr"]}
+        for group in optimizer.param_groups
+    ]
+    trial = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+    try:
+        scheduler_classes[args.scheduler](trial, **args.scheduler_conf)
+    except Exception as e:  # asserts of ESPnet's, type checks, torch's own errors
+        raise UserError(bad_options("scheduler_conf", args.scheduler_conf, e)) from e

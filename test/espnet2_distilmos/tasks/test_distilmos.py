@@ -256,27 +256,6 @@ def test_the_upstream_stays_for_the_first_steps_also_when_resumed(parse):
     assert moved == [{False}, {False}, {True}, {True}]
 
 
-@pytest.mark.parametrize(
-    "conf, processes, expected",
-    [
-        ("{layerdrop: 0.1}", 2, True),
-        ("{layerdrop: 0.1}", 1, False),
-        ("{layerdrop: 0.0}", 2, False),
-        ("{layerdrop: 0.1, freeze: true}", 2, False),
-        ("{layerdrop: 0.1, frozen_layers: 2, layers: [1, 2]}", 2, False),
-    ],
-)
-def test_processes_do_not_wait_for_skipped_blocks(
-    conf, processes, expected, parse, monkeypatch
-):
-    monkeypatch.setattr(
-        "espnet2_distilmos.tasks.options.many_processes", lambda: processes > 1
-    )
-    args = parse(*SSLMOS, "--upstream_conf", conf, tokens=[])
-    DistilMOSTask.build_optimizers(args, build(args))
-    assert args.unused_parameters is expected
-
-
 def test_print_config_works_without_data():
     text = io.StringIO()
     DistilMOSTask.print_config(text)

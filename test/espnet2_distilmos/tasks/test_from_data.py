@@ -92,6 +92,10 @@ def test_other_iterators_are_refused(arguments):
     args = arguments(20, "--min_steps", "20", "--iterator_type", "chunk")
     with pytest.raises(UserError, match="need --iterator_type sequence"):
         fit_steps(args)
+    args.num_iters_per_epoch = 7  # then nothing has to be counted
+    args.scheduler_conf = {"max_steps": "auto"}
+    fit_steps(args)
+    assert args.scheduler_conf["max_steps"] == 7 * args.max_epoch
 
 
 def test_the_label_scale_is_recorded(arguments):

@@ -1,5 +1,6 @@
 """What presets and pages say of steps, clips and hours on BVCC, computed again."""
 
+import argparse
 import re
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def figures(conf):
     every = conf["num_iters_per_epoch"] // conf["accum_grad"]
     steps = every * conf["max_epoch"]
     of = conf["scheduler_conf"]
-    assert of["max_steps"] == steps
+    assert of["max_steps"] == "auto"
     assert of["warmup_ratio"] + of["hold_ratio"] + of["decay_ratio"] == 1
     return {
         "clips a step": per_step,
@@ -51,12 +52,31 @@ def test_comments_of_a_preset_are_true(preset):
     assert int(bins) == yaml.safe_load(text)["batch_bins"] == int(seconds) * RATE
 
 
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_the_schedule_follows_one_number_that_is_changed(preset):
+    """Nothing of the data matters: the length of an epoch is set."""
+    from espnet2_distilmos.tasks.from_data import fit_steps
+
+    conf = yaml.safe_load(preset.read_text())
+    twice = {name: 2 * conf[name] for name in ("accum_grad", "num_iters_per_epoch")}
+    for name, steps in (
+        (None, 15000),
+        ("accum_grad", 7500),
+        ("num_iters_per_epoch", 30000),
+    ):
+        changed = {name: twice[name]} if name else {}
+        args = argparse.Namespace(**{"min_steps": 0, **conf, **changed})
+        fit_steps(args)
+        assert args.scheduler_conf["max_steps"] == steps
+
+
 def test_the_sum_of_rates_is_that_of_utmos():
     """Up in 4000 of 15000 steps and down to zero, against what ESPnet does."""
     import torch
     from espnet2.schedulers.tristage_lr import TristageLR
 
     conf = yaml.safe_load(PRESETS[0].read_text())["scheduler_conf"]
+    conf["max_steps"] = 15000  # of `auto`
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = TristageLR(optimizer, **conf)
     steps, ours, theirs = conf["max_steps"], 0.0, 0.0
