@@ -23,6 +23,5 @@ exec ./distilmos.sh \
     --valid_set valid \
     --test_sets "test test_speaker test_system" \
     --set_notes local/set_notes.yaml \
-    --shipped_rows local/shipped \
     ${preset:+--train_config "${preset}"} \
     "$@"
