@@ -19,6 +19,8 @@ def layer_frames(
         x = torch.from_numpy(clip)[None]
         with torch.no_grad():
             states, _ = upstream(x, torch.tensor([x.shape[1]]))
-        for store, state in zip(layers.values(), states, strict=True):
+        # Behind them, of a model with a readout: states as pretrained.
+        chosen = states[: len(layers)]
+        for store, state in zip(layers.values(), chosen, strict=True):
             store.append(state[0].numpy())
     return layers

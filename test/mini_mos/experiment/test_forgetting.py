@@ -87,13 +87,14 @@ class Shifted(torch.nn.Module):
 
     layers = [1, 2]
 
-    def __init__(self, shift):
+    def __init__(self, shift, *kept):
         super().__init__()
         self.shift = shift
+        self.kept = [*kept]  # further states, of the pretrained upstream
 
     def forward(self, x, lengths):
         frames = x.reshape(1, -1, 4)
-        return [frames, frames + self.shift], lengths // 4
+        return [frames, frames + self.shift, *self.kept], lengths // 4
 
 
 def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
@@ -105,7 +106,7 @@ def test_models_are_measured_against_the_pretrained_one(tmp_path, monkeypatch):
         np.save(layer_file(tmp_path, layer), centres)
     made = {"n_clusters": 5, "layers": [1, 2], "upstream": {}}
     write_yaml(tmp_path / "provenance.yaml", made)
-    tuned = SimpleNamespace(upstream=Shifted(9.0))
+    tuned = SimpleNamespace(upstream=Shifted(9.0, torch.zeros(1, 20, 4)))
     monkeypatch.setattr("espnet2_distilmos.packs.load.load_network", lambda *_: tuned)
     found = dict(
         measure_forgetting(Shifted(0.0), {"a_s0": ("c", "m")}, clips, said, tmp_path)
