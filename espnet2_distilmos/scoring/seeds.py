@@ -9,10 +9,8 @@ The figure of a recipe is the mean of a metric over its seeds. Its variance has 
   largest of the three: no part can be below zero.
 - of the seeds: variance between them / their number, less what the clips' part holds of
   it already. A seed that does well on some clips by chance widens both; that common
-  part is the variance between seeds of what leaving out a cluster changes. It is at
-  most the clips' part: where the seeds of both recipes err alike on single clips, this
-  cancels in the difference, and there is less to take off. So the whole is never less
-  than the variance between the seeds.
+  part is the variance between seeds of what leaving out a cluster changes, and at most
+  the clips' part: where seeds of both recipes err alike on a clip, that cancels.
 
 Degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2(6)) over the parts.
 
@@ -173,15 +171,8 @@ def difference(
     error, df = math.sqrt(variance.total), variance.freedom
     if error == 0:
         # Alike in every respect; or apart by the same everywhere: t has no value.
-        same = value == 0
-        return Difference(
-            a,
-            b,
-            value,
-            variance,
-            [value, value] if same else None,
-            1.0 if same else None,
-        )
+        alike = ([value, value], 1.0) if value == 0 else (None, None)
+        return Difference(a, b, value, variance, *alike)
     half = error * float(student.ppf((1 + LEVEL) / 2, df))
     p = float(2 * student.sf(abs(value) / error, df))
     return Difference(a, b, value, variance, [value - half, value + half], p)

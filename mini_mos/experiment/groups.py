@@ -8,7 +8,7 @@ import numpy as np
 from espnet2_distilmos.report.compare import number_text
 from espnet2_distilmos.report.tables import figure, markdown_table
 from espnet2_distilmos.scoring.jackknife import Clusters
-from espnet2_distilmos.scoring.seeds import Figure, compare
+from espnet2_distilmos.scoring.seeds import compare
 from mini_mos.experiment.planning import NAMES
 
 
@@ -24,8 +24,8 @@ def _compared(
     pair: Tuple[str, str],
     predictions: Mapping[str, np.ndarray],
     kept: np.ndarray,
-) -> Tuple[Dict[str, Figure], List[str]]:
-    """Return the figures of both arms on some clips, and cells of a table."""
+) -> List[str]:
+    """Return cells of a table: SRCC of both arms on some clips, and the difference."""
     labels, systems, prompts = (
         np.array(data[key])[kept] for key in ("labels", "systems", "prompts")
     )
@@ -33,7 +33,7 @@ def _compared(
     clusters = Clusters(labels, [systems, prompts])
     figures, (d,) = compare(clusters, NAMES, own, pairs=[pair])
     cells = [figure({"value": figures[arm].value, "ci95": None}) for arm in pair]
-    return figures, [*cells, figure({"value": d.value, "ci95": d.ci95})]
+    return [*cells, figure({"value": d.value, "ci95": d.ci95})]
 
 
 def table_of_groups(
@@ -55,7 +55,7 @@ def table_of_groups(
         if len(found) < 2:  # the set itself
             continue
         for group, kept in found.items():
-            cells = _compared(data, pair, predictions, kept)[1]
+            cells = _compared(data, pair, predictions, kept)
             systems = set(np.array(data["systems"])[kept])
             counts = [str(int(kept.sum())), str(len(systems))]
             rows.append([name, group, *counts, *cells])
@@ -70,6 +70,7 @@ def tables_of_seeds(
     pair: Tuple[str, str],
     arms: Mapping[str, Mapping[str, np.ndarray]],
     seeds: Mapping[str, Sequence[int]],
+    figures: Mapping[str, Mapping[str, Mapping]],
 ) -> str:
     """Return the SRCC of every training, and the difference without shared seeds.
 
@@ -81,20 +82,20 @@ def tables_of_seeds(
         pair: two arms.
         arms: set -> arm -> (S, N) predictions, one row a training.
         seeds: arm -> seed of each row.
+        figures: set -> arm -> its figures, of which `by_seed` has one a row.
     """
     a, b = pair
     other = [i for i, seed in enumerate(seeds[b]) if seed not in set(seeds[a])]
     by_seed, without = [], []
     for name, predictions in arms.items():
-        every = np.ones(len(sets[name]["labels"]), dtype=bool)
-        figures, _ = _compared(sets[name], pair, predictions, every)
         for arm in pair:
-            of_seed = zip(seeds[arm], figures[arm].by_seed)
+            of_seed = zip(seeds[arm], figures[name][arm]["by_seed"], strict=True)
             values = [f"{seed}: {number_text(value)}" for seed, value in of_seed]
             by_seed.append([name, arm, ", ".join(values)])
         if len(other) > 1:
             apart = {**predictions, b: predictions[b][other]}
-            cells = _compared(sets[name], pair, apart, every)[1]
+            every = np.ones(len(sets[name]["labels"]), dtype=bool)
+            cells = _compared(sets[name], pair, apart, every)
             counts = [str(len(seeds[a])), str(len(other))]
             without.append([name, *counts, *cells])
     text = markdown_table(["set", "arm", "SRCC of each seed"], by_seed)

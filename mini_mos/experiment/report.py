@@ -78,7 +78,8 @@ def write_report(
         if arms:
             seeds = {a: [r["seed"] for r in runs if r["arm"] == a] for a in arms[0]}
             page += "\n### Seeds of the first pair\n\n"
-            page += tables_of_seeds(scores["sets"], *arms, seeds)
+            figures = {name: c["figures"] for name, c in compared.items()}
+            page += tables_of_seeds(scores["sets"], *arms, seeds, figures)
         if arms and (groups := table_of_groups(scores["sets"], *arms)):
             page += (
                 "\n### By speaker and family\n\nOf the first pair, not corrected; a "

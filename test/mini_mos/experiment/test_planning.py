@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from espnet2_distilmos.scoring.metrics import srcc
 from espnet2_distilmos.scoring.power import power
 from espnet2_distilmos.scoring.seeds import Variance
 from mini_mos.experiment.groups import members, table_of_groups, tables_of_seeds
@@ -104,7 +105,12 @@ def test_every_seed_is_shown_and_those_of_both_arms_are_left_out_once():
     b[:2] = b[2:] = a[:2]  # alike, but for the seeds that a has as well:
     b[:2] = np.array(data["labels"])
     pair, seeds = ("a", "b"), {"a": [0, 1, 2, 3], "b": [2, 3, 8, 9]}
-    page = tables_of_seeds({"dev": data}, pair, {"dev": {"a": a, "b": b}}, seeds)
+    by_seed = {
+        arm: {"by_seed": [srcc(np.array(data["labels"]), row) for row in rows]}
+        for arm, rows in (("a", a), ("b", b))
+    }
+    of = ({"dev": data}, pair, {"dev": {"a": a, "b": b}})
+    page = tables_of_seeds(*of, seeds, {"dev": by_seed})
     every, apart = page.split("Without the seeds that both have")
     assert "| 2: 1.000, 3: 1.000, 8: 0." in every
     (row,) = [line for line in apart.splitlines() if line.startswith("| dev")]
@@ -112,5 +118,5 @@ def test_every_seed_is_shown_and_those_of_both_arms_are_left_out_once():
     assert cells[1:3] == ["4", "2"] and float(cells[4]) < 0.9
     # One seed of its own is too few to tell how they vary.
     seeds = {"a": [0, 1, 2, 3], "b": [1, 2, 3, 9]}
-    page = tables_of_seeds({"dev": data}, pair, {"dev": {"a": a, "b": b}}, seeds)
+    page = tables_of_seeds(*of, seeds, {"dev": by_seed})
     assert "Without" not in page
